@@ -1,0 +1,116 @@
+"""What every router is: a dataclass of hyperparameters with ``fit`` and ``predict``."""
+
+from __future__ import annotations
+
+import re
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, NamedTuple, Self
+
+import numpy as np
+
+from graphrouter.dataset import Queries, RoutingData
+from graphrouter.routers.task_means import TaskMeans
+from graphrouter.run import RunOptions
+from graphrouter.scenario import Scenario
+
+Array = np.ndarray
+
+
+class Prediction(NamedTuple):
+    """What a router expects of every (query, LLM) edge.
+
+    Attributes:
+        quality: [Q, M] float32 in (0, 1), the expected performance.
+        cost: [Q, M] float64 in US dollars, NaN where the training log has no cost.
+    """
+
+    quality: Array
+    cost: Array
+
+
+@dataclass(eq=False)
+class Router(ABC):
+    """Base of all routers. Fields are hyperparameters and so the config schema.
+
+    What ``fit`` learns goes into attributes whose names end in an underscore; `get_state` returns them, so they hold
+    only arrays, numbers, text, lists, dicts of these, and things with the same two methods.
+
+    Attributes:
+        seed: Of every random choice.
+        run: Where and how to run (device, progress, checkpoints); never changes what is learnt.
+        name: Snake case of the class name; what the command line and results call it.
+        source: Paper or code that the router follows.
+        parts: Fitted attributes that are objects with ``get_state`` and ``from_state``, and their classes.
+        search_space: Hyperparameter settings to try on validation, at most 6; the first is the default.
+    """
+
+    seed: int = 0
+    run: RunOptions = field(default_factory=RunOptions, init=False, repr=False)
+
+    name: ClassVar[str]
+    source: ClassVar[str] = ""
+    parts: ClassVar[dict[str, Any]] = {"cost_": TaskMeans}
+    search_space: ClassVar[tuple[dict[str, Any], ...]] = ({},)
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        cls.name = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", cls.__name__).lower()
+
+    @abstractmethod
+    def fit(self, train: RoutingData, validation: RoutingData) -> Self:
+        """Learn from the training split; validation only stops early, sets thresholds and calibrates."""
+
+    @abstractmethod
+    def predict(self, queries: Queries) -> Prediction:
+        """Predict quality and cost of every LLM on each query, each query on its own.
+
+        Args:
+            queries: Q queries; a task may be unknown or None.
+        """
+
+    def utility(self, queries: Queries, scenario: Scenario, cost_scale: float) -> Array:
+        """Score the LLMs for a scenario; the router picks the highest.
+
+        Args:
+            queries: Q queries.
+            scenario: Weighs quality against cost.
+            cost_scale: Dollars of a normalised cost of 1, fitted on train.
+
+        Returns:
+            [Q, M] float64; by default the reward of what `predict` expects.
+        """
+        quality, cost = self.predict(queries)
+        return scenario.reward(quality.astype(np.float64), cost, cost_scale)
+
+    def get_state(self) -> dict[str, Any]:
+        """Return what ``fit`` learnt, as arrays, numbers, text, lists and dicts."""
+        return {key: _packed(value) for key, value in vars(self).items() if key.endswith("_")}
+
+    def set_state(self, state: dict[str, Any]) -> Self:
+        """Take over what ``fit`` learnt elsewhere, from `get_state`."""
+        for key, value in state.items():
+            if key == "module_":
+                module = self.build(**state["sizes_"])
+                module.load_state_dict(_as_tensors(value))
+                value = module.eval()
+            elif key in self.parts:
+                value = self.parts[key].from_state(value)
+            setattr(self, key, value)
+        return self
+
+    def build(self, **sizes: Any) -> Any:
+        """Make the torch module of a router that has one (``module_``) from its sizes (``sizes_``)."""
+        raise NotImplementedError(f"{self.name} has no torch module")
+
+
+def _packed(value: Any) -> Any:
+    if hasattr(value, "state_dict"):
+        return {key: tensor.detach().cpu().numpy() for key, tensor in value.state_dict().items()}
+    return value.get_state() if hasattr(value, "get_state") else value
+
+
+def _as_tensors(state: dict[str, Array]) -> dict[str, Any]:
+    import torch
+
+    return {key: torch.as_tensor(value) for key, value in state.items()}

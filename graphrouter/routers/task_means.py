@@ -1,0 +1,58 @@
+"""Smoothed means of each LLM on each task: the prior that routing starts from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+
+Array = np.ndarray
+
+
+@dataclass(eq=False)
+class TaskMeans:
+    """Mean of each LLM on each task, shrunk to the LLM's overall mean.
+
+    ``mean[t, m] = (sum over t + strength * overall[m]) / (count + strength)``, and a query whose task is unknown or
+    None gets ``overall[m]``. An LLM without any observed cell gets the mean over all LLMs.
+
+    Attributes:
+        strength: How many observations the overall mean counts as.
+    """
+
+    strength: float = 5.0
+
+    def fit(self, values: Array, tasks: Array) -> Self:
+        """Learn the means.
+
+        Args:
+            values: [Q, M], NaN where missing.
+            tasks: [Q] names, or None.
+        """
+        seen = ~np.isnan(values)
+        filled = np.where(seen, values, 0.0).astype(np.float64)
+        grand = filled.sum() / seen.sum() if seen.any() else float("nan")
+        counts = seen.sum(axis=0)
+        self.overall_ = np.where(counts > 0, filled.sum(axis=0) / np.maximum(counts, 1), grand)
+        self.tasks_ = sorted({task for task in tasks if task is not None})
+        one_hot = np.array([[task == name for task in tasks] for name in self.tasks_], dtype=np.float64).reshape(-1, len(tasks))
+        self.means_ = (one_hot @ filled + self.strength * self.overall_) / (one_hot @ seen + self.strength)
+        return self
+
+    def lookup(self, tasks: Array) -> Array:
+        """Return [Q, M] float64, the means for queries of these tasks."""
+        table = np.vstack([self.means_, self.overall_])
+        position = {name: row for row, name in enumerate(self.tasks_)}
+        return table[[position.get(task, len(self.tasks_)) for task in tasks]]
+
+    def get_state(self) -> dict[str, Any]:
+        """Return what `fit` learnt."""
+        return {"strength": self.strength, "overall_": self.overall_, "tasks_": self.tasks_, "means_": self.means_}
+
+    @classmethod
+    def from_state(cls, state: dict[str, Any]) -> Self:
+        """Rebuild from `get_state`."""
+        means = cls(strength=state["strength"])
+        vars(means).update(state)
+        return means

@@ -1,0 +1,157 @@
+"""Splits by query group, stratified by task; also leave-task-out, leave-LLM-out and cells-out.
+
+A group is the queries of equal normalised text: it stays on one side. Which side is decided by a hash of the seed
+and the text, so neither row order nor the presence of other tasks changes it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from graphrouter.errors import UserError, suggest
+from graphrouter.log import LLMLog
+
+FRACTIONS = (0.6, 0.2, 0.2)
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """Row indices into ``log.queries``, each sorted; together they hold every scored query once.
+
+    Attributes:
+        train: [n] int64.
+        validation: [n] int64.
+        test: [n] int64.
+    """
+
+    train: np.ndarray
+    validation: np.ndarray
+    test: np.ndarray
+
+
+def normalise_text(text: str) -> str:
+    """Return the text in lower case with white space folded: what counts as equal wording."""
+    return " ".join(text.casefold().split())
+
+
+def query_groups(texts: Iterable[str]) -> np.ndarray:
+    """Number the groups of equal normalised text.
+
+    Args:
+        texts: Q texts.
+
+    Returns:
+        [Q] int64; the number is a hash of the text, so that it does not depend on the other texts.
+    """
+    return np.array([int(_digest(normalise_text(text))[:15], 16) for text in texts], dtype=np.int64)
+
+
+def by_query(log: LLMLog, seed: int, fractions: Sequence[float] = FRACTIONS) -> Split:
+    """Split the scored queries by group, stratified by task.
+
+    Args:
+        log: Queries without any record are left out.
+        seed: Decides which groups go where.
+        fractions: Shares of train, validation and test.
+
+    Raises:
+        UserError: If the fractions are not three positive shares of 1, or a part would be empty.
+    """
+    if len(fractions) != 3 or min(fractions) <= 0 or abs(sum(fractions) - 1) > 1e-6:
+        raise UserError(f"fractions must be three positive numbers that add up to 1, but are {list(fractions)}")
+    scored = log.cells("draws").sum(axis=1) > 0
+    strata: dict[str, dict[str, list[int]]] = {}
+    stratum_of: dict[str, str] = {}
+    rows = log.queries.select("task", "query").with_row_index()
+    for row, task, text in rows.sort("task", "index", nulls_last=True).iter_rows():
+        if scored[row]:
+            key = normalise_text(text)
+            stratum = stratum_of.setdefault(key, task or "")
+            strata.setdefault(stratum, {}).setdefault(key, []).append(row)
+    for stratum, members in strata.items():
+        if len(members) < 2 and stratum:
+            raise UserError(
+                f"{log.name}: a task must have two differently worded scored queries or more, so that it can be learnt "
+                f"and tested, but {stratum!r} has {len(members)}; merge it with another task, or drop it"
+            )
+    parts: list[list[int]] = [[], [], []]
+    bounds = np.cumsum(fractions[:2])
+    for stratum in sorted(strata):
+        groups = sorted(strata[stratum].items(), key=lambda item: _digest(f"{seed}/{item[0]}"))
+        # A stratum too small to divide goes where chance puts it, so that no part is fed by rounding alone.
+        offset = int(_digest(f"{seed}/{stratum}")[:8], 16) / 16**8
+        for position, (_, members) in enumerate(groups):
+            share = (position + offset) / len(groups)
+            parts[int(np.searchsorted(bounds, share, side="right"))].extend(members)
+    split = Split(*(np.array(sorted(part), dtype=np.int64) for part in parts))
+    for name in ("train", "validation", "test"):
+        if not len(getattr(split, name)):
+            raise UserError(f"{log.name} must have queries for train, validation and test, but {name} is empty; use a larger log")
+    return split
+
+
+def leave_task_out(log: LLMLog, task: str, seed: int, validation: float = 0.25) -> Split:
+    """Put one task's queries into test, and divide the others into train and validation.
+
+    Queries of other tasks with the wording of a test query are left out.
+    """
+    if task not in log.tasks:
+        raise UserError(f"{log.name} has no task {task!r}{suggest(task, list(log.tasks))}")
+    texts = [normalise_text(text) for text in log.queries["query"]]
+    inside = np.array([name == task for name in log.queries["task"]])
+    scored = log.cells("draws").sum(axis=1) > 0
+    held = {text for text, here in zip(texts, inside, strict=True) if here}
+    others = np.array([text not in held for text in texts]) & scored
+    if not others.any():
+        raise UserError(f"{log.name} must have a second task to leave {task!r} out; use a log with more tasks")
+    rest = np.flatnonzero(others)
+    halves = by_query(log.take(rest), seed, (1 - validation, validation / 2, validation / 2))
+    later = np.sort(np.concatenate([halves.validation, halves.test]))
+    return Split(rest[halves.train], rest[later], np.flatnonzero(inside & scored))
+
+
+def leave_llm_out(log: LLMLog, llm: str, split: Split, shots: int, seed: int) -> np.ndarray:
+    """Choose the cells to hide so that an LLM is new, with a few logged queries.
+
+    Args:
+        log: Q queries, M LLMs.
+        llm: The LLM that is to be new.
+        split: Its test part keeps all outcomes.
+        shots: How many training queries keep the LLM's outcome.
+        seed: Decides which.
+
+    Returns:
+        [Q, M] bool for `LLMLog.hide`: the LLM's cells in train and validation, less the shots.
+    """
+    if llm not in log.llm_names:
+        raise UserError(f"{log.name} has no LLM {llm!r}{suggest(llm, list(log.llm_names))}")
+    column = log.llm_names.index(llm)
+    hidden = np.zeros((log.queries.height, len(log.llm_names)), dtype=bool)
+    hidden[np.concatenate([split.train, split.validation]), column] = True
+    answered = [row for row in split.train if log.cells("draws")[row, column] > 0]
+    ids = log.queries["query_id"]
+    kept = sorted(answered, key=lambda row: _digest(f"{seed}/{llm}/{ids[int(row)]}"))[:shots]
+    hidden[kept, column] = False
+    return hidden
+
+
+def cells_out(log: LLMLog, fraction: float, split: Split, seed: int) -> np.ndarray:
+    """Choose cells of train and validation to hide at random, so that the log is sparse.
+
+    Returns:
+        [Q, M] bool for `LLMLog.hide`; the test part keeps all outcomes.
+    """
+    if not 0 <= fraction < 1:
+        raise UserError(f"the share of hidden cells must be within [0, 1), but is {fraction}")
+    chance = np.random.default_rng(seed).random((log.queries.height, len(log.llm_names)))
+    hidden = chance < fraction
+    hidden[split.test] = False
+    return hidden
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -1,0 +1,211 @@
+"""The loop of every torch router: minibatches, validation, early stop, checkpoint and resume."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import os
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from graphrouter.errors import UserError
+from graphrouter.run import RunOptions
+
+
+@dataclass
+class Schedule:
+    """How long and how fast to learn.
+
+    Attributes:
+        epochs: At most so many passes over the training queries.
+        patience: Stop after so many epochs without a better validation loss.
+        batch_size: Queries per optimiser step.
+        learning_rate: Of AdamW, at its highest; it falls as a cosine to a tenth.
+        weight_decay: Of AdamW.
+    """
+
+    epochs: int = 100
+    patience: int = 10
+    batch_size: int = 256
+    learning_rate: float = 1e-3
+    weight_decay: float = 1e-2
+
+
+def pick_device(name: str) -> torch.device:
+    """Return the device of a name; ``auto`` is CUDA where there is one.
+
+    Raises:
+        UserError: If CUDA is asked for and there is none.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if name.startswith("cuda") and not torch.cuda.is_available():
+        raise UserError(f"device {name!r} needs a CUDA GPU, but torch sees none; use --device cpu")
+    if name not in ("cpu", "cuda") and not name.startswith("cuda:"):
+        raise UserError(f"device must be auto, cpu or cuda, but is {name!r}")
+    return torch.device(name)
+
+
+def fit_module(
+    module: nn.Module,
+    batch_loss: Callable[[Tensor], Tensor],
+    rows: int,
+    validate: Callable[[], float],
+    schedule: Schedule,
+    *,
+    seed: int,
+    run: RunOptions,
+    label: str,
+    parameter_groups: list[dict[str, Any]] | None = None,
+) -> list[dict[str, float]]:
+    """Fit a module, and leave it with the weights of its best validation loss.
+
+    On CUDA the loss is computed in bfloat16 where that helps; on the CPU in float32. The same seed gives the same
+    result on the same device, also when training was cut off and resumed from ``run.checkpoint``.
+
+    Args:
+        module: Already on its device.
+        batch_loss: Takes [B] row numbers on the device of the module and returns a scalar loss.
+        rows: Number of training queries.
+        validate: Returns the validation loss, lower is better; called without gradients, in evaluation mode.
+        schedule: Length and pace.
+        seed: Of the order of the batches and of dropout.
+        run: Progress, checkpoint and W&B.
+        label: Shown beside the progress bar, and part of the checkpoint's fingerprint.
+        parameter_groups: For the optimiser, where not all parameters share the schedule's pace.
+
+    Returns:
+        One dict per epoch: ``epoch, train_loss, validation_loss``.
+
+    Raises:
+        UserError: If the checkpoint to resume from belongs to another run.
+    """
+    device = next(module.parameters()).device
+    order = torch.Generator().manual_seed(seed)
+    torch.manual_seed(seed)
+    optimiser = torch.optim.AdamW(
+        parameter_groups or module.parameters(), lr=schedule.learning_rate, weight_decay=schedule.weight_decay
+    )
+    steps = schedule.epochs * -(-rows // schedule.batch_size)
+    pace = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: 0.55 + 0.45 * np.cos(np.pi * min(step / steps, 1)))
+    history: list[dict[str, float]] = []
+    best: dict[str, Any] = {"loss": _validation_loss(module, validate), "epoch": -1, "weights": _copy(module.state_dict())}
+    fingerprint = _fingerprint(module, schedule, rows, seed, label)
+    stateful = {"module": module, "optimiser": optimiser, "pace": pace}
+    if run.checkpoint and run.checkpoint.exists():
+        history, best = _resume(run.checkpoint, fingerprint, stateful, order)
+    with _wandb_run(run, schedule, label) as log, tqdm(
+        range(len(history), schedule.epochs), desc=label, unit="epoch", disable=not run.progress, leave=False
+    ) as bar:
+        for epoch in bar:
+            if epoch - best["epoch"] > schedule.patience:
+                break
+            module.train()
+            total = 0.0
+            for batch in torch.randperm(rows, generator=order).split(schedule.batch_size):
+                optimiser.zero_grad(set_to_none=True)
+                with _autocast(device):
+                    loss = batch_loss(batch.to(device))
+                loss.backward()
+                nn.utils.clip_grad_norm_(module.parameters(), 1.0)
+                optimiser.step()
+                pace.step()
+                total += loss.item() * len(batch)
+            loss_now = _validation_loss(module, validate)
+            history.append({"epoch": epoch, "train_loss": total / rows, "validation_loss": loss_now})
+            bar.set_postfix(validation=f"{loss_now:.4f}", best=f"{best['loss']:.4f}")
+            log(history[-1])
+            if loss_now < best["loss"]:
+                best = {"loss": loss_now, "epoch": epoch, "weights": _copy(module.state_dict())}
+            if run.checkpoint:
+                _save_checkpoint(run.checkpoint, fingerprint, stateful, order, history, best)
+    module.load_state_dict(best["weights"])
+    module.eval()
+    return history
+
+
+def _validation_loss(module: nn.Module, validate: Callable[[], float]) -> float:
+    module.eval()
+    with torch.no_grad():
+        loss = validate()
+    return loss if np.isfinite(loss) else float("inf")
+
+
+def _autocast(device: torch.device) -> AbstractContextManager[Any]:
+    if device.type == "cuda":
+        return torch.autocast("cuda", dtype=torch.bfloat16)
+    return nullcontext()
+
+
+def _copy(state: dict[str, Any]) -> dict[str, Any]:
+    return copy.deepcopy({key: value.detach() if isinstance(value, Tensor) else value for key, value in state.items()})
+
+
+def _fingerprint(module: nn.Module, schedule: Schedule, rows: int, seed: int, label: str) -> str:
+    """Identify a run by its settings and its initial weights and buffers, and so by its data too."""
+    digest = hashlib.sha256(repr((asdict(schedule), rows, seed, label)).encode())
+    for key, value in sorted(module.state_dict().items()):
+        digest.update(key.encode())
+        digest.update(value.detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()
+
+
+def _save_checkpoint(
+    file: Path, fingerprint: str, stateful: dict[str, Any], order: torch.Generator, history: list[dict[str, float]], best: dict[str, Any]
+) -> None:
+    state = {key: thing.state_dict() for key, thing in stateful.items()}
+    random = {"order": order.get_state(), "torch": torch.get_rng_state()}
+    if torch.cuda.is_available():
+        random["cuda"] = torch.cuda.get_rng_state()
+    file.parent.mkdir(parents=True, exist_ok=True)
+    draft = file.with_name(f".{file.name}.{os.getpid()}")
+    torch.save({"fingerprint": fingerprint, "state": state, "random": random, "history": history, "best": best}, draft)
+    draft.replace(file)
+
+
+def _resume(
+    file: Path, fingerprint: str, stateful: dict[str, Any], order: torch.Generator
+) -> tuple[list[dict[str, float]], dict[str, Any]]:
+    try:
+        kept = torch.load(file, weights_only=True)
+    except Exception as error:
+        raise UserError(f"{file} must be a checkpoint of this version, but cannot be read ({error}); remove it") from None
+    if kept["fingerprint"] != fingerprint:
+        raise UserError(f"{file} must come from the same data, config and seed, but does not; remove it or name another")
+    for key, thing in stateful.items():
+        thing.load_state_dict(kept["state"][key])
+    order.set_state(kept["random"]["order"])
+    torch.set_rng_state(kept["random"]["torch"])
+    if "cuda" in kept["random"] and torch.cuda.is_available():
+        torch.cuda.set_rng_state(kept["random"]["cuda"])
+    return kept["history"], kept["best"]
+
+
+class _wandb_run:
+    """A W&B run around training, or nothing where it is off. Entering it gives the function that logs a dict."""
+
+    def __init__(self, run: RunOptions, schedule: Schedule, label: str) -> None:
+        self.options, self.schedule, self.label = run, schedule, label
+        self.run: Any = None
+
+    def __enter__(self) -> Callable[[dict[str, float]], None]:
+        if self.options.wandb == "off":
+            return lambda metrics: None
+        import wandb
+
+        config = {"label": self.label, **asdict(self.schedule)}
+        name = self.options.wandb_name or self.label
+        self.run = wandb.init(project=self.options.wandb_project, name=name, mode=self.options.wandb, config=config, reinit="create_new")
+        return self.run.log  # type: ignore[no-any-return]
+
+    def __exit__(self, *error: object) -> None:
+        if self.run is not None:
+            self.run.finish(exit_code=0 if error[0] is None else 1)
