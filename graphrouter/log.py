@@ -248,7 +248,7 @@ def load_log(source: str | Path) -> LLMLog:
     if str(source) == "simulated":
         from graphrouter.simulate import simulate
 
-        return simulate()
+        return simulate(missing=0.02)
     return LLMLog.load(source)
 
 
