@@ -1,0 +1,172 @@
+"""Estimate the cost of records that come without one. What is estimated is always called so."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import polars as pl
+
+from graphrouter.errors import UserError
+from graphrouter.log import LLMLog
+
+
+@dataclass
+class Price:
+    """Price of an LLM, in US dollars per million tokens.
+
+    Attributes:
+        input: Of the prompt.
+        output: Of the response.
+    """
+
+    input: float
+    output: float
+
+
+@dataclass
+class SizePrice(Price):
+    """Price of an LLM that has none of its own, by its size.
+
+    Attributes:
+        up_to: The price holds up to so many billions of parameters.
+    """
+
+    up_to: float
+
+
+@dataclass
+class Prices:
+    """What an estimated cost rests on; the schema of ``configs/prices.yaml``.
+
+    Attributes:
+        characters_per_token: Turns text into tokens.
+        output_tokens: Length of a response whose length is not known.
+        by_size: Bands in the order of their size.
+        llms: By the name of the LLM.
+    """
+
+    characters_per_token: float = 4.0
+    output_tokens: float = 256.0
+    by_size: list[SizePrice] = field(default_factory=list)
+    llms: dict[str, Price] = field(default_factory=dict)
+
+    def find(self, llm: str, size_b: float | None) -> Price:
+        """Return the price of an LLM by its name, else by its size.
+
+        Raises:
+            UserError: If neither is known.
+        """
+        if llm in self.llms:
+            return self.llms[llm]
+        for band in self.by_size:
+            if size_b is not None and size_b <= band.up_to:
+                return band
+        raise UserError(
+            f"an LLM needs a price or a size for its cost to be estimated, but {llm!r} has neither; "
+            f"add it under 'llms' in a YAML file and name that file as the prices"
+        )
+
+
+def load_prices(file: Path | None = None) -> Prices:
+    """Read the prices that come with the package, and lay those of a file over them.
+
+    Raises:
+        UserError: If the file cannot be read, or does not have the keys of `Prices`.
+    """
+    from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
+    from yaml import YAMLError
+
+    prices = OmegaConf.structured(Prices)
+    for source in (_shipped(), file):
+        if source is None:
+            continue
+        try:
+            prices = OmegaConf.merge(prices, OmegaConf.load(source))
+            merged: Prices = OmegaConf.to_object(prices)  # type: ignore[assignment]
+        except (OSError, YAMLError, OmegaConfBaseException, ValueError) as error:
+            reason = " ".join(str(error).split("\n")[0].split())
+            raise UserError(f"{source} must hold prices as configs/prices.yaml does, but {reason}; mend it") from None
+    _check(merged, file or _shipped())
+    return merged
+
+
+def estimate_cost(log: LLMLog, prices: Path | None = None) -> LLMLog:
+    """Fill in the missing costs of a log.
+
+    A cost that the log has, or that follows from its own tokens and prices, stays. Otherwise missing tokens come from
+    the length of the query and of the response, and missing prices from `Prices`. The tokens and prices that an
+    estimate rests on are filled in beside it.
+
+    Args:
+        log: With or without costs.
+        prices: A YAML file laid over the prices that come with the package.
+
+    Returns:
+        The log itself where no cost is missing; otherwise a log with ``cost_estimated`` that says so in its name too.
+
+    Raises:
+        UserError: If an LLM has neither a price nor a size, or the file is not as it must be.
+    """
+    if log.has_cost:
+        return log
+    table = load_prices(prices)
+    records = _with_tokens(log, table)
+    llms = _with_prices(log.llms, records.filter("estimated")["llm"].unique(), table)
+    per_llm = llms.select("llm", "input_price", "output_price")
+    dollars = (pl.col("input_tokens") * pl.col("input_price") + pl.col("output_tokens") * pl.col("output_price")) / 1e6
+    records = records.join(per_llm, on="llm", how="left").with_columns(cost=pl.coalesce("cost", dollars))
+    records = records.select(log.records.columns)
+    return replace(log, name=f"{log.name} (cost estimated)", llms=llms, records=records, cost_estimated=True)
+
+
+def _with_tokens(log: LLMLog, prices: Prices) -> pl.DataFrame:
+    """Add ``estimated``, true where no cost follows from the log, and fill the tokens of those records."""
+    chars = log.queries.select("query_id", query_chars=pl.col("query").str.len_chars())
+    priced = log.llms.select("llm", priced=pl.col("input_price").is_not_null() & pl.col("output_price").is_not_null())
+    counted = pl.col("input_tokens").is_not_null() & pl.col("output_tokens").is_not_null() & pl.col("priced")
+    records = log.records.join(chars, on="query_id", how="left").join(priced, on="llm", how="left")
+    records = records.with_columns(estimated=pl.col("cost").is_null() & ~counted)
+    from_query = pl.coalesce("input_tokens", pl.col("query_chars") / prices.characters_per_token)
+    from_response = pl.coalesce(
+        "output_tokens", pl.col("response_chars") / prices.characters_per_token, pl.lit(float(prices.output_tokens))
+    )
+    return records.with_columns(
+        input_tokens=pl.when("estimated").then(from_query).otherwise("input_tokens"),
+        output_tokens=pl.when("estimated").then(from_response).otherwise("output_tokens"),
+    )
+
+
+def _with_prices(llms: pl.DataFrame, names: pl.Series, prices: Prices) -> pl.DataFrame:
+    """Fill the missing prices of the LLMs named."""
+    needed = llms.filter(
+        pl.col("llm").is_in(names.implode()) & (pl.col("input_price").is_null() | pl.col("output_price").is_null())
+    )
+    found = [(llm, prices.find(llm, size)) for llm, size in needed.select("llm", "size_b").iter_rows()]
+    rows = {"llm": [llm for llm, _ in found], "in": [p.input for _, p in found], "out": [p.output for _, p in found]}
+    assumed = pl.DataFrame(rows, schema={"llm": pl.String, "in": pl.Float64, "out": pl.Float64})
+    filled = llms.join(assumed, on="llm", how="left")
+    return filled.with_columns(
+        input_price=pl.coalesce("input_price", "in"), output_price=pl.coalesce("output_price", "out")
+    ).select(llms.columns)
+
+
+def _shipped() -> Path:
+    """Return the file in the checkout, or the one that an installed package carries."""
+    package = Path(__file__).parent
+    checkout = package.parent / "configs" / "prices.yaml"
+    return checkout if checkout.exists() else package / "configs" / "prices.yaml"
+
+
+def _check(prices: Prices, source: Path) -> None:
+    numbers = {"characters_per_token": prices.characters_per_token}
+    bands = {f"by_size, up_to {band.up_to:g}": band for band in prices.by_size}
+    for name, price in (prices.llms | bands).items():
+        numbers |= {f"{name}, input": price.input, f"{name}, output": price.output}
+    for name, number in (numbers | {"output_tokens": prices.output_tokens}).items():
+        if not 0 <= number < float("inf") or (name == "characters_per_token" and not number):
+            raise UserError(f"{source}: {name} must be finite and not negative, but is {number}; mend it")
+    sizes = [band.up_to for band in prices.by_size]
+    if sizes != sorted(sizes):
+        raise UserError(f"{source}: the bands of by_size must go from small to large, but are {sizes}; sort them")
