@@ -1,0 +1,176 @@
+"""The figures of a log: what is in it, what is missing, and how much routing could gain."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+
+from graphrouter.inspection.suspicious import find_suspicious
+from graphrouter.inspection.text import pairs, table
+from graphrouter.log import LLMLog
+from graphrouter.splits import query_groups
+
+Array = np.ndarray
+
+NO_TASK = "(no task)"
+TABLE_LLMS = 60
+TABLE_TASKS = 16
+"""The table of performance per LLM and task is printed up to this size."""
+
+
+@dataclass(frozen=True, eq=False)
+class Inspection:
+    """Figures of a log; `text` prints them. Means leave missing cells out.
+
+    Attributes:
+        name: The log's name.
+        simulated: Whether its records are simulated.
+        cost_estimated: Whether its costs are estimates.
+        counts: Of queries (all, scored, and such as repeat the text of another), tasks, domains, LLMs and records.
+        density: Share of the cells of scored queries that have a record.
+        draws: Fewest and most records of a cell.
+        tasks: One row per task: ``task, domain, queries, scored, missing`` (share of cells), ``performance, best`` (of
+            its best LLM), ``best_llm, cost`` (US dollars).
+        llms: One row per LLM, best first: ``llm, size_b, input_price, output_price, missing, performance, cost``.
+        performance: [M, T] mean performance in the order of ``llms`` and ``tasks``, NaN where there is no record.
+        shares: Shares of scored queries that all LLMs solve (performance 1), that none solves (0), and where two LLMs
+            or more tie for the best.
+        reference: Mean performance of random, best single, best per task and oracle. The best are picked and scored on
+            the same queries, so these are upper figures; an honest comparison picks them on a training split.
+        suspicious: Sentences about what is odd in the log.
+    """
+
+    name: str
+    simulated: bool
+    cost_estimated: bool
+    counts: dict[str, int]
+    density: float
+    draws: tuple[int, int]
+    tasks: pl.DataFrame
+    llms: pl.DataFrame
+    performance: Array
+    shares: dict[str, float]
+    reference: dict[str, float]
+    suspicious: list[str]
+
+    def text(self) -> str:
+        """Return the figures as lines to print."""
+        notes = ["its records are simulated"] * self.simulated + ["its costs are estimated"] * self.cost_estimated
+        blocks = [
+            ": ".join([self.name, *([" and ".join(notes)] if notes else [])]),
+            pairs(self.counts) + f"\n  density of scored queries x LLMs {self.density:.3f}"
+            f"\n  draws per cell {self.draws[0]} to {self.draws[1]}",
+            "Share of the scored queries\n" + pairs(self.shares),
+            "Mean performance, picked and scored on the same queries, so upper figures\n"
+            + pairs(self.reference)
+            + f"\n  best single is {self.llms['llm'][0]}",
+            "Tasks\n" + table(self.tasks),
+            "LLMs\n" + table(self.llms),
+        ]
+        if self.llms.height <= TABLE_LLMS and 1 < self.tasks.height <= TABLE_TASKS:
+            columns = {name: self.performance[:, place] for place, name in enumerate(self.tasks["task"])}
+            blocks.append("Performance per LLM and task\n" + table(pl.DataFrame({"llm": self.llms["llm"], **columns})))
+        blocks.append("Suspicious\n" + "\n".join(f"  {line}" for line in self.suspicious or ["nothing found"]))
+        return "\n\n".join(blocks) + "\n"
+
+
+def inspect_log(log: LLMLog) -> Inspection:
+    """Inspect a log, of any number of tasks and LLMs, with or without costs."""
+    draws, performance = log.cells("draws"), log.cells("performance")
+    scored = draws.sum(axis=1) > 0
+    members = _members(log)
+    by_task = np.stack([masked_mean(performance[rows], axis=0) for rows in members.values()])
+    llm_means = masked_mean(performance, axis=0)
+    order = np.argsort(-np.nan_to_num(llm_means, nan=-1.0), kind="stable")
+    filled = draws[draws > 0]
+    llms = log.llms.select("llm", "size_b", "input_price", "output_price").with_columns(
+        missing=pl.Series((draws[scored] == 0).mean(axis=0)),
+        performance=pl.Series(llm_means),
+        cost=pl.Series(masked_mean(log.cells("cost"), axis=0)),
+    )
+    return Inspection(
+        name=log.name,
+        simulated=log.simulated,
+        cost_estimated=log.cost_estimated,
+        counts=_counts(log, scored),
+        density=float((draws[scored] > 0).mean()),
+        draws=(int(filled.min()), int(filled.max())),
+        tasks=_task_table(log, members, by_task, scored),
+        llms=llms[order],
+        performance=by_task.T[order],
+        shares=_shares(performance[scored]),
+        reference=_reference(performance, members, by_task, scored),
+        suspicious=find_suspicious(log, members, by_task),
+    )
+
+
+def masked_mean(values: Array, axis: int | None = None) -> Array:
+    """Return the mean without the missing (NaN) values, and NaN where all are missing."""
+    seen = ~np.isnan(values)
+    total, count = np.where(seen, values, 0.0).sum(axis=axis, dtype=np.float64), seen.sum(axis=axis)
+    return np.where(count > 0, total / np.maximum(count, 1), np.nan)
+
+
+def _members(log: LLMLog) -> dict[str, Array]:
+    """Return the rows of each task's queries; queries without a task come last, if there are any."""
+    tasks = log.queries["task"].fill_null(NO_TASK).to_numpy()
+    names = [*log.tasks, *([NO_TASK] if log.queries["task"].null_count() else [])]
+    return {name: np.flatnonzero(tasks == name) for name in names}
+
+
+def _counts(log: LLMLog, scored: Array) -> dict[str, int]:
+    groups = query_groups(log.queries["query"])
+    return {
+        "queries": log.queries.height,
+        "scored queries": int(scored.sum()),
+        "queries that repeat the text of another": len(groups) - len(np.unique(groups)),
+        "tasks": len(log.tasks),
+        "domains": log.queries["domain"].drop_nulls().n_unique(),
+        "LLMs": log.llms.height,
+        "records": log.records.height,
+    }
+
+
+def _task_table(log: LLMLog, members: dict[str, Array], by_task: Array, scored: Array) -> pl.DataFrame:
+    draws, performance, cost = (log.cells(column) for column in ("draws", "performance", "cost"))
+    rows = []
+    for (task, inside), means in zip(members.items(), by_task, strict=True):
+        here = inside[scored[inside]]
+        best = int(np.argmax(np.nan_to_num(means, nan=-1.0)))
+        rows.append(
+            {
+                "task": task,
+                "domain": ", ".join(log.queries["domain"][inside].drop_nulls().unique().sort()),
+                "queries": len(inside),
+                "scored": len(here),
+                "missing": float((draws[here] == 0).mean()) if len(here) else float("nan"),
+                "performance": float(masked_mean(performance[here])),
+                "best": float(means[best]),
+                "best_llm": log.llm_names[best] if len(here) else None,
+                "cost": float(masked_mean(cost[here])),
+            }
+        )
+    return pl.DataFrame(rows, infer_schema_length=None)
+
+
+def _shares(performance: Array) -> dict[str, float]:
+    """Return the shares of queries that do not tell LLMs apart, from the [n, M] outcomes of scored queries."""
+    best, worst = np.nanmax(performance, axis=1), np.nanmin(performance, axis=1)
+    return {
+        "that all LLMs solve": float((worst == 1).mean()),
+        "that no LLM solves": float((best == 0).mean()),
+        "where LLMs tie for the best": float(((performance == best[:, None]).sum(axis=1) > 1).mean()),
+    }
+
+
+def _reference(performance: Array, members: dict[str, Array], by_task: Array, scored: Array) -> dict[str, float]:
+    weights = np.array([scored[rows].sum() for rows in members.values()])
+    known = weights > 0
+    return {
+        "random": float(masked_mean(performance[scored], axis=1).mean()),
+        "best single": float(np.nanmax(masked_mean(performance, axis=0))),
+        "best per task": float(np.average(np.nanmax(by_task[known], axis=1), weights=weights[known])),
+        "oracle": float(np.nanmax(performance[scored], axis=1).mean()),
+    }
