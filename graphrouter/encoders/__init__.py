@@ -1,0 +1,59 @@
+"""Text -> [N, D] vectors, cached on disk by content. Importing this is light; models load when a text needs them."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from graphrouter.encoders.base import Encoder
+from graphrouter.encoders.cache import VectorCache
+from graphrouter.encoders.log_vectors import LogVectors
+from graphrouter.encoders.sentence import DEFAULT_MODEL, SentenceEncoder
+from graphrouter.encoders.tfidf import TfidfEncoder
+from graphrouter.errors import UserError
+
+if TYPE_CHECKING:
+    from graphrouter.log import LLMLog
+
+__all__ = [
+    "DEFAULT_MODEL",
+    "Encoder",
+    "LogVectors",
+    "SentenceEncoder",
+    "TfidfEncoder",
+    "VectorCache",
+    "default_encoder",
+    "find_encoder",
+]
+
+FORMS = "tfidf, tfidf:N, log, the folder of a sentence-transformers model, or a hub name such as " + DEFAULT_MODEL
+
+
+def find_encoder(spec: str, device: str = "auto") -> Encoder:
+    """Make the encoder that a text names.
+
+    Args:
+        spec: ``tfidf`` or ``tfidf:N`` (N dimensions), ``log`` (vectors that the log brings), the folder of a
+            sentence-transformers model, or its name on the hub, optionally ``owner/name@revision``.
+        device: Where a sentence-transformers model runs.
+
+    Raises:
+        UserError: If the text is none of these.
+    """
+    if matched := re.fullmatch(r"tfidf(?::(\d+))?", spec):
+        return TfidfEncoder(int(matched[1])) if matched[1] else TfidfEncoder()
+    if spec == "log":
+        return LogVectors()
+    hub_name = re.fullmatch(r"[\w-][\w.-]*/[\w.-]+(@[\w./-]+)?", spec)
+    if (spec and Path(spec).is_dir()) or hub_name:
+        return SentenceEncoder(spec, device=device)
+    raise UserError(f"an encoder must be {FORMS}, but {spec!r} is none (a folder of that name does not exist)")
+
+
+def default_encoder(log: LLMLog) -> str:
+    """Return the spec of the encoder for a log where none is named.
+
+    The text of a simulated log means nothing to a language model, so it gets ``tfidf``; a recorded log gets MiniLM.
+    """
+    return "tfidf" if log.simulated else DEFAULT_MODEL

@@ -1,0 +1,76 @@
+"""What every encoder is: text in, vectors out."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from graphrouter.log import LLMLog
+
+Array = np.ndarray
+
+
+class Encoder(ABC):
+    """Turns texts into vectors of length 1 (a text that an encoder knows nothing of may get the zero vector).
+
+    Attributes:
+        spec: The text that names the encoder on the command line and in a config, see `find_encoder`.
+    """
+
+    spec: str
+
+    @property
+    @abstractmethod
+    def id(self) -> str:
+        """Text that identifies what the vectors are: the same id, the same vectors."""
+
+    @abstractmethod
+    def encode(self, texts: Sequence[str], *, progress: bool = False, keep: bool = True) -> Array:
+        """Encode texts, each on its own.
+
+        Args:
+            texts: N texts.
+            progress: Whether to show a progress bar where this takes long.
+            keep: Whether vectors that took long to make are kept on disk.
+
+        Returns:
+            [N, D] float32, rows of length 1.
+        """
+
+    def fit(self, texts: Sequence[str]) -> Self:
+        """Learn from the texts of the training split; a pretrained encoder has nothing to learn."""
+        return self
+
+    def encode_log(self, log: LLMLog, llm_texts: Sequence[str], *, progress: bool = False) -> tuple[Array, Array]:
+        """Encode a log's queries and the texts that stand for its LLMs.
+
+        Args:
+            log: Q queries and M LLMs.
+            llm_texts: M texts, in the order of ``log.llms``; see `graphrouter.dataset.llm_texts`.
+            progress: Whether to show a progress bar.
+
+        Returns:
+            Vectors [Q, D] in the order of ``log.queries`` and [M, D] in the order of ``log.llms``.
+        """
+        queries = log.queries["query"].to_list()
+        vectors = self.encode([*queries, *llm_texts], progress=progress)
+        return vectors[: len(queries)], vectors[len(queries) :]
+
+    def get_state(self) -> dict[str, Any]:
+        """Return what `fit` learnt, as arrays, numbers, text, lists and dicts."""
+        return {}
+
+    def set_state(self, state: dict[str, Any]) -> Self:
+        """Take over what `fit` learnt elsewhere, from `get_state`."""
+        return self
+
+
+def unit_rows(vectors: Array) -> Array:
+    """Scale each row of [N, D] to length 1, as float32; a zero row stays zero."""
+    wide = np.asarray(vectors, dtype=np.float64)
+    lengths = np.linalg.norm(wide, axis=1, keepdims=True)
+    return np.ascontiguousarray(wide / np.where(lengths > 0, lengths, 1.0), dtype=np.float32)

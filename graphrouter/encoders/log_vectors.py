@@ -1,0 +1,79 @@
+"""Vectors that the log itself brings."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from graphrouter.encoders.base import Array, Encoder, unit_rows
+from graphrouter.errors import UserError
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from graphrouter.log import LLMLog
+
+
+class LogVectors(Encoder):
+    """The column ``vector`` (a list or array of numbers) of ``queries.parquet``, and of ``llms.parquet`` where it has one.
+
+    Where the LLMs have none, each gets a unit vector of its own: all that is known is that they differ.
+    """
+
+    spec = "log"
+
+    @property
+    def id(self) -> str:
+        """Only the log knows what its vectors are."""
+        return "log"
+
+    def encode(self, texts: Sequence[str], *, progress: bool = False, keep: bool = True) -> Array:
+        """Refuse: vectors from a log cannot be made of text."""
+        raise UserError(
+            "this router was trained on vectors from the log, so a query must bring its vector; pass one with each text"
+        )
+
+    def encode_log(self, log: LLMLog, llm_texts: Sequence[str], *, progress: bool = False) -> tuple[Array, Array]:
+        """Read the vectors [Q, D] and [M, D].
+
+        Raises:
+            UserError: If the column is absent or no list of numbers, or a vector is missing, ragged or not finite.
+        """
+        queries = column_vectors(log.queries, "query_id", f"{log.name}/queries")
+        if "vector" in log.llms.columns:
+            return queries, column_vectors(log.llms, "llm", f"{log.name}/llms")
+        llms = log.llms.height
+        return queries, np.eye(llms, max(llms, queries.shape[1]), dtype=np.float32)
+
+
+def column_vectors(frame: pl.DataFrame, key: str, where: str) -> Array:
+    """Return a frame's column ``vector`` as [N, D] float32, rows of length 1."""
+    import polars as pl
+
+    if "vector" not in frame.columns:
+        raise UserError(
+            f"{where} must have a column 'vector' for the encoder 'log', but has none; add it, or choose another encoder"
+        )
+    if not isinstance(frame.schema["vector"], pl.List | pl.Array) or not frame.schema["vector"].inner.is_numeric():
+        raise UserError(
+            f"{where}: vector must be a list of numbers in each row, but is {frame.schema['vector']}; convert it"
+        )
+    lists = frame.with_columns(pl.col("vector").cast(pl.List(pl.Float64)))
+    finite = pl.col("vector").list.eval(pl.element().is_finite().fill_null(False)).list.all()
+    length = int(lists["vector"].list.len().max() or 0)  # type: ignore[arg-type]
+    whole = pl.col("vector").is_not_null() & (pl.col("vector").list.len() == length) & finite
+    bad = lists.filter(~whole.fill_null(False))
+    if bad.height or not length:
+        came = "is empty everywhere" if not length else f"{bad[key][0]!r} has {_short(bad['vector'][0])}"
+        raise UserError(
+            f"{where}: every vector must hold {length or 'the same number of'} finite numbers, but {came}; mend it"
+        )
+    return unit_rows(lists["vector"].list.to_array(length).to_numpy())
+
+
+def _short(vector: pl.Series | None) -> str:
+    if vector is None:
+        return "none"
+    return f"{len(vector)}" + ("" if vector.is_finite().fill_null(False).all() else ", not all finite")
