@@ -39,12 +39,15 @@ setup(
     packages=find_packages(include=["graphrouter", "graphrouter.*", "fusion", "fusion.*"]),
     cmdclass={"build_py": BuildWithConfigs},
     install_requires=[
+        "huggingface-hub>=0.25",
         "numpy>=1.26",
         "omegaconf>=2.3",
         "polars>=1.0",
+        "pyyaml>=6.0",
         "scikit-learn>=1.4",
         "scipy>=1.11",
         "sentence-transformers>=5.0",
+        "threadpoolctl>=3.1",
         "torch>=2.4,<2.14",  # without an upper bound pip may take a build that needs CUDA packages of several GB
         "torch-geometric>=2.5",
         "tqdm>=4.60",

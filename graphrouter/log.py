@@ -90,13 +90,19 @@ class LLMLog:
         for table in COLUMNS:
             frame = _typed(table, getattr(self, table), self._where(table))
             _check_values(table, frame, self._where(table))
-            object.__setattr__(self, table, frame.sort(KEYS[table]))
+            object.__setattr__(self, table, frame)
+        self._check_ids()
+        for table in COLUMNS:
+            object.__setattr__(self, table, getattr(self, table).sort(KEYS[table]))
+
+    def _check_ids(self) -> None:
         for key, table in (("query_id", "queries"), ("llm", "llms")):
-            unknown = self.records.filter(~pl.col(key).is_in(getattr(self, table)[key].implode()))
+            known = getattr(self, table)[key].implode()
+            unknown = self.records.with_row_index("row").filter(~pl.col(key).is_in(known))
             if unknown.height:
                 raise UserError(
-                    f"{self._where('records')}: every {key} must occur in {table}, but {unknown[key][0]!r} does not "
-                    f"({unknown.height} records); add it there or drop its records"
+                    f"{self._where('records')}, row {unknown['row'][0]}: every {key} must occur in {table}, but "
+                    f"{unknown[key][0]!r} does not ({unknown.height} records); add it there or drop its records"
                 )
 
     def _where(self, table: str) -> str:
@@ -117,13 +123,21 @@ class LLMLog:
         if not folder.is_dir():
             raise UserError(f"a log must be a folder with queries, llms and records as Parquet, but {folder} is none")
         about = _read_about(folder / "log.json")
-        tables = {table: _read_parquet(folder / f"{table}.parquet") for table in COLUMNS}
-        return cls(**{"name": folder.resolve().name, **about}, **tables, folder=folder)
+        queries, llms, records = (_read_parquet(folder / f"{table}.parquet") for table in COLUMNS)
+        return cls(
+            name=str(about.get("name", folder.resolve().name)),
+            queries=queries,
+            llms=llms,
+            records=records,
+            simulated=bool(about.get("simulated")),
+            cost_estimated=bool(about.get("cost_estimated")),
+            folder=folder,
+        )
 
     def save(self, folder: str | Path) -> Path:
         """Write the canonical folder, whole or not at all; an existing log there is replaced. Responses go along."""
         folder = Path(folder)
-        if folder.exists() and not (folder / "records.parquet").exists() and any(folder.iterdir()):
+        if folder.is_dir() and not (folder / "records.parquet").exists() and any(folder.iterdir()):
             raise UserError(f"{folder} holds other files; name a new folder, or one that holds a log")
         draft = folder.with_name(f".{folder.name}.{os.getpid()}")
         try:
@@ -137,9 +151,7 @@ class LLMLog:
                 kept.write_parquet(draft / "responses.parquet", compression="zstd")
             about = {"name": self.name, "simulated": self.simulated, "cost_estimated": self.cost_estimated}
             (draft / "log.json").write_text(json.dumps(about, indent=2) + "\n")
-            if folder.exists():
-                shutil.rmtree(folder)
-            draft.rename(folder)
+            _replace_folder(folder, draft)
         except OSError as error:
             raise UserError(f"the log must go to a folder that can be written, but {folder}: {error}") from error
         finally:
@@ -174,11 +186,23 @@ class LLMLog:
         means = self.records.group_by("query_id", "llm", maintain_order=True).agg(
             pl.len().alias("draws"), *(pl.col(column).mean() for column in CELL_COLUMNS)
         )
-        row = means["query_id"].to_frame().join(self.queries["query_id"].to_frame().with_row_index(), on="query_id", how="left", maintain_order="left")["index"]
-        column = means["llm"].to_frame().join(self.llms["llm"].to_frame().with_row_index(), on="llm", how="left", maintain_order="left")["index"]
+        row = (
+            means["query_id"]
+            .to_frame()
+            .join(
+                self.queries["query_id"].to_frame().with_row_index(), on="query_id", how="left", maintain_order="left"
+            )["index"]
+        )
+        column = (
+            means["llm"]
+            .to_frame()
+            .join(self.llms["llm"].to_frame().with_row_index(), on="llm", how="left", maintain_order="left")["index"]
+        )
         cells = {}
         for name in ("draws", *CELL_COLUMNS):
-            matrix = np.full(shape, 0 if name == "draws" else np.nan, dtype=np.float32 if name != "cost" else np.float64)
+            matrix = np.full(
+                shape, 0 if name == "draws" else np.nan, dtype=np.float32 if name != "cost" else np.float64
+            )
             matrix[row.to_numpy(), column.to_numpy()] = means[name].fill_null(float("nan")).to_numpy()
             cells[name] = matrix
         return cells
@@ -198,8 +222,12 @@ class LLMLog:
     @cached_property
     def _cost(self) -> Matrix:
         tokens_in, tokens_out = self._cells["input_tokens"], self._cells["output_tokens"]
-        price_in, price_out = (self.llms[c].cast(pl.Float64).fill_null(float("nan")).to_numpy() for c in ("input_price", "output_price"))
-        return np.where(np.isnan(self._cells["cost"]), (tokens_in * price_in + tokens_out * price_out) / 1e6, self._cells["cost"])
+        price_in, price_out = (
+            self.llms[c].cast(pl.Float64).fill_null(float("nan")).to_numpy() for c in ("input_price", "output_price")
+        )
+        return np.where(
+            np.isnan(self._cells["cost"]), (tokens_in * price_in + tokens_out * price_out) / 1e6, self._cells["cost"]
+        )
 
     @cached_property
     def has_cost(self) -> bool:
@@ -213,13 +241,17 @@ class LLMLog:
             rows: Integer or boolean index [n] into ``queries``.
         """
         queries = self.queries[np.flatnonzero(rows) if rows.dtype == bool else rows]
-        return replace(self, queries=queries, records=self.records.join(queries.select("query_id"), on="query_id", how="semi"))
+        return replace(
+            self, queries=queries, records=self.records.join(queries.select("query_id"), on="query_id", how="semi")
+        )
 
     def take_llms(self, names: list[str]) -> LLMLog:
         """Return the log of these LLMs only."""
         unknown = set(names) - set(self.llm_names)
         if unknown:
-            raise UserError(f"{self.name} must hold the LLMs asked for, but not {sorted(unknown)}; it has {', '.join(self.llm_names)}")
+            raise UserError(
+                f"{self.name} must hold the LLMs asked for, but not {sorted(unknown)}; it has {', '.join(self.llm_names)}"
+            )
         keep = pl.col("llm").is_in(names)
         return replace(self, llms=self.llms.filter(keep), records=self.records.filter(keep))
 
@@ -239,7 +271,9 @@ class LLMLog:
             return self
         scored = self.records.filter(pl.col(column).is_not_null()).with_columns(performance=pl.col(column))
         if not scored.height:
-            raise UserError(f"{self.name} must have a {column} for this scenario, but no record has one; choose another scenario")
+            raise UserError(
+                f"{self.name} must have a {column} for this scenario, but no record has one; choose another scenario"
+            )
         return replace(self, records=scored)
 
 
@@ -260,10 +294,30 @@ def _read_about(file: Path) -> dict[str, object]:
     except (OSError, ValueError) as error:
         raise UserError(f"{file} must be JSON, but {error}; mend or remove it") from error
     known = {"name": str, "simulated": bool, "cost_estimated": bool}
-    wrong = [key for key, kind in known.items() if not isinstance(about, dict) or not isinstance(about.get(key, kind()), kind)]
+    wrong = [
+        key
+        for key, kind in known.items()
+        if not isinstance(about, dict) or not isinstance(about.get(key, kind()), kind)
+    ]
     if wrong:
         raise UserError(f"{file}: name must be text, simulated and cost_estimated true or false; mend {wrong[0]!r}")
     return {key: about[key] for key in known if key in about}
+
+
+def _replace_folder(folder: Path, draft: Path) -> None:
+    """Put the draft in the folder's place; an old folder goes only when the new one is there."""
+    old = draft.with_name(f"{draft.name}.old")
+    if folder.exists():
+        if not folder.is_dir():
+            raise NotADirectoryError("it is a file")
+        folder.rename(old)
+    try:
+        draft.rename(folder)
+    except OSError:
+        if old.exists():
+            old.rename(folder)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
 
 
 def _read_parquet(file: Path) -> pl.DataFrame:
@@ -280,7 +334,9 @@ def _typed(table: str, frame: pl.DataFrame, where: str) -> pl.DataFrame:
     """Check and cast the known columns; columns that the source lacks come back as nulls."""
     for column in REQUIRED[table]:
         if column not in frame.columns:
-            raise UserError(f"{where} must have the column {column!r}, but has {', '.join(frame.columns) or 'none'}; add it")
+            raise UserError(
+                f"{where} must have the column {column!r}, but has {', '.join(frame.columns) or 'none'}; add it"
+            )
     if not frame.height:
         raise UserError(f"{where} must have rows, but is empty")
     casts = []
@@ -290,7 +346,9 @@ def _typed(table: str, frame: pl.DataFrame, where: str) -> pl.DataFrame:
             continue
         text = kind == pl.String
         if text != (frame[column].dtype == pl.String) and frame[column].dtype != pl.Null:
-            raise UserError(f"{where}: {column!r} must be {'text' if text else 'a number'}, but is {frame[column].dtype}; convert it")
+            raise UserError(
+                f"{where}: {column!r} must be {'text' if text else 'a number'}, but is {frame[column].dtype}; convert it"
+            )
         casts.append(pl.col(column).cast(kind))
     return frame.with_columns(casts)
 
@@ -300,13 +358,17 @@ def _check_values(table: str, frame: pl.DataFrame, where: str) -> None:
         rows = frame.with_row_index("row").filter(bad)
         if rows.height:
             key = ", ".join(str(rows[name][0]) for name in KEYS[table])
-            raise UserError(f"{where}, row {rows['row'][0]} ({key}): {rule}, but {column} is {rows[column][0]}; {remedy}")
+            raise UserError(
+                f"{where}, row {rows['row'][0]} ({key}): {rule}, but {column} is {rows[column][0]}; {remedy}"
+            )
 
     for column in REQUIRED[table]:
         if column != "task":
             refuse(pl.col(column).is_null(), f"{column} must not be null", column, "fill it or drop the row")
     key = KEYS[table]
-    refuse(pl.struct(key).is_duplicated(), f"a key ({', '.join(key)}) must occur once", key[-1], "drop the repeated row")
+    refuse(
+        pl.struct(key).is_duplicated(), f"a key ({', '.join(key)}) must occur once", key[-1], "drop the repeated row"
+    )
     if table == "records":
         outside = ~pl.col("performance").is_between(0, 1) | pl.col("performance").is_nan()
         refuse(outside, "performance must be within [0, 1]", "performance", "scale it")

@@ -84,13 +84,15 @@ def by_query(log: LLMLog, seed: int, fractions: Sequence[float] = FRACTIONS) -> 
         groups = sorted(strata[stratum].items(), key=lambda item: _digest(f"{seed}/{item[0]}"))
         # A stratum too small to divide goes where chance puts it, so that no part is fed by rounding alone.
         offset = int(_digest(f"{seed}/{stratum}")[:8], 16) / 16**8
-        for position, (_, members) in enumerate(groups):
+        for position, (_, group) in enumerate(groups):
             share = (position + offset) / len(groups)
-            parts[int(np.searchsorted(bounds, share, side="right"))].extend(members)
+            parts[int(np.searchsorted(bounds, share, side="right"))].extend(group)
     split = Split(*(np.array(sorted(part), dtype=np.int64) for part in parts))
     for name in ("train", "validation", "test"):
         if not len(getattr(split, name)):
-            raise UserError(f"{log.name} must have queries for train, validation and test, but {name} is empty; use a larger log")
+            raise UserError(
+                f"{log.name} must have queries for train, validation and test, but {name} is empty; use a larger log"
+            )
     return split
 
 

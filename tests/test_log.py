@@ -1,0 +1,277 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from polars.testing import assert_frame_equal
+
+from graphrouter.errors import UserError
+from graphrouter.log import LLMLog, load_log
+
+TABLES = ("queries", "llms", "records")
+
+
+def tables() -> dict[str, pl.DataFrame]:
+    """Three queries, two LLMs; the cell (c, small) is missing, and (a, small) has two draws."""
+    queries = {"query_id": ["a", "b", "c"], "task": ["sums", "sums", None], "query": ["1+1", "2+2", "hello"]}
+    llms = {"llm": ["big", "small"], "size_b": [70.0, 7.0], "input_price": [1.0, 0.1], "output_price": [2.0, None]}
+    records = {
+        "query_id": ["a", "a", "a", "b", "b", "c"],
+        "llm": ["big", "small", "small", "big", "small", "big"],
+        "draw": [0, 0, 1, 0, 0, 0],
+        "performance": [1.0, 0.0, 1.0, 0.25, 0.0, 0.5],
+        "input_tokens": [10, 10, 10, 20, 20, None],
+        "output_tokens": [5, 5, 5, 5, 5, None],
+        "cost": [None, 0.1, 0.3, None, None, 0.7],
+        "latency": [1, 2, 3, 4, 5, 6],
+    }
+    return {"queries": pl.DataFrame(queries), "llms": pl.DataFrame(llms), "records": pl.DataFrame(records)}
+
+
+def write(folder: Path, **changes: pl.DataFrame) -> Path:
+    folder.mkdir(exist_ok=True)
+    for name, frame in (tables() | changes).items():
+        frame.write_parquet(folder / f"{name}.parquet")
+    return folder
+
+
+def assert_same(left: LLMLog, right: LLMLog) -> None:
+    for name in TABLES:
+        assert_frame_equal(getattr(left, name), getattr(right, name))
+
+
+def message(call, *arguments) -> str:
+    with pytest.raises(UserError) as caught:
+        call(*arguments)
+    text = str(caught.value)
+    assert "\n" not in text
+    return text
+
+
+def test_cells_are_means_over_draws_and_nan_where_missing():
+    log = LLMLog("tiny", **tables())
+    np.testing.assert_array_equal(log.cells("performance"), [[1.0, 0.5], [0.25, 0.0], [0.5, np.nan]])
+    np.testing.assert_array_equal(log.cells("draws"), [[1, 2], [1, 1], [1, 0]])
+    assert log.tasks == ("sums",)
+    assert log.llm_names == ("big", "small")
+
+
+def test_cost_comes_from_the_record_else_from_tokens_and_prices_else_is_nan():
+    log = LLMLog("tiny", **tables())
+    expected = [[(10 * 1 + 5 * 2) / 1e6, 0.2], [(20 * 1 + 5 * 2) / 1e6, np.nan], [0.7, np.nan]]
+    np.testing.assert_allclose(log.cells("cost"), expected)
+    assert not log.has_cost
+    assert log.take_llms(["big"]).has_cost
+
+
+def test_source_columns_are_kept_and_absent_columns_are_null():
+    log = LLMLog("tiny", **tables())
+    assert log.records["latency"].to_list() == [1, 2, 3, 4, 5, 6]
+    assert log.records["judge_score"].null_count() == 6
+
+
+@given(st.permutations(range(3)), st.permutations(range(2)), st.permutations(range(6)))
+def test_row_order_is_irrelevant(queries, llms, records):
+    orders = {"queries": queries, "llms": llms, "records": records}
+    shuffled = LLMLog("tiny", **{name: frame[list(orders[name])] for name, frame in tables().items()})
+    straight = LLMLog("tiny", **tables())
+    assert_same(shuffled, straight)
+    for column in ("performance", "cost", "draws"):
+        np.testing.assert_array_equal(shuffled.cells(column), straight.cells(column))
+
+
+CELL = st.fixed_dictionaries(
+    {
+        "performance": st.floats(0, 1),
+        "cost": st.none() | st.floats(0, 1e3),
+        "judge_score": st.none() | st.floats(-5, 5),
+        "note": st.none() | st.text(max_size=5),
+    }
+)
+
+
+@given(
+    st.dictionaries(st.tuples(st.sampled_from("abc"), st.sampled_from(["big", "small"])), CELL, min_size=1),
+    st.booleans(),
+)
+def test_save_and_load_give_the_same_log(tmp_path_factory, cells, simulated):
+    rows = [{"query_id": query, "llm": llm, **cell} for (query, llm), cell in cells.items()]
+    records = pl.DataFrame(rows, schema_overrides={"cost": pl.Float64, "judge_score": pl.Float64, "note": pl.String})
+    log = LLMLog("tiny", **(tables() | {"records": records}), simulated=simulated)
+    loaded = LLMLog.load(log.save(tmp_path_factory.mktemp("logs") / "saved"))
+    assert (loaded.name, loaded.simulated, loaded.cost_estimated) == ("tiny", simulated, False)
+    assert_same(loaded, log)
+
+
+def test_responses_go_along_for_the_queries_and_llms_that_are_kept(tmp_path):
+    folder = write(tmp_path / "source")
+    said = {"query_id": ["a", "a", "b"], "llm": ["big", "small", "big"], "response": ["2", "3", "4"]}
+    pl.DataFrame(said).write_parquet(folder / "responses.parquet")
+    part = LLMLog.load(folder).take(np.array([0])).take_llms(["small"])
+    copy = LLMLog.load(part.save(tmp_path / "copy"))
+    assert copy.responses().rows() == [("a", "small", "3")]
+    assert "no responses" in message(LLMLog("tiny", **tables()).responses)
+
+
+def test_take_and_hide_choose_rows_and_cells():
+    log = LLMLog("tiny", **tables())
+    assert log.take(np.array([False, True, False])).records["query_id"].to_list() == ["b", "b"]
+    hidden = log.hide(np.array([[0, 1], [0, 0], [0, 0]], dtype=bool))
+    np.testing.assert_array_equal(hidden.cells("draws"), [[1, 0], [1, 1], [1, 0]])
+    assert "big, small" in message(log.take_llms, ["huge"])
+
+
+def test_with_target_puts_another_score_in_the_place_of_performance():
+    records = tables()["records"].with_columns(judge_score=pl.Series([0.9, None, None, None, 0.1, None]))
+    judged = LLMLog("tiny", **(tables() | {"records": records})).with_target("judge_score")
+    np.testing.assert_allclose(judged.cells("performance"), [[0.9, np.nan], [np.nan, 0.1], [np.nan, np.nan]], rtol=1e-6)
+    assert "judge_score" in message(LLMLog("tiny", **tables()).with_target, "judge_score")
+
+
+def broken(table: str, row: int, column: str, value: object) -> dict[str, pl.DataFrame]:
+    frame = tables()[table]
+    values = frame[column].to_list()
+    values[row] = value
+    return {table: frame.with_columns(pl.Series(column, values, strict=False))}
+
+
+BAD = {
+    "duplicate record": (
+        broken("records", 2, "draw", 0),
+        ("records.parquet", "row 1", "query_id, llm, draw", "a, small"),
+    ),
+    "duplicate query": (broken("queries", 2, "query_id", "b"), ("queries.parquet", "row 1", "query_id")),
+    "unknown llm": (broken("records", 4, "llm", "huge"), ("records.parquet", "row 4", "llm", "'huge'")),
+    "unknown query": (broken("records", 3, "query_id", "z"), ("records.parquet", "row 3", "query_id", "'z'")),
+    "performance above 1": (
+        broken("records", 3, "performance", 1.2),
+        ("records.parquet", "row 3", "performance", "1.2"),
+    ),
+    "performance below 0": (
+        broken("records", 0, "performance", -0.1),
+        ("records.parquet", "row 0", "performance", "-0.1"),
+    ),
+    "performance is nan": (
+        broken("records", 5, "performance", float("nan")),
+        ("records.parquet", "row 5", "performance"),
+    ),
+    "performance is null": (broken("records", 5, "performance", None), ("records.parquet", "row 5", "performance")),
+    "negative cost": (broken("records", 1, "cost", -0.5), ("records.parquet", "row 1", "cost", "-0.5")),
+    "infinite cost": (broken("records", 2, "cost", float("inf")), ("records.parquet", "row 2", "cost", "inf")),
+    "negative tokens": (broken("records", 2, "input_tokens", -1), ("records.parquet", "row 2", "input_tokens")),
+    "negative price": (broken("llms", 1, "input_price", -1.0), ("llms.parquet", "row 1", "input_price")),
+    "text is null": (broken("queries", 1, "query", None), ("queries.parquet", "row 1", "query")),
+    "missing column": ({"records": tables()["records"].drop("performance")}, ("records.parquet", "'performance'")),
+    "no rows": ({"records": tables()["records"].clear()}, ("records.parquet", "empty")),
+    "text for a number": (
+        {"records": tables()["records"].with_columns(performance=pl.lit("good"))},
+        ("records.parquet", "'performance'", "number"),
+    ),
+    "number for a text": (
+        {"llms": tables()["llms"].with_columns(llm=pl.Series([1, 2]))},
+        ("llms.parquet", "'llm'", "text"),
+    ),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_a_broken_rule_names_the_file_the_column_and_the_first_row(tmp_path, case):
+    changes, words = BAD[case]
+    text = message(LLMLog.load, write(tmp_path / "log", **changes))
+    for word in words:
+        assert word in text
+
+
+@pytest.mark.parametrize("keep", [0, 4, 200])
+def test_an_empty_or_truncated_file_is_named(tmp_path, keep):
+    file = write(tmp_path / "log") / "records.parquet"
+    file.write_bytes(file.read_bytes()[:keep])
+    assert "records.parquet must be a whole Parquet file" in message(LLMLog.load, file.parent)
+
+
+def test_an_absent_file_or_folder_is_named(tmp_path):
+    folder = write(tmp_path / "log")
+    (folder / "llms.parquet").unlink()
+    assert "llms.parquet" in message(LLMLog.load, folder)
+    assert "nowhere" in message(load_log, tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize("content", ["{", "[]", json.dumps({"simulated": "yes"})])
+def test_a_bad_log_json_is_named(tmp_path, content):
+    folder = write(tmp_path / "log")
+    (folder / "log.json").write_text(content)
+    assert "log.json" in message(LLMLog.load, folder)
+
+
+@pytest.fixture
+def saved(tmp_path):
+    """A folder with an old log, which must be whole and alone when the test is over."""
+    LLMLog("old", **tables()).save(tmp_path / "log")
+    yield tmp_path / "log"
+    assert [entry.name for entry in tmp_path.iterdir()] == ["log"]
+    assert LLMLog.load(tmp_path / "log").name == "old"
+
+
+@pytest.mark.parametrize("error", [OSError("disk full"), KeyboardInterrupt()])
+def test_a_write_that_fails_leaves_the_old_log_whole(saved, monkeypatch, error):
+    original = pl.DataFrame.write_parquet
+
+    def write_parquet(self, file, **options):
+        original(self, file, **options)
+        if file.name == "records.parquet":
+            raise error
+
+    monkeypatch.setattr(pl.DataFrame, "write_parquet", write_parquet)
+    with pytest.raises((UserError, KeyboardInterrupt)):
+        LLMLog("new", **tables()).save(saved)
+
+
+def test_a_replacement_that_fails_leaves_the_old_log_whole(saved, monkeypatch):
+    original = Path.rename
+
+    def rename(self, target):
+        if target == saved and not self.name.endswith(".old"):
+            raise OSError("no more links")
+        return original(self, target)
+
+    monkeypatch.setattr(Path, "rename", rename)
+    assert "no more links" in message(LLMLog("new", **tables()).save, saved)
+
+
+def test_save_refuses_a_place_that_is_not_for_a_log(tmp_path):
+    log = LLMLog("tiny", **tables())
+    (tmp_path / "notes").mkdir()
+    (tmp_path / "notes" / "mine.txt").write_text("keep me")
+    assert "other files" in message(log.save, tmp_path / "notes")
+    (tmp_path / "file").write_text("keep me")
+    for place in (tmp_path / "file", tmp_path / "file" / "log"):
+        assert "can be written" in message(log.save, place)
+    assert (tmp_path / "file").read_text() == "keep me"
+
+
+@pytest.mark.real_data
+@pytest.mark.parametrize(
+    ("name", "queries", "llms", "records", "density"),
+    [
+        ("mmlu_pro", 9594, 29, 276837, 0.995),
+        ("fasteval", 2273, 33, 75009, 1.0),
+        ("zeroeval", 2840, 29, 82345, 1.0),
+        ("alpaca_eval", 805, 47, 37829, 1.0),
+        ("llm_cascades", 5533, 9, 49797, 1.0),
+        ("routeprofile", 1665, 8, 4800, 1.0),
+        ("routerbench", 3164, 11, 34804, 1.0),
+        ("llmrouter", 6108, 9, 54972, 1.0),
+        ("routerdc", 20600, 7, 144200, 1.0),
+        ("routellm", 15441, 2, 30882, 1.0),
+    ],
+)
+def test_real_logs_load_with_the_counts_of_their_readme(real_data, name, queries, llms, records, density):
+    log = load_log(real_data / name)
+    assert (log.queries.height, log.llms.height, log.records.height) == (queries, llms, records)
+    scored = log.cells("draws").sum(axis=1) > 0
+    assert (log.cells("draws")[scored] > 0).mean() == pytest.approx(density, abs=6e-4)
+    assert not log.simulated
+    assert not log.cost_estimated
