@@ -10,6 +10,7 @@ from typing import Any, ClassVar, NamedTuple, Self
 import numpy as np
 
 from graphrouter.dataset import Queries, RoutingData
+from graphrouter.errors import UserError
 from graphrouter.routers.task_means import TaskMeans
 from graphrouter.run import RunOptions
 from graphrouter.scenario import Scenario
@@ -29,6 +30,10 @@ class Prediction(NamedTuple):
     cost: Array
 
 
+class NotFittedError(UserError, AttributeError):
+    """A router was asked before it learnt anything."""
+
+
 @dataclass(eq=False)
 class Router(ABC):
     """Base of all routers. Fields are hyperparameters and so the config schema.
@@ -39,7 +44,7 @@ class Router(ABC):
     Attributes:
         seed: Of every random choice.
         run: Where and how to run (device, progress, checkpoints); never changes what is learnt.
-        name: Snake case of the class name; what the command line and results call it.
+        name: Snake case of the class name, or what the class says; what the command line and results call it.
         source: Paper or code that the router follows.
         parts: Fitted attributes that are objects with ``get_state`` and ``from_state``, and their classes.
         search_space: Hyperparameter settings to try on validation, at most 6; the first is the default.
@@ -55,7 +60,17 @@ class Router(ABC):
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        cls.name = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", cls.__name__).lower()
+        if "name" not in vars(cls):
+            # Only a capitalised word starts a new part: BestPerTask is best_per_task, but RouteLLM is routellm.
+            cls.name = re.sub(r"(?<=[a-z0-9])(?=[A-Z][a-z])", "_", cls.__name__).lower()
+
+    def __getattr__(self, name: str) -> Any:
+        # Reached only where the attribute does not exist.
+        if name.endswith("_") and not name.startswith("_"):
+            raise NotFittedError(
+                f"{self.name} must learn before it predicts, but was not fitted; call fit(train, validation)"
+            )
+        raise AttributeError(f"{type(self).__name__!r} has no attribute {name!r}", name=name, obj=self)
 
     @abstractmethod
     def fit(self, train: RoutingData, validation: RoutingData) -> Self:

@@ -1,0 +1,65 @@
+"""The routers. Importing this package imports none of them, so that asking for their names stays instant."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from graphrouter.errors import UserError, suggest
+
+if TYPE_CHECKING:
+    from graphrouter.routers.base import Router
+
+_ROUTERS = {
+    "random": ("random", "Random"),
+    "smallest": ("by_size", "Smallest"),
+    "largest": ("by_size", "Largest"),
+    "best_single": ("best_single", "BestSingle"),
+    "best_per_task": ("best_per_task", "BestPerTask"),
+    "oracle": ("oracle", "Oracle"),
+    "static_mix": ("static_mix", "StaticMix"),
+    "knn": ("knn", "KNN"),
+    "kmeans": ("kmeans", "KMeans"),
+    "linear": ("linear", "Linear"),
+    "svm": ("svm", "SVM"),
+    "mlp": ("mlp", "MLP"),
+    "matrix_factorisation": ("matrix_factorisation", "MatrixFactorisation"),
+    "irt": ("irt", "IRT"),
+    "routellm": ("routellm", "RouteLLM"),
+    "routerdc": ("routerdc", "RouterDC"),
+    "graphrouter": ("graphrouter", "GraphRouter"),
+    "gnn": ("gnn", "GNN"),
+}
+"""The name of each router, its module and its class. To add a router, add a line here."""
+
+_EXPORTS = {"Prediction": "base", "Router": "base", **{export: module for module, export in _ROUTERS.values()}}
+
+__all__ = [*_EXPORTS, "find_router", "router_names"]
+
+
+def router_names() -> tuple[str, ...]:
+    """Return the names of all routers, simple references first."""
+    return tuple(_ROUTERS)
+
+
+def find_router(name: str) -> type[Router]:
+    """Return the class of a router by its name.
+
+    Raises:
+        UserError: If there is none of that name.
+    """
+    if name not in _ROUTERS:
+        raise UserError(f"unknown router {name!r}{suggest(name, router_names())}")
+    module, export = _ROUTERS[name]
+    found: type[Router] = getattr(import_module(f"{__name__}.{module}"), export)
+    return found
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _EXPORTS:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_EXPORTS[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,41 @@
+"""BestPerTask: for each task, the LLM with the best mean reward."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+from graphrouter.dataset import Queries, RoutingData
+from graphrouter.routers.arrays import as_probability
+from graphrouter.routers.base import Prediction, Router
+from graphrouter.routers.task_means import TaskMeans
+
+
+@dataclass(eq=False)
+class BestPerTask(Router):
+    """Picks the LLM whose mean reward on the query's task is the highest on the training split.
+
+    Means are shrunk to the LLM's overall mean (`TaskMeans`), which is also what a query of an unknown task, or of
+    none, gets.
+
+    Attributes:
+        strength: How many observations the overall mean counts as.
+    """
+
+    strength: float = 5.0
+
+    source: ClassVar[str] = "the usual reference where tasks are known: the best LLM of each benchmark"
+    parts: ClassVar[dict[str, Any]] = {"quality_": TaskMeans, "cost_": TaskMeans}
+    search_space: ClassVar[tuple[dict[str, Any], ...]] = tuple(
+        {"strength": s} for s in (5.0, 0.5, 2.0, 10.0, 20.0, 50.0)
+    )
+
+    def fit(self, train: RoutingData, validation: RoutingData) -> Self:
+        """Learn the means."""
+        self.quality_ = TaskMeans(self.strength).fit(train.performance, train.queries.tasks)
+        self.cost_ = TaskMeans(self.strength).fit(train.cost, train.queries.tasks)
+        return self
+
+    def predict(self, queries: Queries) -> Prediction:
+        """Return the means of the queries' tasks, [Q, M]."""
+        return Prediction(as_probability(self.quality_.lookup(queries.tasks)), self.cost_.lookup(queries.tasks))

@@ -1,0 +1,100 @@
+"""Smallest and Largest: one LLM by its size, for every query."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+import numpy as np
+
+from graphrouter.dataset import LLMs, Queries, RoutingData
+from graphrouter.errors import UserError
+from graphrouter.routers.arrays import overall_means, same_for_all
+from graphrouter.routers.base import Prediction, Router
+from graphrouter.scenario import Scenario
+
+Array = np.ndarray
+
+
+def measure_size(llms: LLMs) -> Array:
+    """Return what the LLMs are ordered by.
+
+    The size, where every LLM has one; else the sum of input and output price, where every LLM has both; else the
+    size again, and the LLMs without a disclosed size take no part: no size is guessed.
+
+    Returns:
+        [M] float64, NaN for the LLMs that take no part.
+
+    Raises:
+        UserError: If prices are incomplete and no size is known.
+    """
+    size: Array = llms.size_b.astype(np.float64)
+    price: Array = (llms.input_price + llms.output_price).astype(np.float64)
+    if np.isnan(size).any() and not np.isnan(price).any():
+        return price
+    if np.isnan(size).all():
+        raise UserError(
+            "the routers smallest and largest need size_b of an LLM, or the prices of all, but the log has neither; "
+            "add them to llms, or leave these routers out"
+        )
+    return size
+
+
+def rank_by_size(size: Array, quality: Array) -> Array:
+    """Return [M] float64, higher for smaller; equal sizes are ranked by mean quality, and 0 is for NaN."""
+    order = np.lexsort((-quality, size))  # NaN comes last
+    ranks = np.empty(len(size))
+    ranks[order] = np.arange(len(size), 0, -1)
+    return np.where(np.isnan(size), 0.0, ranks)
+
+
+@dataclass(eq=False)
+class Smallest(Router):
+    """Picks the smallest LLM for every query; see `measure_size` for what counts where sizes are not disclosed.
+
+    It predicts each LLM's mean performance and cost on the training split. Of equally small LLMs it picks the one that
+    is better there.
+    """
+
+    source: ClassVar[str] = "GraphRouter (arXiv:2410.03834), baseline 'Smallest LLM'"
+    parts: ClassVar[dict[str, Any]] = {}
+
+    def fit(self, train: RoutingData, validation: RoutingData) -> Self:
+        """Learn the means that are predicted, and rank the LLMs."""
+        self.mean_quality_, self.mean_cost_ = overall_means(train)
+        self.rank_ = rank_by_size(measure_size(train.llms), self.mean_quality_)
+        return self
+
+    def predict(self, queries: Queries) -> Prediction:
+        """Return the LLMs' means, [Q, M]."""
+        return same_for_all(queries, self.mean_quality_, self.mean_cost_)
+
+    def utility(self, queries: Queries, scenario: Scenario, cost_scale: float) -> Array:
+        """Return [Q, M] float64, the rank by size; the scenario does not matter."""
+        return np.tile(self.rank_, (len(queries), 1))
+
+
+@dataclass(eq=False)
+class Largest(Router):
+    """Picks the largest LLM for every query; see `measure_size` for what counts where sizes are not disclosed.
+
+    It predicts each LLM's mean performance and cost on the training split. Of equally large LLMs it picks the one that
+    is better there.
+    """
+
+    source: ClassVar[str] = "GraphRouter (arXiv:2410.03834), baseline 'Largest LLM'"
+    parts: ClassVar[dict[str, Any]] = {}
+
+    def fit(self, train: RoutingData, validation: RoutingData) -> Self:
+        """Learn the means that are predicted, and rank the LLMs."""
+        self.mean_quality_, self.mean_cost_ = overall_means(train)
+        self.rank_ = rank_by_size(-measure_size(train.llms), self.mean_quality_)
+        return self
+
+    def predict(self, queries: Queries) -> Prediction:
+        """Return the LLMs' means, [Q, M]."""
+        return same_for_all(queries, self.mean_quality_, self.mean_cost_)
+
+    def utility(self, queries: Queries, scenario: Scenario, cost_scale: float) -> Array:
+        """Return [Q, M] float64, the rank by size; the scenario does not matter."""
+        return np.tile(self.rank_, (len(queries), 1))

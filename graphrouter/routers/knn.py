@@ -1,0 +1,79 @@
+"""KNN: the mean outcomes of the nearest training queries."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+import numpy as np
+
+from graphrouter.dataset import Queries, RoutingData
+from graphrouter.errors import UserError
+from graphrouter.routers.arrays import as_probability, overall_means, unit_rows
+from graphrouter.routers.base import Prediction, Router
+
+Array = np.ndarray
+
+CHUNK = 512
+"""Queries per matrix of similarities, to bound the memory."""
+DECIMALS = 9
+"""Similarities that agree to so many decimals are equal: a sum's order changes with the size of a batch."""
+
+
+@dataclass(eq=False)
+class KNN(Router):
+    """Averages what each LLM reached on the k nearest training queries by cosine similarity.
+
+    RouterBench (arXiv:2403.12031): ``P(q, m) = 1/k * sum over the neighbours n of q of P(n, m)``, and cost
+    likewise. Here a missing cell is left out of sum and count, the LLM's overall mean counts as `strength` further
+    neighbours, so that few neighbours never give a certain 0 or 1, and queries that tie for the last place all count.
+    Training queries of the same wording as the query are not its neighbours.
+
+    Attributes:
+        k: How many neighbours.
+        strength: How many neighbours the LLM's overall mean counts as.
+    """
+
+    k: int = 100
+    strength: float = 2.0
+
+    source: ClassVar[str] = "RouterBench (arXiv:2403.12031), routers/knn_router.py in its code; arXiv:2505.12601"
+    parts: ClassVar[dict[str, Any]] = {}
+    search_space: ClassVar[tuple[dict[str, Any], ...]] = tuple({"k": k} for k in (100, 5, 10, 20, 50, 200))
+
+    def fit(self, train: RoutingData, validation: RoutingData) -> Self:
+        """Keep the training queries and their outcomes.
+
+        Raises:
+            UserError: If k or the strength is not positive.
+        """
+        if self.k < 1 or self.strength <= 0:
+            raise UserError(f"k must be 1 or more and strength above 0, but they are {self.k} and {self.strength}")
+        self.mean_quality_, self.mean_cost_ = overall_means(train)
+        self.vectors_ = unit_rows(train.queries.vectors)
+        self.groups_ = train.queries.groups
+        self.performance_ = train.performance
+        self.known_cost_ = train.cost
+        return self
+
+    def predict(self, queries: Queries) -> Prediction:
+        """Return the smoothed means over the neighbours, [Q, M]."""
+        starts = range(0, len(queries), CHUNK)
+        near = [self._neighbours(queries.take(np.arange(start, min(start + CHUNK, len(queries))))) for start in starts]
+        quality = self._average(near, self.performance_, self.mean_quality_)
+        return Prediction(as_probability(quality), self._average(near, self.known_cost_, self.mean_cost_))
+
+    def _neighbours(self, queries: Queries) -> Array:
+        """Return [Q, N] bool: which training queries are neighbours."""
+        similarity = np.round(unit_rows(queries.vectors) @ self.vectors_.T, DECIMALS)
+        similarity[queries.groups[:, None] == self.groups_] = -np.inf
+        last = max(len(self.groups_) - self.k, 0)
+        bound = np.partition(similarity, last, axis=1)[:, last : last + 1]
+        near: Array = (similarity >= bound) & (similarity > -np.inf)
+        return near
+
+    def _average(self, near: list[Array], values: Array, overall: Array) -> Array:
+        seen = (~np.isnan(values)).astype(np.float64)
+        filled = np.nan_to_num(values.astype(np.float64))
+        means = [(part @ filled + self.strength * overall) / (part @ seen + self.strength) for part in near]
+        return np.concatenate(means)

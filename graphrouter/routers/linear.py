@@ -1,0 +1,96 @@
+"""Linear: one ridge regression per LLM on the query's vector."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+import numpy as np
+
+from graphrouter.dataset import Queries, RoutingData
+from graphrouter.errors import UserError
+from graphrouter.routers.arrays import as_probability, overall_means, unit_rows
+from graphrouter.routers.base import Prediction, Router
+
+Array = np.ndarray
+
+BOUNDS = (0.01, 0.99)
+"""Of a predicted performance. Nearer to 0 and 1, a line that shoots over would count as certain."""
+
+
+@dataclass(eq=False)
+class Linear(Router):
+    """Predicts performance and cost of each LLM by a ridge regression on the normalised vector.
+
+    For each LLM m, over its observed queries, ``min over w, b of sum (x . w + b - y)^2 + penalty * |w|^2``; a prediction
+    of performance is clipped to `BOUNDS`, as a line has none. Cost is regressed in dollars, not in their logarithm,
+    because the reward needs the expected cost; a prediction is clipped to the range of the LLM's costs on the training
+    split.
+
+    Attributes:
+        penalty: Of the squared weights.
+    """
+
+    penalty: float = 10.0
+
+    source: ClassVar[str] = "linear regression per LLM, as in arXiv:2505.12601"
+    parts: ClassVar[dict[str, Any]] = {}
+    search_space: ClassVar[tuple[dict[str, Any], ...]] = tuple(
+        {"penalty": p} for p in (10.0, 1.0, 3.0, 30.0, 100.0, 300.0)
+    )
+
+    def fit(self, train: RoutingData, validation: RoutingData) -> Self:
+        """Solve the normal equations.
+
+        Raises:
+            UserError: If the penalty is not positive.
+        """
+        if not self.penalty > 0:
+            raise UserError(f"penalty must be above 0, but is {self.penalty}")
+        vectors = unit_rows(train.queries.vectors)
+        mean_quality, mean_cost = overall_means(train)
+        self.quality_weights_ = ridge(vectors, train.performance, self.penalty, mean_quality)
+        self.cost_weights_ = ridge(vectors, train.cost, self.penalty, mean_cost)
+        priced = ~np.isnan(train.cost).all(axis=0)
+        self.cost_range_ = np.stack([mean_cost, mean_cost])
+        self.cost_range_[:, priced] = np.nanmin(train.cost[:, priced], axis=0), np.nanmax(train.cost[:, priced], axis=0)
+        return self
+
+    def predict(self, queries: Queries) -> Prediction:
+        """Return the clipped regressions, [Q, M]."""
+        inputs = _with_bias(unit_rows(queries.vectors))
+        cost = np.clip(inputs @ self.cost_weights_, *self.cost_range_)
+        return Prediction(as_probability(np.clip(inputs @ self.quality_weights_, *BOUNDS)), cost)
+
+
+def ridge(vectors: Array, values: Array, penalty: float, empty: Array) -> Array:
+    """Fit one ridge regression per column, each over its observed rows.
+
+    Columns with the same missing cells share one set of normal equations, so a dense log takes one solve.
+
+    Args:
+        vectors: [N, D] float64.
+        values: [N, M], NaN where missing.
+        penalty: Of the squared weights; the bias is free.
+        empty: [M], the constant for a column without any observed row.
+
+    Returns:
+        [D + 1, M] float64, the last row the bias.
+    """
+    inputs = _with_bias(vectors)
+    seen = ~np.isnan(values)
+    weights = np.zeros((inputs.shape[1], values.shape[1]))
+    weights[-1] = empty
+    damping = np.diag([penalty] * vectors.shape[1] + [0.0])
+    patterns, pattern_of = np.unique(seen, axis=1, return_inverse=True)
+    for index, rows in enumerate(patterns.T):
+        if rows.any():
+            columns = np.flatnonzero(pattern_of == index)
+            known = inputs[rows]
+            targets = values[np.ix_(rows, columns)].astype(np.float64)
+            weights[:, columns] = np.linalg.solve(known.T @ known + damping, known.T @ targets)
+    return weights
+
+
+def _with_bias(vectors: Array) -> Array:
+    return np.column_stack([vectors, np.ones(len(vectors))])
