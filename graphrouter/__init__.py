@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from graphrouter.inspection import inspect_log
     from graphrouter.log import LLMLog, load_log
     from graphrouter.pipeline import Decision, RoutingPipeline, train
-    from graphrouter.routers import Router, find_router, router_names
+    from graphrouter.routers import find_router, router_names
+    from graphrouter.routers.base import Router
     from graphrouter.run import RunOptions
     from graphrouter.scenario import Scenario, find_scenario
 

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from graphrouter.encoders.base import Encoder
+from graphrouter.encoders.base import Encoder, unit_rows
 from graphrouter.encoders.cache import VectorCache
 from graphrouter.encoders.log_vectors import LogVectors
 from graphrouter.encoders.sentence import DEFAULT_MODEL, SentenceEncoder
@@ -25,6 +25,7 @@ __all__ = [
     "VectorCache",
     "default_encoder",
     "find_encoder",
+    "unit_rows",
 ]
 
 FORMS = "tfidf, tfidf:N, log, the folder of a sentence-transformers model, or a hub name such as " + DEFAULT_MODEL

@@ -55,7 +55,8 @@ class VectorCache:
         """Return the vector [D] of each key, or None where the cache has none."""
         if any(key not in self._place for key in keys):
             self._index_new_shards()
-        return [self._row(*self._place[key]) if key in self._place else None for key in keys]
+        places = [self._place.get(key) for key in keys]
+        return [self._vectors[place[0]][place[1]] if place else None for place in places]
 
     def put(self, keys: Sequence[bytes], vectors: Array) -> None:
         """Write vectors [n, D] in shards.
@@ -125,6 +126,3 @@ class VectorCache:
         self._read.add(name)
         for row, key in enumerate(keys):
             self._place.setdefault(key.tobytes(), (name, row))
-
-    def _row(self, name: str, row: int) -> Array:
-        return self._vectors[name][row]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +43,7 @@ class SentenceEncoder(Encoder):
             raise UserError(f"{model} must hold a sentence-transformers model, but has no config.json; {INSTEAD}")
 
     @cached_property
-    def id(self) -> str:  # type: ignore[override]
+    def id(self) -> str:
         """The hub name and revision; of a folder, a hash of its weights and config, wherever it lies."""
         if self.folder:
             return f"folder:{_hash_model(self.folder)}"
@@ -62,18 +62,17 @@ class SentenceEncoder(Encoder):
             UserError: If a text is new and the model cannot be loaded, or the cache cannot be written.
         """
         keys = [text_key(text) for text in texts]
-        found = dict(zip(keys, self.cache.get(keys), strict=True))
-        new = {key: text for key, text in zip(keys, texts, strict=True) if found[key] is None}
+        kept = zip(keys, self.cache.get(keys), strict=True)
+        found = {key: vector for key, vector in kept if vector is not None}
+        new = {key: text for key, text in zip(keys, texts, strict=True) if key not in found}
         if new:
             found.update(self._encode_new(new, progress, keep))
-        lengths = {len(vector) for vector in found.values()}  # type: ignore[arg-type]
+        lengths = {len(vector) for vector in found.values()}
         if len(lengths) > 1:
             raise UserError(
-                f"{self.id}: all vectors must be of one length, but the cache has {sorted(lengths)}; remove {self.cache.folder}"
+                f"{self.id}: all vectors must be of one length, but are of {sorted(lengths)}; remove {self.cache.folder}"
             )
-        if not keys:
-            return np.empty((0, 0), dtype=np.float32)
-        return np.stack([found[key] for key in keys])  # type: ignore[arg-type]
+        return np.stack([found[key] for key in keys]) if keys else np.empty((0, 0), dtype=np.float32)
 
     def _encode_new(self, new: dict[bytes, str], progress: bool, keep: bool) -> dict[bytes, Array]:
         """Encode the longest texts first, in chunks that are written as they are done."""
@@ -82,7 +81,8 @@ class SentenceEncoder(Encoder):
         if keep:
             self.cache.check_writable()
         order = sorted(new, key=lambda key: (-len(new[key]), key))
-        model, made = self._model, {}
+        model = self._model
+        made: dict[bytes, Array] = {}
         with tqdm(total=len(order), desc="encoding", unit="text", disable=not progress, leave=False) as bar:
             for start in range(0, len(order), CHUNK):
                 chunk = order[start : start + CHUNK]
@@ -106,9 +106,9 @@ class SentenceEncoder(Encoder):
         if device == "auto":
             device = "cuda" if torch.cuda.is_available() else "cpu"
         name, _, revision = (str(self.folder), "", "") if self.folder else self.spec.partition("@")
-        options = {"revision": revision or None, "device": device}
+        load = partial(SentenceTransformer, name, revision=revision or None, device=device)
         try:
-            return SentenceTransformer(name, local_files_only=True, **options)
+            return load(local_files_only=True)
         except Exception as error:
             if self.folder:
                 raise UserError(
@@ -116,7 +116,7 @@ class SentenceEncoder(Encoder):
                 ) from None
         _check_on_hub(name, revision or None)
         try:
-            return SentenceTransformer(name, **options)
+            return load()
         except Exception as error:
             raise UserError(f"encoder {self.spec!r} cannot be loaded: {_line(error)}; {INSTEAD}") from None
 

@@ -1,0 +1,287 @@
+"""YAML merged with dotted overrides, checked against dataclasses, through OmegaConf structured configs."""
+
+from __future__ import annotations
+
+import dataclasses
+import typing
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import ConfigKeyError, OmegaConfBaseException
+
+from graphrouter.errors import UserError, suggest
+from graphrouter.routers import find_router
+from graphrouter.routers.base import Router
+from graphrouter.scenario import find_scenario
+
+NOT_IN_CONFIG = ("seed",)
+"""Fields of a router that a run sets and a config does not."""
+
+
+TUNE_BY = ("nll", "reward", "none")
+
+BASELINES = [
+    "random",
+    "best_single",
+    "best_per_task",
+    "static_mix",
+    "oracle",
+    "knn",
+    "kmeans",
+    "linear",
+    "mlp",
+    "matrix_factorisation",
+]
+"""References, and the baselines that are hard to beat."""
+
+
+@dataclasses.dataclass
+class CompareConfig:
+    """What a comparison runs, beside the log and the folder that it writes to.
+
+    Attributes:
+        routers: Names of routers.
+        seeds: How many seeds, from 0; each is a split and a start of every router.
+        scenarios: Names of scenarios. The default leaves out those that a log without cost cannot run.
+        encoder: See `graphrouter.encoders.find_encoder`; None for the default of the log.
+        tune_by: What chooses each router's setting on validation: ``nll``, ``reward`` or ``none``.
+        estimate_cost: Whether to estimate the cost of a log that has none, from characters and prices.
+        prices: YAML with prices for the estimate; None for prices by size.
+        hyperparameters: Of each router by name, where they differ from the router's own defaults.
+    """
+
+    routers: list[str] = dataclasses.field(default_factory=lambda: [*BASELINES, "gnn"])
+    seeds: int = 5
+    scenarios: list[str] | None = None
+    encoder: str | None = None
+    tune_by: str = "nll"
+    estimate_cost: bool = False
+    prices: str | None = None
+    hyperparameters: dict[str, Any] = dataclasses.field(default_factory=dict)
+
+
+def find_config(name: str | Path, group: str) -> Path:
+    """Return the file of a config.
+
+    Args:
+        name: A path, or the name of a file in ``configs/<group>``, with or without ``.yaml``.
+        group: ``routers`` or ``compare``.
+
+    Raises:
+        UserError: If there is no such file.
+    """
+    path = Path(name)
+    if path.is_file():
+        return path
+    folder = configs_folder() / group
+    if (found := folder / f"{path.name.removesuffix('.yaml')}.yaml").is_file():
+        return found
+    known = sorted(file.stem for file in folder.glob("*.yaml"))
+    raise UserError(f"no config {str(name)!r}: there is no such file{suggest(path.stem, known)}")
+
+
+def configs_folder() -> Path:
+    """Return the folder of the configs: of the checkout, or inside the installed package."""
+    package = Path(__file__).parent
+    return package / "configs" if (package / "configs").is_dir() else package.parent / "configs"
+
+
+def read_yaml(file: str | Path) -> dict[str, Any]:
+    """Read a YAML mapping; numbers such as ``1e-3`` are numbers.
+
+    Raises:
+        UserError: If the file cannot be read or is no mapping.
+    """
+    try:
+        loaded = OmegaConf.load(file)
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise UserError(f"{file} must be a YAML mapping, but cannot be read: {_line(error)}") from None
+    if not isinstance(loaded, DictConfig):
+        raise UserError(f"{file} must be a YAML mapping of keys to values, but is a list")
+    return typing.cast(dict[str, Any], OmegaConf.to_container(loaded))
+
+
+def parse_overrides(overrides: Sequence[str]) -> dict[str, Any]:
+    """Turn ``["knn.k=20", "seeds=3"]`` into a nested mapping.
+
+    Raises:
+        UserError: If one is not ``key=value``.
+    """
+    for text in overrides:
+        if not text.partition("=")[0].strip() or "=" not in text:
+            raise UserError(f"an override must be key=value, such as knn.k=20, but is {text!r}")
+    try:
+        return typing.cast(dict[str, Any], OmegaConf.to_container(OmegaConf.from_dotlist(list(overrides))))
+    except (yaml.YAMLError, OmegaConfBaseException) as error:
+        raise UserError(
+            f"an override must be key=value with a YAML value, but among {list(overrides)}: {_line(error)}"
+        ) from None
+
+
+def make_router(name: str, values: dict[str, Any] | None = None, where: str = "config") -> Router:
+    """Make a router from its name and hyperparameters.
+
+    Args:
+        name: See `graphrouter.routers.find_router`.
+        values: Hyperparameters that differ from the defaults; nested where a field is a dataclass.
+        where: Named in errors.
+
+    Raises:
+        UserError: If the router or a key is unknown, or a value is of the wrong type.
+    """
+    kind = find_router(name)
+    resolved = check(_schema(kind), values or {}, f"{where}, router {name}")
+    return kind(**{key: _like(default, resolved[key]) for key, default in hyperparameters(kind()).items()})
+
+
+def read_router(config: str | Path, overrides: Sequence[str] = ()) -> Router:
+    """Make a router from a YAML file (``router: NAME`` and hyperparameters) and overrides such as ``k=20``."""
+    file = find_config(config, "routers")
+    values = read_yaml(file)
+    name = values.pop("router", None)
+    if not isinstance(name, str):
+        raise UserError(f"{file} must name its router, as in 'router: knn', but has {name!r} there")
+    return make_router(name, merge(values, parse_overrides(overrides)), str(file))
+
+
+def read_comparison(file: str | Path | None, overrides: Sequence[str] = (), **given: Any) -> CompareConfig:
+    """Resolve a comparison: defaults, then the file, then options, then overrides (``knn.k=20``, ``seeds=3``).
+
+    Args:
+        file: See `find_config`; None for ``configs/compare/default.yaml``.
+        overrides: A key is a field of `CompareConfig`, or the name of a router, a dot and its hyperparameter.
+        given: Fields from command-line options; None where an option was not given.
+
+    Raises:
+        UserError: If a key, router or scenario is unknown, or a value is of the wrong type.
+    """
+    path = find_config(file or "default", "compare")
+    fields = [field.name for field in dataclasses.fields(CompareConfig)]
+    values = merge(read_yaml(path), {key: value for key, value in given.items() if value is not None})
+    overridden = parse_overrides(overrides)
+    for key, value in overridden.items():
+        values = merge(values, {key: value} if key in fields else {"hyperparameters": {key: value}})
+    config = CompareConfig(**check(CompareConfig, values, str(path)))
+    for key in overridden:
+        if key not in (*fields, *config.routers):
+            raise UserError(
+                f"{key!r} is neither a router of this comparison nor a key{suggest(key, [*config.routers, *fields])}"
+            )
+    _check_comparison(config, str(path))
+    return config
+
+
+def comparison_routers(config: CompareConfig) -> list[Router]:
+    """Make the routers of a comparison. A hyperparameter that the config sets is not tuned any more."""
+    routers = []
+    for name in config.routers:
+        values = config.hyperparameters.get(name) or {}
+        router = make_router(name, values)
+        kept = [{key: value for key, value in setting.items() if key not in values} for setting in router.search_space]
+        router.search_space = tuple(setting for row, setting in enumerate(kept) if setting not in kept[:row])  # type: ignore[misc]
+        routers.append(router)
+    return routers
+
+
+def _check_comparison(config: CompareConfig, where: str) -> None:
+    rules = {
+        "routers must name one router or more": bool(config.routers),
+        "seeds must be 1 or more": config.seeds >= 1,
+        f"tune_by must be {', '.join(TUNE_BY)}": config.tune_by in TUNE_BY,
+    }
+    for rule, holds in rules.items():
+        if not holds:
+            raise UserError(f"{where}: {rule}, but is {getattr(config, rule.split()[0])!r}")
+    for name in config.scenarios or ():
+        find_scenario(name)
+    for name in dict.fromkeys([*config.routers, *config.hyperparameters]):
+        make_router(name, _mapping(config.hyperparameters.get(name), name, where), where)
+
+
+def _mapping(value: Any, name: str, where: str) -> dict[str, Any]:
+    if value is not None and not isinstance(value, dict):
+        raise UserError(
+            f"{where}: {name} must be a mapping of hyperparameters, as in {name}.key=value, but is {value!r}"
+        )
+    return value or {}
+
+
+def check(schema: type, values: dict[str, Any], where: str) -> dict[str, Any]:
+    """Merge values into a dataclass's defaults.
+
+    Returns:
+        The fields; nested dataclasses as mappings.
+
+    Raises:
+        UserError: If a key is unknown or a value is of the wrong type.
+    """
+    base = OmegaConf.structured(schema)
+    try:
+        merged = OmegaConf.to_container(OmegaConf.merge(base, OmegaConf.create(values)), resolve=True)
+    except ConfigKeyError as error:
+        *parents, key = str(error.full_key).split(".")
+        node = OmegaConf.select(base, ".".join(parents)) if parents else base
+        raise UserError(
+            f"{where}: unknown key {error.full_key!r}{suggest(key, [str(name) for name in node])}"
+        ) from None
+    except OmegaConfBaseException as error:
+        raise UserError(f"{where}: {error.full_key or 'a value'} is of the wrong type: {_line(error)}") from None
+    return typing.cast(dict[str, Any], merged)
+
+
+def hyperparameters(router: Router) -> dict[str, Any]:
+    """Return a router's hyperparameters: its fields, less the seed and what says where to run."""
+    fields = [field.name for field in dataclasses.fields(router) if field.init and field.name not in NOT_IN_CONFIG]
+    return {name: getattr(router, name) for name in fields}
+
+
+def to_plain(value: Any) -> Any:
+    """Turn dataclasses, tuples and paths into what YAML and JSON hold."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {field.name: to_plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+    if isinstance(value, dict):
+        return {key: to_plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [to_plain(item) for item in value]
+    return str(value) if isinstance(value, Path) else value
+
+
+def to_yaml(values: dict[str, Any]) -> str:
+    """Return YAML that `read_yaml` reads back as it was."""
+    return OmegaConf.to_yaml(OmegaConf.create(to_plain(values)))
+
+
+def merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
+    """Return ``base`` with the keys of ``over`` in front, mapping by mapping."""
+    merged = dict(base)
+    for key, value in over.items():
+        below = merged.get(key)
+        merged[key] = merge(below, value) if isinstance(below, dict) and isinstance(value, dict) else value
+    return merged
+
+
+def _schema(kind: type[Router]) -> type:
+    """Make a plain dataclass of a router's hyperparameters: OmegaConf has no use for fields outside ``__init__``."""
+    hints = typing.get_type_hints(kind)
+    specs: list[Any] = []
+    for field in dataclasses.fields(kind):
+        if field.init and field.name not in NOT_IN_CONFIG:
+            default = dataclasses.field(default=field.default, default_factory=field.default_factory)
+            specs.append((field.name, hints[field.name], default))
+    return dataclasses.make_dataclass(kind.__name__, specs)
+
+
+def _like(default: Any, value: Any) -> Any:
+    """Give a plain value the type of the default: a dataclass or a tuple."""
+    if dataclasses.is_dataclass(default) and not isinstance(default, type):
+        return type(default)(**{key: _like(getattr(default, key), item) for key, item in value.items()})
+    return tuple(value) if isinstance(default, tuple) else value
+
+
+def _line(error: BaseException) -> str:
+    mark = getattr(error, "problem_mark", None)
+    text = getattr(error, "problem", None) or next(iter(str(error).splitlines()), type(error).__name__)
+    return f"{text} (line {mark.line + 1})" if mark else text

@@ -1,0 +1,260 @@
+"""The pipeline: text in, decisions out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from graphrouter.config import hyperparameters, make_router, to_plain
+from graphrouter.dataset import Queries
+from graphrouter.encoders import Encoder, unit_rows
+from graphrouter.errors import UserError
+from graphrouter.log import LLMLog
+from graphrouter.pipeline.saved import encoder_config, read_folder, rebuild_encoder, write_folder
+from graphrouter.routers.base import Prediction, Router
+from graphrouter.run import RunOptions, provenance
+from graphrouter.scenario import Scenario, find_scenario
+from graphrouter.splits import query_groups
+
+Array = np.ndarray
+Tasks = Sequence[str | None] | None
+
+KEEP_FROM = 64
+"""Queries in one call from which their vectors go to the disk cache; a file for each single query would be too many."""
+
+PLAIN = ("seed", "dimensions", "llms", "tasks", "log", "target", "provenance")
+"""Fields that ``router.json`` holds as they are."""
+
+
+@dataclass(frozen=True)
+class Decision:
+    """Where one query goes.
+
+    Attributes:
+        query: The text.
+        task: Its task, or None.
+        llm: The LLM that was chosen.
+        scenario: What it was chosen for.
+        quality: Predicted performance of each LLM.
+        cost: Predicted cost of each LLM in US dollars, None where not known.
+        cost_estimated: Whether the costs that the router learnt from were estimates.
+    """
+
+    query: str
+    task: str | None
+    llm: str
+    scenario: str
+    quality: dict[str, float]
+    cost: dict[str, float | None]
+    cost_estimated: bool
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what JSON holds."""
+        return asdict(self)
+
+
+@dataclass(eq=False)
+class RoutingPipeline:
+    """A router that takes text. `graphrouter.train` makes one.
+
+    Attributes:
+        router: Fitted.
+        encoder: Fitted.
+        dimensions: D, the length of the encoder's vectors.
+        llms: One dict per LLM, in the order of predictions: ``llm, size_b, input_price, output_price``.
+        tasks: Tasks that the router learnt from.
+        cost_scale: Dollars of a normalised cost of 1; NaN where the log has no cost.
+        seen_groups: [n] int64, sorted; the groups (see `graphrouter.splits.query_groups`) of all queries of the
+            training and validation split. An evaluation leaves them out.
+        log: ``name``, ``simulated`` and ``cost_estimated`` of the log.
+        target: The column of the log that counts as performance.
+        seed: Of the split and the router.
+        provenance: Commit and versions; see `graphrouter.run.provenance`.
+    """
+
+    router: Router
+    encoder: Encoder
+    dimensions: int
+    llms: list[dict[str, Any]]
+    tasks: list[str]
+    cost_scale: float
+    seen_groups: Array
+    log: dict[str, Any]
+    target: str = "performance"
+    seed: int = 0
+    provenance: dict[str, Any] = field(default_factory=provenance)
+
+    @property
+    def llm_names(self) -> tuple[str, ...]:
+        """Names of the LLMs, in the order of the columns of predictions."""
+        return tuple(llm["llm"] for llm in self.llms)
+
+    def predict(self, texts: Sequence[str], tasks: Tasks = None, vectors: Array | None = None) -> Prediction:
+        """Predict quality and cost [Q, M] of every LLM on new queries.
+
+        Args:
+            texts: Q queries.
+            tasks: The task of each, None where not known; None for none at all.
+            vectors: [Q, D], in place of the encoder's, for a router that was trained on vectors from the log.
+
+        Raises:
+            UserError: If an argument is malformed.
+        """
+        return self.router.predict(self.queries(texts, tasks, vectors))
+
+    def route(
+        self,
+        texts: Sequence[str],
+        tasks: Tasks = None,
+        scenario: str = "performance_first",
+        alpha: float | None = None,
+        vectors: Array | None = None,
+    ) -> list[Decision]:
+        """Choose an LLM for each query; of equally good ones the first in the order of predictions.
+
+        Args:
+            texts: Q queries.
+            tasks: As for `predict`.
+            scenario: Name of a scenario.
+            alpha: Weight of performance, in [0, 1], and 1 - alpha that of normalised cost; in place of a scenario.
+            vectors: As for `predict`.
+
+        Raises:
+            UserError: If the scenario weighs cost and the router has learnt none, or an argument is malformed.
+        """
+        wanted = self.find_scenario(scenario, alpha)
+        queries = self.queries(texts, tasks, vectors)
+        if not len(queries):
+            return []
+        prediction = self.router.predict(queries)
+        chosen = self._utility(queries, prediction, wanted).argmax(axis=1)
+        rows = zip(texts, queries.tasks, chosen, *map(np.ndarray.tolist, prediction), strict=True)
+        return [self._decide(wanted.name, *row) for row in rows]
+
+    def _utility(self, queries: Queries, prediction: Prediction, scenario: Scenario) -> Array:
+        if type(self.router).utility is not Router.utility:
+            return self.router.utility(queries, scenario, self.cost_scale)
+        # The same as the router's own, without predicting twice.
+        return scenario.reward(prediction.quality.astype(np.float64), prediction.cost, self.cost_scale)
+
+    def _decide(
+        self, scenario: str, text: str, task: str | None, chosen: int, quality: list[float], cost: list[float]
+    ) -> Decision:
+        names = self.llm_names
+        known = [dollars if np.isfinite(dollars) else None for dollars in cost]
+        return Decision(
+            query=text,
+            task=task,
+            llm=names[chosen],
+            scenario=scenario,
+            quality=dict(zip(names, quality, strict=True)),
+            cost=dict(zip(names, known, strict=True)),
+            cost_estimated=bool(self.log["cost_estimated"]),
+        )
+
+    def find_scenario(self, name: str, alpha: float | None = None) -> Scenario:
+        """Return the scenario of a name or an alpha.
+
+        Raises:
+            UserError: If there is none, or this router cannot serve it.
+        """
+        found = find_scenario(name)
+        if alpha is not None:
+            if not 0 <= alpha <= 1:
+                raise UserError(f"alpha must be within [0, 1], but is {alpha}")
+            found = Scenario(f"alpha={alpha:g}", alpha, 1 - alpha, self.target)
+        if found.target != self.target:
+            raise UserError(
+                f"scenario {name!r} needs a router trained on {found.target}, but this one learnt {self.target}"
+            )
+        if found.beta > 0 and not np.isfinite(self.cost_scale):
+            raise UserError(
+                f"scenario {found.name!r} weighs cost, but {self.log['name']} had none; train with --estimate-cost"
+            )
+        return found
+
+    def queries(self, texts: Sequence[str], tasks: Tasks = None, vectors: Array | None = None) -> Queries:
+        """Return texts as routers see them; the arguments are those of `predict`."""
+        if isinstance(texts, str) or not all(isinstance(text, str) for text in texts):
+            raise UserError("queries must be a list of texts, but are something else; put a single text into a list")
+        tasks = [None] * len(texts) if tasks is None else list(tasks)
+        if len(tasks) != len(texts):
+            raise UserError(
+                f"there must be one task (or None) per query, but there are {len(tasks)} for {len(texts)} queries"
+            )
+        if vectors is None:
+            vectors = self.encoder.encode(texts, keep=len(texts) >= KEEP_FROM)
+        else:
+            vectors = unit_rows(np.atleast_2d(vectors))
+        wanted = (len(texts), self.dimensions)
+        if np.shape(vectors) != wanted and len(texts):
+            raise UserError(
+                f"the vectors must be of shape {wanted}, but are of {np.shape(vectors)}; use the encoder of the training"
+            )
+        return Queries(
+            ids=np.array([str(row) for row in range(len(texts))], dtype=object),
+            tasks=np.array(tasks, dtype=object),
+            chars=np.array([len(text) for text in texts], dtype=np.float32),
+            vectors=np.reshape(vectors, wanted),
+            groups=query_groups(texts),
+        )
+
+    def unseen(self, log: LLMLog) -> Array:
+        """Return [Q] bool: which queries of a log are worded as none that this router was trained or validated on."""
+        return ~np.isin(query_groups(log.queries["query"]), self.seen_groups)
+
+    def save(self, folder: str | Path) -> Path:
+        """Write ``router.json``, which is readable, and beside it a file with what was learnt.
+
+        A router that is there is replaced: a reader finds the old one or the new one. Other files stay.
+
+        Raises:
+            UserError: If the folder holds other things than a saved router, or cannot be written.
+        """
+        about = {
+            "router": self.router.name,
+            "hyperparameters": to_plain(hyperparameters(self.router)),
+            "encoder": encoder_config(self.encoder),
+            "cost_scale": self.cost_scale if np.isfinite(self.cost_scale) else None,
+            **{name: getattr(self, name) for name in PLAIN},
+        }
+        states = {
+            "router": self.router.get_state(),
+            "encoder": self.encoder.get_state(),
+            "seen_groups": self.seen_groups,
+        }
+        return write_folder(Path(folder), about, states)
+
+    @classmethod
+    def load(cls, folder: str | Path, encoder: str | None = None, run: RunOptions | None = None) -> RoutingPipeline:
+        """Read a saved router; it predicts what it predicted before, bit for bit.
+
+        Args:
+            folder: From `save`.
+            encoder: Where the encoder is now, if it was a folder that has moved.
+            run: Where to run.
+
+        Raises:
+            UserError: If the folder holds no whole router of this version, or its encoder is gone or another.
+        """
+        run = run or RunOptions()
+        about, state = read_folder(Path(folder))
+        try:
+            router = make_router(about["router"], about["hyperparameters"], f"{folder}/router.json")
+            router.seed, router.run = about["seed"], run
+            scale = about["cost_scale"]
+            return cls(
+                router=router.set_state(state["router"]),
+                encoder=rebuild_encoder(about["encoder"], state["encoder"], encoder, run.device),
+                cost_scale=float("nan") if scale is None else scale,
+                seen_groups=state["seen_groups"],
+                **{name: about[name] for name in PLAIN},
+            )
+        except (KeyError, TypeError, AttributeError, RuntimeError) as error:
+            raise UserError(
+                f"{folder} must be a router saved by this version, but does not fit: {error!r}; train it again"
+            ) from None

@@ -1,0 +1,121 @@
+"""The folder of a saved router: ``router.json``, and the file that it names with what was learnt.
+
+The file's name holds a hash of its content, so the two go together, and exchanging ``router.json`` exchanges both.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import warnings
+from pathlib import Path
+from typing import Any
+
+from graphrouter.encoders import Encoder, SentenceEncoder, find_encoder
+from graphrouter.errors import UserError
+from graphrouter.pipeline.storage import check_writable, read_state, replace_file, state_bytes
+
+FORMAT = 1
+
+OWN_FILES = {"router.json", "checkpoint.pt", "config.yaml"}
+"""What a folder may hold that no router was saved in yet, because its training was cut off."""
+
+
+def check_folder(folder: Path) -> None:
+    """Check the folder that a router is to be saved in, before any work is done.
+
+    Raises:
+        UserError: If it holds other things than a saved router, or cannot be written.
+    """
+    check_writable(folder, "a router")
+    if not folder.is_dir() or (folder / "router.json").exists():
+        return
+    others = {file.name for file in folder.iterdir() if not file.name.startswith((".", "state-"))} - OWN_FILES
+    if others:
+        raise UserError(
+            f"{folder} must be new, empty or a saved router, but holds {min(others)!r}; name another folder"
+        )
+
+
+def write_folder(folder: Path, about: dict[str, Any], state: dict[str, Any]) -> Path:
+    """Save a router.
+
+    Args:
+        folder: See `check_folder`.
+        about: What JSON can hold.
+        state: What `graphrouter.pipeline.storage.state_bytes` can hold.
+    """
+    check_folder(folder)
+    content = state_bytes(state)
+    digest = hashlib.sha256(content).hexdigest()
+    file = folder / f"state-{digest[:16]}.pt"
+    replace_file(file, content)
+    about = {"format": FORMAT, "state": {"file": file.name, "sha256": digest}, **about}
+    replace_file(folder / "router.json", json.dumps(about, indent=2, allow_nan=False).encode() + b"\n")
+    for old in folder.glob("state-*.pt"):
+        if old != file:
+            old.unlink(missing_ok=True)
+    return folder
+
+
+def read_folder(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Read what `write_folder` wrote.
+
+    Raises:
+        UserError: If the folder holds no saved router of this format, or one that is damaged.
+    """
+    file = folder / "router.json"
+    try:
+        about = json.loads(file.read_bytes())
+    except OSError as error:
+        raise UserError(f"a saved router must be a folder with router.json, but {file}: {error.strerror}") from None
+    except ValueError as error:
+        raise UserError(f"{file} must be JSON, but is damaged ({error}); train the router again") from None
+    if not isinstance(about, dict) or about.get("format") != FORMAT:
+        raise UserError(
+            f"{file} must be a router saved in format {FORMAT}, but is not; train it again with this version"
+        )
+    try:
+        name, digest = Path(about["state"]["file"]).name, about["state"]["sha256"]
+    except (KeyError, TypeError) as error:
+        raise UserError(
+            f"{file} must name the file with what was learnt, but does not ({error!r}); train it again"
+        ) from None
+    return about, read_state(folder / name, digest)
+
+
+def encoder_config(encoder: Encoder) -> dict[str, str]:
+    """Return the spec and the id of an encoder; a folder by its whole path, so that it is found from anywhere."""
+    folder = encoder.folder if isinstance(encoder, SentenceEncoder) else None
+    return {"spec": str(folder.resolve()) if folder else encoder.spec, "id": encoder.id}
+
+
+def rebuild_encoder(kept: dict[str, str], state: dict[str, Any], override: str | None, device: str) -> Encoder:
+    """Make the encoder that a router was trained with.
+
+    Args:
+        kept: From `encoder_config`.
+        state: What it learnt.
+        override: Its spec now, where that has changed.
+        device: Where it runs.
+
+    Raises:
+        UserError: If it is gone, or is not the same.
+    """
+    if kept["id"].startswith("folder:") and not override and not Path(kept["spec"]).is_dir():
+        raise UserError(
+            f"the router's encoder must be at {kept['spec']}, but that folder is gone; name its new place as encoder"
+        )
+    encoder = find_encoder(override or kept["spec"], device)
+    if state:
+        encoder.set_state(state)
+    if encoder.id == kept["id"]:
+        return encoder
+    if isinstance(encoder, SentenceEncoder) and "@" in kept["id"]:
+        warnings.warn(
+            f"whether {encoder.spec} is {kept['id']}, which the router learnt from, cannot be checked", stacklevel=4
+        )
+        return encoder
+    raise UserError(
+        f"the router learnt from vectors of {kept['id']}, but {encoder.spec} gives {encoder.id}; name the same encoder"
+    )

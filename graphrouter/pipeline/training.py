@@ -1,0 +1,86 @@
+"""A log -> a fitted pipeline."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from graphrouter.config import make_router
+from graphrouter.dataset import RoutingData, llm_texts
+from graphrouter.encoders import Encoder, default_encoder, find_encoder
+from graphrouter.errors import UserError
+from graphrouter.log import LLMLog
+from graphrouter.pipeline.routing import RoutingPipeline
+from graphrouter.routers.base import Router
+from graphrouter.run import RunOptions
+from graphrouter.scenario import fit_cost_scale
+from graphrouter.splits import Split, by_query, query_groups
+
+LLM_COLUMNS = ("llm", "size_b", "input_price", "output_price")
+
+
+def train(
+    log: LLMLog,
+    router: str | Router,
+    encoder: str | Encoder | None = None,
+    seed: int = 0,
+    split: Split | None = None,
+    run: RunOptions | None = None,
+    target: str = "performance",
+) -> RoutingPipeline:
+    """Fit an encoder and a router on a log.
+
+    Args:
+        log: With two LLMs or more.
+        router: Its name, or a router with its hyperparameters.
+        encoder: See `graphrouter.encoders.find_encoder`; None for `graphrouter.encoders.default_encoder`.
+        seed: Of the split and of the router.
+        split: Rows for train and validation; None for `graphrouter.splits.by_query`. The test rows are not looked at.
+        run: Where and how to run.
+        target: The column of the log that counts as performance: ``performance`` or ``judge_score``.
+
+    Raises:
+        UserError: If the log, the router or the encoder does not do.
+    """
+    run = run or RunOptions()
+    chosen = make_router(router) if isinstance(router, str) else router
+    _check(log, chosen, seed)
+    log = log.with_target(target)
+    split = split or by_query(log, seed)
+    encoder = encoder if encoder is not None else default_encoder(log)
+    fitted = find_encoder(encoder, run.device) if isinstance(encoder, str) else encoder
+    data = routing_data(log, fitted, split, progress=run.progress)
+    part = data.take(split.train)
+    chosen.seed, chosen.run = seed, run
+    return RoutingPipeline(
+        router=chosen.fit(part, data.take(split.validation)),
+        encoder=fitted,
+        dimensions=data.queries.vectors.shape[1],
+        llms=log.llms.select(LLM_COLUMNS).to_dicts(),
+        tasks=sorted({task for task in part.queries.tasks if task is not None}),
+        cost_scale=fit_cost_scale(part.cost),
+        seen_groups=np.unique(data.queries.groups[np.concatenate([split.train, split.validation])]),
+        log={"name": log.name, "simulated": log.simulated, "cost_estimated": log.cost_estimated},
+        target=target,
+        seed=seed,
+    )
+
+
+def routing_data(log: LLMLog, encoder: Encoder, split: Split, progress: bool = False) -> RoutingData:
+    """Fit the encoder on the training queries, and return the whole log as routers see it, in the log's row order."""
+    texts = log.queries["query"].to_list()
+    encoder.fit([texts[row] for row in split.train])
+    vectors = encoder.encode_log(log, llm_texts(log), progress=progress)
+    return RoutingData.from_log(log, *vectors, query_groups(texts))
+
+
+def _check(log: LLMLog, router: Router, seed: int) -> None:
+    if len(log.llm_names) < 2:
+        raise UserError(
+            f"{log.name} must have two LLMs or more to route between, but has only {log.llm_names[0]!r}; add another"
+        )
+    if seed < 0:
+        raise UserError(f"the seed must be 0 or more, but is {seed}")
+    if hasattr(type(router), "reveal"):
+        raise UserError(
+            f"{router.name} must see the outcomes that it picks by, so it cannot route new queries; train another router"
+        )
