@@ -112,29 +112,23 @@ def estimate_cost(log: LLMLog, prices: Path | None = None) -> LLMLog:
     if log.has_cost:
         return log
     table = load_prices(prices)
-    records = _with_tokens(log, table)
-    llms = _with_prices(log.llms, records.filter("estimated")["llm"].unique(), table)
+    llms = _with_prices(log.llms, log.records.filter(pl.col("cost").is_null())["llm"].unique(), table)
     per_llm = llms.select("llm", "input_price", "output_price")
     dollars = (pl.col("input_tokens") * pl.col("input_price") + pl.col("output_tokens") * pl.col("output_price")) / 1e6
-    records = records.join(per_llm, on="llm", how="left").with_columns(cost=pl.coalesce("cost", dollars))
-    records = records.select(log.records.columns)
+    records = _with_tokens(log, table).join(per_llm, on="llm", how="left")
+    records = records.with_columns(cost=pl.coalesce("cost", dollars)).select(log.records.columns)
     return replace(log, name=f"{log.name} (cost estimated)", llms=llms, records=records, cost_estimated=True)
 
 
 def _with_tokens(log: LLMLog, prices: Prices) -> pl.DataFrame:
-    """Add ``estimated``, true where no cost follows from the log, and fill the tokens of those records."""
+    """Fill the missing tokens of the records that have no cost."""
     chars = log.queries.select("query_id", query_chars=pl.col("query").str.len_chars())
-    priced = log.llms.select("llm", priced=pl.col("input_price").is_not_null() & pl.col("output_price").is_not_null())
-    counted = pl.col("input_tokens").is_not_null() & pl.col("output_tokens").is_not_null() & pl.col("priced")
-    records = log.records.join(chars, on="query_id", how="left").join(priced, on="llm", how="left")
-    records = records.with_columns(estimated=pl.col("cost").is_null() & ~counted)
-    from_query = pl.coalesce("input_tokens", pl.col("query_chars") / prices.characters_per_token)
-    from_response = pl.coalesce(
-        "output_tokens", pl.col("response_chars") / prices.characters_per_token, pl.lit(float(prices.output_tokens))
-    )
-    return records.with_columns(
-        input_tokens=pl.when("estimated").then(from_query).otherwise("input_tokens"),
-        output_tokens=pl.when("estimated").then(from_response).otherwise("output_tokens"),
+    from_query = pl.col("query_chars") / prices.characters_per_token
+    from_response = pl.coalesce(pl.col("response_chars") / prices.characters_per_token, pl.lit(prices.output_tokens))
+    unknown = pl.col("cost").is_null()
+    return log.records.join(chars, on="query_id", how="left").with_columns(
+        input_tokens=pl.when(unknown).then(pl.coalesce("input_tokens", from_query)).otherwise("input_tokens"),
+        output_tokens=pl.when(unknown).then(pl.coalesce("output_tokens", from_response)).otherwise("output_tokens"),
     )
 
 

@@ -28,48 +28,55 @@ def make_log(performance: list[list[float]], tasks: list[str | None], **changes)
 
 @pytest.fixture
 def tiny() -> LLMLog:
-    """Four scored queries of two tasks and one without a record; m0 is best at s, m2 at t, m1 has gaps."""
-    performance = [[1.0, 1.0, 1.0], [1.0, NAN, 0.0], [0.0, 0.0, 0.0], [0.0, 0.5, 1.0], [NAN, NAN, NAN]]
-    texts = ["one", "two", "three", "ONE ", "five"]
-    cost = [0.1, 0.2, 0.3, 0.1, 0.3, 0.1, 0.2, 0.3, 0.1, 0.2, 0.3]
-    return make_log(performance, ["s", "s", "t", "t", "t"], queries={"query": texts}, records={"cost": cost})
+    """Five scored queries of two tasks and one without a record; m0 is best at s, m2 at t, m1 has gaps."""
+    performance = [
+        [1.0, 1.0, 1.0],
+        [1.0, NAN, 0.0],
+        [0.0, 0.0, 0.0],
+        [0.0, 0.5, 1.0],
+        [NAN, NAN, NAN],
+        [0.25, 0.5, 0.5],
+    ]
+    texts = ["one", "two", "three", "ONE ", "five", "six"]
+    cost = [0.1, 0.2, 0.3, 0.1, 0.3, 0.1, 0.2, 0.3, 0.1, 0.2, 0.3, 0.1, 0.2, 0.3]
+    return make_log(performance, ["s", "s", "t", "t", "t", "t"], queries={"query": texts}, records={"cost": cost})
 
 
 def test_figures_by_hand(tiny):
     found = inspect_log(tiny)
     assert found.counts == {
-        "queries": 5,
-        "scored queries": 4,
+        "queries": 6,
+        "scored queries": 5,
         "queries that repeat the text of another": 1,
         "tasks": 2,
         "domains": 0,
         "LLMs": 3,
-        "records": 11,
+        "records": 14,
     }
-    assert found.density == pytest.approx(11 / 12)
+    assert found.density == pytest.approx(14 / 15)
     assert found.draws == (1, 1)
-    assert list(found.shares.values()) == [0.25, 0.25, 0.5]
+    assert list(found.shares.values()) == pytest.approx([1 / 5, 1 / 5, 3 / 5])
     assert found.reference == pytest.approx(
         {
-            "random": (1 + 0.5 + 0 + 0.5) / 4,
+            "random": (1 + 0.5 + 0 + 0.5 + 1.25 / 3) / 5,
             "best single": 0.5,
-            "best per task": (2 * 1.0 + 2 * 0.5) / 4,
-            "oracle": (1 + 1 + 0 + 1) / 4,
+            "best per task": (2 * 1.0 + 3 * 0.5) / 5,
+            "oracle": (1 + 1 + 0 + 1 + 0.5) / 5,
         }
     )
 
 
 def test_tables_by_hand(tiny):
     found = inspect_log(tiny)
-    assert found.llms["llm"].to_list() == ["m0", "m1", "m2"]
-    assert found.llms["missing"].to_list() == [0, 0.25, 0]
-    np.testing.assert_allclose(found.llms["performance"], [0.5, 0.5, 0.5])
-    np.testing.assert_allclose(found.llms["cost"], [0.1, 0.2, 0.3])
+    assert found.llms["llm"].to_list() == ["m1", "m2", "m0"]
+    assert found.llms["missing"].to_list() == [0.2, 0, 0]
+    np.testing.assert_allclose(found.llms["performance"], [0.5, 0.5, 0.45])
+    np.testing.assert_allclose(found.llms["cost"], [0.2, 0.3, 0.1])
     tasks = found.tasks.select("task", "queries", "scored", "best_llm", "best").rows()
-    assert tasks == [("s", 2, 2, "m0", 1.0), ("t", 3, 2, "m2", 0.5)]
+    assert tasks == [("s", 2, 2, "m0", 1.0), ("t", 4, 3, "m2", 0.5)]
     np.testing.assert_allclose(found.tasks["missing"], [1 / 6, 0])
-    np.testing.assert_allclose(found.tasks["performance"], [4 / 5, 1.5 / 6])
-    np.testing.assert_allclose(found.performance, [[1, 0], [1, 0.25], [0.5, 0.5]])
+    np.testing.assert_allclose(found.tasks["performance"], [4 / 5, 2.75 / 9])
+    np.testing.assert_allclose(found.performance, [[1, 1 / 3], [0.5, 0.5], [1, 0.25 / 3]])
 
 
 def test_llms_are_ordered_by_performance_with_those_without_records_last():
@@ -87,7 +94,7 @@ def test_draws_are_counted_and_averaged():
 
 def test_text_shows_figures_and_says_that_best_figures_are_upper_ones(tiny):
     text = inspect_log(tiny).text()
-    for piece in ("tiny\n", "best single 0.500", "upper figures", "oracle 0.750", "where LLMs tie for the best 0.500"):
+    for piece in ("tiny\n", "best single 0.500", "upper figures", "oracle 0.700", "where LLMs tie for the best 0.600"):
         assert piece in text
     assert "simulated" not in text
     assert "estimated" not in text

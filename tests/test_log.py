@@ -108,7 +108,7 @@ def test_save_and_load_give_the_same_log(tmp_path_factory, cells, simulated):
 
 def test_responses_go_along_for_the_queries_and_llms_that_are_kept(tmp_path):
     folder = write(tmp_path / "source")
-    said = {"query_id": ["a", "a", "b"], "llm": ["big", "small", "big"], "response": ["2", "3", "4"]}
+    said = {"query_id": ["a", "a", "b"], "llm": ["big", "small", "small"], "response": ["2", "3", "4"]}
     pl.DataFrame(said).write_parquet(folder / "responses.parquet")
     part = LLMLog.load(folder).take(np.array([0])).take_llms(["small"])
     copy = LLMLog.load(part.save(tmp_path / "copy"))

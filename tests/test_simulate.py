@@ -67,6 +67,11 @@ def test_larger_llms_are_stronger_and_cost_more():
     assert spearmanr(size, log.cells("cost").mean(axis=0)).statistic > 0.8
 
 
+def test_longer_queries_are_harder():
+    log, truth = simulate_with_truth(1000)
+    assert spearmanr(log.queries["query"].str.len_chars(), truth.mean(axis=1)).statistic < -0.3
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_routing_has_something_to_gain(seed):
     """Best single < best per task < the truth's choice < oracle, each by a margin."""
