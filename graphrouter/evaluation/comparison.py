@@ -1,0 +1,241 @@
+"""Routers x seeds on the same splits. What is finished is kept, so a killed comparison goes on where it was."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import numpy as np
+
+from graphrouter.dataset import RoutingData, llm_texts
+from graphrouter.encoders import Encoder
+from graphrouter.errors import UserError
+from graphrouter.evaluation.fitting import TUNE_BY, fit_best, hyperparameters, predict_all
+from graphrouter.evaluation.store import Config, Outcomes, Store, log_config
+from graphrouter.evaluation.summary import Evaluation, summarise
+from graphrouter.log import LLMLog
+from graphrouter.routers.base import Router
+from graphrouter.run import RunOptions, provenance
+from graphrouter.scenario import SCENARIOS, Scenario, fit_cost_scale
+from graphrouter.splits import Split, by_query, query_groups
+
+Array = np.ndarray
+Encode = Callable[[LLMLog, Split], tuple[Array, Array]]
+"""Log and split -> vectors [Q, D] of its queries and [M, D] of its LLMs."""
+
+MOST_SETTINGS = 6
+OURS = ("gnn",)
+
+
+def compare(
+    log: LLMLog,
+    encoder: Encoder | Encode,
+    routers: Sequence[Router] | Mapping[str, Router],
+    *,
+    seeds: Sequence[int],
+    out: str | Path,
+    scenarios: Sequence[Scenario] | None = None,
+    tune: bool = True,
+    tune_by: str = "nll",
+    settings: int = MOST_SETTINGS,
+    ours: Sequence[str] = OURS,
+    run: RunOptions | None = None,
+    split: Callable[[LLMLog, int], Split] = by_query,
+) -> Evaluation:
+    """Fit routers on the same splits of a log, score them on the test parts, and write tables and a report.
+
+    Every (router, seed) pair is kept in ``out`` when it is finished. The same call again fits what is missing, and
+    more routers or seeds can be added.
+
+    Args:
+        log: With performance, and cost where a scenario weighs it.
+        encoder: An encoder, which is fitted on each seed's training queries; or a function from log and split to
+            vectors, named by its attribute ``spec`` in the config.
+        routers: Their hyperparameters count as the defaults. A mapping gives them names of its own.
+        seeds: One split, and one run of every router, for each.
+        out: Folder for the results: new, or that of the same comparison.
+        scenarios: All with the same target; None for those that the log has values for.
+        tune: Whether each router tries its ``search_space`` on validation, else only the hyperparameters it has.
+        tune_by: ``nll`` or ``reward`` (the mean over the scenarios), on validation.
+        settings: At most so many settings are tried, the same for every router.
+        ours: Names of the routers that are no baselines.
+        run: Where and how to run; ``progress`` writes a line to standard error for each pair.
+        split: Log and seed to split.
+
+    Returns:
+        The results, as in the files that were written: ``config.json``, ``results.csv``, ``summary.csv`` and
+        ``report.html``.
+
+    Raises:
+        UserError: If a name, scenario or number is not as it must be, or ``out`` holds something else.
+    """
+    run = run or RunOptions()
+    named = _named(routers)
+    chosen = choose_scenarios(log, scenarios)
+    log = log.with_target(chosen[0].target)
+    _check_options(log, seeds, tune_by, settings)
+    store = Store(out)
+    config: Config = {
+        "kind": "compare",
+        "log": log_config(log),
+        "encoder": str(getattr(encoder, "spec", getattr(encoder, "__qualname__", type(encoder).__qualname__))),
+        "scenarios": [asdict(scenario) for scenario in chosen],
+        "tune": tune,
+        "tune_by": tune_by,
+        "settings": settings if tune else 1,
+        "split": "test",
+        "seeds": [int(seed) for seed in seeds],
+        "ours": list(ours),
+        "routers": {name: router_config(router) for name, router in named.items()},
+        "provenance": provenance(),
+    }
+    store.begin(config)
+    groups = query_groups(log.queries["query"])
+    for seed in seeds:
+        _run_seed(store, config, log, encoder, split(log, seed), groups, named, seed, chosen, run)
+    return summarise(store.out)
+
+
+def _run_seed(
+    store: Store,
+    config: Config,
+    log: LLMLog,
+    encoder: Encoder | Encode,
+    split: Split,
+    groups: Array,
+    routers: Mapping[str, Router],
+    seed: int,
+    scenarios: list[Scenario],
+    run: RunOptions,
+) -> None:
+    """Fit and predict what a seed lacks."""
+    missing = [name for name in routers if not store.has_predictions(name, seed)]
+    if not missing:
+        return
+    data = RoutingData.from_log(log, *_encode(encoder, log, split, run), groups)
+    train, validation, test = (data.take(rows) for rows in (split.train, split.validation, split.test))
+    outcomes = _outcomes(data, split, test)
+    store.save_outcomes(seed, outcomes)
+    commit = config["provenance"]["commit"]
+    for name in missing:
+        options = replace(run, checkpoint=None, wandb_name=f"{log.name}-{name}-seed{seed}")
+        router, about = fit_best(
+            routers[name],
+            seed,
+            train,
+            validation,
+            scenarios,
+            outcomes.cost_scale,
+            settings=config["settings"],
+            tune_by=config["tune_by"],
+            run=options,
+        )
+        if hasattr(router, "reveal"):
+            router.reveal(test)
+        done = predict_all(router, name, test.queries, test.performance, scenarios, outcomes.cost_scale)
+        done = replace(done, about=about | done.about | {"commit": commit})
+        store.save_predictions(name, seed, done)
+        if run.progress:
+            _report_progress(store, config, name, seed, done.about)
+
+
+def _encode(encoder: Encoder | Encode, log: LLMLog, split: Split, run: RunOptions) -> tuple[Array, Array]:
+    """Vectors of queries and LLMs; what an encoder learns, it learns from the training queries."""
+    if not isinstance(encoder, Encoder):
+        return encoder(log, split)
+    encoder.fit(log.queries["query"].gather(split.train).to_list())
+    return encoder.encode_log(log, llm_texts(log), progress=run.progress)
+
+
+def _outcomes(data: RoutingData, split: Split, test: RoutingData) -> Outcomes:
+    scale = fit_cost_scale(data.cost[split.train])
+    parts = {name: getattr(split, name) for name in ("train", "validation", "test")}
+    vectors = np.concatenate([data.queries.vectors.ravel(), data.llms.vectors.ravel()])
+    about = {
+        "cost_scale": scale if np.isfinite(scale) else None,
+        "sizes": {name: len(rows) for name, rows in parts.items()},
+        "split": _digest(*parts.values()),
+        "vectors": _digest(vectors),
+    }
+    tasks = np.array([task or "" for task in test.queries.tasks])
+    return Outcomes(tasks, test.queries.groups, test.performance, test.cost, about)
+
+
+def _digest(*arrays: Array) -> str:
+    digest = hashlib.sha256()
+    for array in arrays:
+        digest.update(str(array.shape).encode() + np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()
+
+
+def _named(routers: Sequence[Router] | Mapping[str, Router]) -> dict[str, Router]:
+    pairs = list(routers.items()) if isinstance(routers, Mapping) else [(router.name, router) for router in routers]
+    if not pairs:
+        raise UserError("a comparison must have one router or more, but none was named")
+    named = dict(pairs)
+    if len(named) < len(pairs):
+        twice = next(name for name, _ in pairs if sum(name == other for other, _ in pairs) > 1)
+        raise UserError(f"every router must occur once, but {twice!r} occurs more often; give each a name of its own")
+    for name in named:
+        if not re.fullmatch(r"[\w.+=-]+", name):
+            raise UserError(f"a router's name must consist of letters, digits and _ . + = -, but one is {name!r}")
+    return named
+
+
+def choose_scenarios(log: LLMLog, scenarios: Sequence[Scenario] | None) -> list[Scenario]:
+    """Check scenarios, or choose those that a log has values for.
+
+    Raises:
+        UserError: If the log has no cost for a scenario that weighs it, or their targets differ.
+    """
+    if scenarios is None:
+        named = (SCENARIOS[name] for name in ("performance_first", "balance", "cost_first"))
+        return [scenario for scenario in named if scenario.beta == 0 or log.has_cost]
+    if not scenarios:
+        raise UserError("a comparison must have one scenario or more, but none was named")
+    if len({scenario.name for scenario in scenarios}) < len(scenarios):
+        raise UserError(f"every scenario must occur once, but they are {', '.join(s.name for s in scenarios)}")
+    for scenario in scenarios:
+        if scenario.beta != 0 and not log.has_cost:
+            raise UserError(
+                f"the scenario {scenario.name} weighs cost, but {log.name} has none for every record; estimate it "
+                "with --estimate-cost, or choose performance_first"
+            )
+        if scenario.target != scenarios[0].target:
+            raise UserError(
+                f"the scenarios of one comparison must share a target, but {scenarios[0].name} has "
+                f"{scenarios[0].target} and {scenario.name} has {scenario.target}; run two comparisons"
+            )
+    return list(scenarios)
+
+
+def _check_options(log: LLMLog, seeds: Sequence[int], tune_by: str, settings: int) -> None:
+    if len(log.llm_names) < 2:
+        raise UserError(f"{log.name} must have two LLMs or more to route between, but has {len(log.llm_names)}")
+    if not seeds or len(set(seeds)) < len(seeds):
+        raise UserError(f"seeds must be one or more different numbers, but are {list(seeds)}")
+    if tune_by not in TUNE_BY:
+        raise UserError(f"tune_by must be {' or '.join(TUNE_BY)}, but is {tune_by!r}")
+    if settings < 1:
+        raise UserError(f"the number of settings must be 1 or more, but is {settings}")
+
+
+def router_config(router: Router) -> Config:
+    """Return what a config says of a router."""
+    known = {"router": router.name, "source": router.source, "oracle": hasattr(router, "reveal")}
+    return known | {"hyperparameters": hyperparameters(router)}
+
+
+def _report_progress(store: Store, config: Config, name: str, seed: int, about: Config) -> None:
+    pairs = [(label, number) for number in config["seeds"] for label in config["routers"]]
+    done = sum(store.has_predictions(*pair) for pair in pairs)
+    print(
+        f"[{done}/{len(pairs)}] {name}, seed {seed}: {about['tried']} settings in {about['tune_seconds']:.1f} s, "
+        f"validation {config['tune_by']} {about['validation']:.4f}",
+        file=sys.stderr,
+        flush=True,
+    )

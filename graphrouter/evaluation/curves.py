@@ -1,0 +1,133 @@
+"""The section of a report on cost and quality: two figures and a table."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from graphrouter.evaluation.page import legend
+from graphrouter.evaluation.svg import Series, cost_chart
+from graphrouter.evaluation.tables import metric_table
+from graphrouter.evaluation.view import View
+from graphrouter.metrics import mix_performance, upper_hull
+
+Array = np.ndarray
+
+COLOURS = 5
+"""Baselines with a colour of their own: those of the best AIQ."""
+STEPS = 80
+"""Points of a line in the figure above the hull, where what is straight in the other one is curved."""
+
+
+def curve_section(view: View) -> str:
+    """Return the cost-quality curves and their metrics; nothing for a log without cost."""
+    evaluation = view.evaluation
+    if not evaluation.curves or evaluation.singles is None:
+        return ""
+    styles = _styles(view)
+    routers = [_router_series(view, name, styles.get(name, "rest")) for name in _drawn(view, styles)]
+    keys = [(style, name) for name, style in styles.items()]
+    keys += [("rest", "other routers"), ("llm", "an LLM alone"), ("hull", "hull of the LLMs")]
+    estimated = " Cost is estimated." if evaluation.config["log"]["cost_estimated"] else ""
+    above = _above_hull(view, routers)
+    return (
+        "<h2>Cost and quality</h2><p>A line is a router whose weight of performance is swept from 1 to 0, a diamond the "
+        "choice of a router that cannot be swept, a dot an LLM alone. What lies above the dashed hull is better than any "
+        f"mixture of LLMs that does not look at the query.{estimated} Means over seeds; point at a line for its name.</p>"
+        + _wide_and_narrow([*_llm_series(view), *routers], "performance")
+        + legend(keys)
+        + "<p>The same above the hull: how much performance a router adds to the mixture that costs as much. Below 0, the "
+        "mixture is better.</p>"
+        + (_wide_and_narrow(above, "above the mixture") if above else "")
+        + "<p>AIQ is the mean height of a router's curve over the cost range of the LLMs (0 to 1). Performance gain is how "
+        "far its best point lies above the best single LLM, cost saving what it saves at that LLM's performance, and "
+        "ParetoDist the mean distance of its points to the front of all.</p>"
+        + metric_table(view, "", "aiq", ("performance_gain", "cost_saving", "pareto_dist"))
+    )
+
+
+def _wide_and_narrow(series: Sequence[Series], y_label: str) -> str:
+    """Draw a figure twice: the page shows the one that it has the width for. On the narrow one, fewer LLMs are named."""
+    label = f"Mean cost of a query against {y_label}, for each router"
+    few = [one if one.marker != "dot" else _named_on_hull(one) for one in series]
+    return (
+        f'<div class="wide">{cost_chart(series, 1180, 480, label, y_label)}</div>'
+        f'<div class="narrow">{cost_chart(few, 360, 380, label, y_label)}</div>'
+    )
+
+
+def _named_on_hull(llms: Series) -> Series:
+    hull = set(upper_hull(llms.cost, llms.performance).tolist())
+    labels = [name if place in hull else "" for place, name in enumerate(llms.labels)]
+    return Series(llms.name, llms.cost, llms.performance, llms.style, llms.line, llms.marker, labels)
+
+
+def _swept(view: View, name: str) -> bool:
+    return any(entry["sweeps"] for entry in view.evaluation.about[name])
+
+
+def _styles(view: View) -> dict[str, str]:
+    """The CSS class of the routers with a colour of their own."""
+    ranked = [name for name in view.ranked("", "aiq") if name in view.baselines and _swept(view, name)]
+    return dict.fromkeys(view.ours, "ours") | {name: f"s{place}" for place, name in enumerate(ranked[:COLOURS])}
+
+
+def _drawn(view: View, styles: dict[str, str]) -> list[str]:
+    """The routers in the figures, ours last and so on top; the oracle is far above and would squeeze the others."""
+    names = [name for name in view.names if name not in view.oracles and name not in view.references]
+    return sorted(names, key=lambda name: (_swept(view, name), name in styles, name in view.ours))
+
+
+def _router_series(view: View, name: str, style: str) -> Series:
+    cost, performance = view.evaluation.curves[name]
+    if _swept(view, name):
+        kept = upper_hull(cost, performance)
+        return Series(name, cost[kept] * 1000, performance[kept], style)
+    # A router that does not heed the scenario has one point, not several on top of each other.
+    kept = np.unique(np.round(np.stack([cost, performance]), 12), axis=1, return_index=True)[1]
+    labels = [name] + [""] * (len(kept) - 1)
+    return Series(name, cost[kept] * 1000, performance[kept], style, False, "diamond", labels)
+
+
+def _llm_series(view: View) -> list[Series]:
+    cost, performance = _llm_points(view)
+    known = ~np.isnan(cost)
+    names = [name for name, here in zip(view.evaluation.config["log"]["llms"], known, strict=True) if here]
+    cost, performance = cost[known], performance[known]
+    hull = upper_hull(cost, performance)
+    corners = Series("hull of the LLMs", cost[hull], performance[hull], "hull")
+    return [corners, Series("LLM", cost, performance, "llm", False, "dot", names)]
+
+
+def _llm_points(view: View) -> tuple[Array, Array]:
+    assert view.evaluation.singles is not None
+    return view.evaluation.singles[0] * 1000, view.evaluation.singles[1]
+
+
+def _above_hull(view: View, routers: Sequence[Series]) -> list[Series]:
+    """The routers' performance less that of the mixture of equal cost; points far below the lines are left out."""
+    singles = _llm_points(view)
+    lines = []
+    for one in routers:
+        if one.line and len(one.cost) > 1:
+            grid = np.geomspace(max(one.cost[0], 1e-12), one.cost[-1], STEPS)
+            gain = np.interp(grid, one.cost, one.performance) - mix_performance(grid, *singles)
+            lines.append(Series(one.name, grid, gain, one.style))
+    if not lines:
+        return []
+    floor = min(line.performance.min() for line in lines) - 0.02
+    points = [
+        _kept_above(one, one.performance - mix_performance(one.cost, *singles), floor)
+        for one in routers
+        if not one.line
+    ]
+    costs = np.concatenate([line.cost for line in lines])
+    zero = Series("hull of the LLMs", np.array([costs.min(), costs.max()]), np.zeros(2), "hull")
+    return [zero, *(one for one in points if len(one.cost)), *lines]
+
+
+def _kept_above(one: Series, gain: Array, floor: float) -> Series:
+    kept = np.flatnonzero(gain >= floor)
+    labels = [one.name] + [""] * max(len(kept) - 1, 0)
+    return Series(one.name, one.cost[kept], gain[kept], one.style, False, one.marker, labels[: len(kept)])

@@ -1,0 +1,73 @@
+"""Sections of a report: predicted quality, and which LLMs are picked."""
+
+from __future__ import annotations
+
+from html import escape
+
+import numpy as np
+
+from graphrouter.evaluation.page import cell, legend, name_cell, table, text
+from graphrouter.evaluation.svg import reliability_chart, share_bar
+from graphrouter.evaluation.tables import metric_table
+from graphrouter.evaluation.view import View
+
+Array = np.ndarray
+
+LLM_COLOURS = 8
+"""LLMs with a colour of their own in the figure of choices."""
+
+
+def edge_section(view: View) -> str:
+    """Return how good the predicted quality is: the table, and reliability diagrams of ours and the best baseline."""
+    if not view.has("", "nll"):
+        return ""
+    shown = [*view.ours, *[name for name in view.ranked("", "nll") if name in view.baselines][:1]]
+    figures = []
+    for name in shown:
+        if name in view.evaluation.reliability:
+            label = f"Reliability of {name}: predicted against observed performance"
+            picture = reliability_chart(view.evaluation.reliability[name], 300, 250, label)
+            figures.append(f"<figure><figcaption>{escape(name)}</figcaption>{picture}</figure>")
+    return (
+        "<h2>Predicted quality of an edge</h2><p>How well a router foretells each (query, LLM) outcome, whatever it then "
+        "chooses. Lower is better for negative log-likelihood (in nats), Brier and calibration error (15 bins of equal "
+        "width); for AUROC, higher is.</p>"
+        + metric_table(view, "", "nll", ("auroc", "brier", "calibration_error"))
+        + "<p>Reliability: a dot on the dashed line is a bin of edges whose predictions hold on average; below it, they are "
+        f'too high. The area shows the share of edges.</p><div class="multiples">{"".join(figures)}</div>'
+    )
+
+
+def share_section(view: View) -> str:
+    """Return which LLMs each router picks, in each scenario."""
+    llms, parts = view.evaluation.config["log"]["llms"], []
+    for number, scenario in enumerate(view.scenarios):
+        shares = {
+            name: share for name, share in view.evaluation.shares[scenario].items() if name not in view.references
+        }
+        top = _most_picked(shares)
+        rows = []
+        for router in (name for name in view.ranked(scenario, "reward") if name in shares):
+            share = shares[router]
+            stacked = [(llms[llm], float(share[llm]), f"s{place}") for place, llm in enumerate(top)]
+            rest = 1 - sum(part for _, part, _ in stacked)
+            stacked.append(("others", max(rest, 0.0), "other"))
+            first = int(share.argmax())
+            cells = [name_cell(router), cell(share_bar(stacked), "wide-bar"), text(f"{llms[first]} {share[first]:.0%}")]
+            rows.append((view.style(router), [*cells, text(int((share >= 0.01).sum()))]))
+        keys = [(f"s{place}", llms[llm]) for place, llm in enumerate(top)] + [("other", "others")]
+        body = legend(keys) + table(["router", "share of test queries", "most often", "LLMs with 1% or more"], rows)
+        opened = " open" if number == 0 else ""
+        parts.append(f"<details{opened}><summary>{escape(scenario)}</summary>{body}</details>")
+    return (
+        "<h2>Which LLM each router picks</h2><p>A router with one colour is a single LLM in disguise; one that resembles the "
+        "oracle spreads its choices as the outcomes do.</p>" + "".join(parts)
+    )
+
+
+def _most_picked(shares: dict[str, Array]) -> list[int]:
+    """Columns of the LLMs that any router picks most, for the colours."""
+    highest = np.max(list(shares.values()), axis=0)
+    total = np.sum(list(shares.values()), axis=0)
+    order = np.lexsort((-highest, -total))
+    return [int(llm) for llm in order[:LLM_COLOURS] if total[llm] > 0]

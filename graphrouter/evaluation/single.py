@@ -1,0 +1,114 @@
+"""One router that is fitted already, on a log that it has never seen."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+
+from graphrouter.dataset import Queries
+from graphrouter.errors import UserError
+from graphrouter.evaluation.comparison import choose_scenarios, router_config
+from graphrouter.evaluation.fitting import predict_all
+from graphrouter.evaluation.store import Config, Outcomes, Predictions, Store, log_config
+from graphrouter.evaluation.summary import REFERENCE, Evaluation, summarise
+from graphrouter.log import LLMLog
+from graphrouter.routers.base import Router
+from graphrouter.run import provenance
+from graphrouter.scenario import Scenario
+
+Array = np.ndarray
+
+
+def evaluate_router(
+    router: Router,
+    queries: Queries,
+    log: LLMLog,
+    *,
+    cost_scale: float,
+    out: str | Path,
+    encoder: str,
+    columns: Array | None = None,
+    scenarios: Sequence[Scenario] | None = None,
+    trained_on: str = "",
+) -> Evaluation:
+    """Score a fitted router on all scored queries of a log, and write the files that a comparison writes.
+
+    Nothing is fitted on the log. What the router is compared against are the log's LLMs, each asked for every query:
+    references that are read off the evaluated outcomes, not baselines that could have been had before.
+
+    Args:
+        router: Fitted elsewhere.
+        queries: Those of the log, in its row order, encoded as the router was trained.
+        log: Without queries that the router has learnt from. Its performance is what the router was trained for.
+        cost_scale: Dollars of a normalised cost of 1, fitted where the router was; NaN for a router without cost.
+        out: Folder for the results: new, or that of the same evaluation.
+        encoder: What made the vectors, for the record.
+        columns: [M], where the log's LLMs stand in the router's predictions; None for the same LLMs.
+        scenarios: None for those that the log and the router have values for.
+        trained_on: Name of the router's log, for the record.
+
+    Returns:
+        The results; rows have the split ``all`` and the router's seed.
+
+    Raises:
+        UserError: If a scenario has no values, a prediction is no number, or ``out`` holds something else.
+    """
+    chosen = _scenarios(log, scenarios, cost_scale)
+    scored = np.flatnonzero(log.cells("draws").sum(axis=1) > 0)
+    if not len(scored):
+        raise UserError(f"{log.name} must have a scored query or more, but has none; use another log")
+    asked = queries.take(scored)
+    performance, cost = log.cells("performance")[scored], log.cells("cost")[scored]
+    done = predict_all(router, router.name, asked, performance, chosen, cost_scale, columns)
+    about = {
+        "cost_scale": cost_scale if np.isfinite(cost_scale) else None,
+        "sizes": {"all": len(scored)},
+    }
+    tasks = np.array([task or "" for task in asked.tasks])
+    outcomes = Outcomes(tasks, asked.groups, performance, cost, about)
+    config: Config = {
+        "kind": "evaluate",
+        "log": log_config(log),
+        "encoder": encoder,
+        "trained_on": trained_on,
+        "scenarios": [asdict(scenario) for scenario in chosen],
+        "predictions": _digest(done),
+        "split": "all",
+        "seeds": [router.seed],
+        "ours": [router.name],
+        "routers": {router.name: router_config(router)},
+        "references": [REFERENCE + llm for llm in log.llm_names],
+        "provenance": provenance(),
+    }
+    store = Store(out)
+    store.begin(config)
+    store.save_outcomes(router.seed, outcomes)
+    store.save_predictions(router.name, router.seed, done)
+    return summarise(store.out)
+
+
+def _scenarios(log: LLMLog, scenarios: Sequence[Scenario] | None, cost_scale: float) -> list[Scenario]:
+    """Choose scenarios; those that weigh cost only where the router has learnt cost too."""
+    chosen = choose_scenarios(log, scenarios)
+    if np.isfinite(cost_scale):
+        return chosen
+    if scenarios is None:
+        return [scenario for scenario in chosen if scenario.beta == 0]
+    for scenario in chosen:
+        if scenario.beta != 0:
+            raise UserError(
+                f"the scenario {scenario.name} weighs cost, but the router learnt from a log without; train it with "
+                "--estimate-cost, or choose performance_first"
+            )
+    return chosen
+
+
+def _digest(predictions: Predictions) -> str:
+    digest = hashlib.sha256()
+    for matrix in (predictions.quality, predictions.cost, *predictions.utility.values()):
+        digest.update(np.ascontiguousarray(matrix).tobytes())
+    return digest.hexdigest()

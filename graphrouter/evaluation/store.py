@@ -1,0 +1,255 @@
+"""The folder of a comparison: its config, what the log says of the test queries, and every router's predictions.
+
+```
+OUT/config.json                       what was run, resolved
+OUT/outcomes/seed0.npz                test queries of a seed: outcomes, costs, tasks, groups
+OUT/predictions/ROUTER-seed0.npz      what a fitted router predicts of them
+OUT/results.csv  summary.csv  report.html   derived from the above
+```
+
+Files are written whole or not at all. A finished prediction is never written again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from graphrouter.errors import UserError
+from graphrouter.log import CELL_COLUMNS, LLMLog
+from graphrouter.scenario import Scenario
+
+Array = np.ndarray
+Config = dict[str, Any]
+
+FIXED = ("kind", "log", "encoder", "scenarios", "tune", "tune_by", "settings", "predictions")
+"""The parts of a config that must not change while predictions made under it are used."""
+
+
+@dataclass(frozen=True, eq=False)
+class Outcomes:
+    """What a log says of the evaluated queries of one seed.
+
+    Attributes:
+        tasks: [Q] text, empty where a query has no task.
+        groups: [Q] int64, queries of equal normalised text share one; the bootstrap draws groups.
+        performance: [Q, M] float32, the mean over draws, NaN where missing.
+        cost: [Q, M] float64 in US dollars, NaN where not known.
+        about: ``cost_scale`` (dollars, fitted on train), ``sizes`` of the splits, and digests of split and vectors.
+    """
+
+    tasks: Array
+    groups: Array
+    performance: Array
+    cost: Array
+    about: Config
+
+    @property
+    def cost_scale(self) -> float:
+        """Dollars of a normalised cost of 1; NaN where the log has no cost."""
+        scale = self.about["cost_scale"]
+        return float("nan") if scale is None else float(scale)
+
+    def rewards(self, scenario: Scenario) -> Array:
+        """Return [Q, M] float64, the reward of each cell, NaN where missing."""
+        return scenario.reward(self.performance.astype(np.float64), self.cost, self.cost_scale)
+
+
+@dataclass(frozen=True, eq=False)
+class Predictions:
+    """What one fitted router says of the evaluated queries.
+
+    Attributes:
+        quality: [Q, M] float32, or None for a reference that predicts nothing.
+        cost: [Q, M] float64 in US dollars.
+        utility: By scenario, [Q, M] float64.
+        about: ``settings`` that were chosen, how many were ``tried``, the ``validation`` score, ``fit_seconds``,
+            ``tune_seconds``, ``predict_seconds``, the ``commit`` of the code, and whether the router ``sweeps``: its
+            utility is the reward of what it predicts, so quality and cost give its choice for any scenario.
+    """
+
+    quality: Array | None
+    cost: Array
+    utility: Mapping[str, Array]
+    about: Config
+
+
+class Store:
+    """Reads and writes the folder of a comparison."""
+
+    def __init__(self, out: str | Path) -> None:
+        self.out = Path(out)
+
+    def begin(self, config: Config) -> None:
+        """Write the config, or check that it goes with the one that is there.
+
+        Routers and seeds may be added to a comparison; nothing else may change, and none may be left out.
+
+        Raises:
+            UserError: If the folder holds another comparison or other files, or cannot be written.
+        """
+        file = self.out / "config.json"
+        if file.exists():
+            self._check(self.config(), json.loads(json.dumps(config)))
+        elif self.out.is_dir() and any(self.out.iterdir()):
+            raise UserError(f"{self.out} holds other files; name a new folder for the results")
+        self.write("config.json", json.dumps(config, indent=2) + "\n")
+
+    def _check(self, old: Config, new: Config) -> None:
+        for key in FIXED:
+            if old.get(key) != new.get(key):
+                raise UserError(
+                    f"{self.out} holds results with another {_difference(key, old.get(key), new.get(key))}; "
+                    "nothing was overwritten, name another folder"
+                )
+        for label, router in old["routers"].items():
+            if label not in new["routers"]:
+                raise UserError(
+                    f"{self.out} holds results of {label!r} too; ask for it as well, or name another folder"
+                )
+            if router != new["routers"][label]:
+                raise UserError(
+                    f"{self.out} holds results of {label!r} with "
+                    f"{_difference('hyperparameters', router, new['routers'][label])}; name another folder"
+                )
+        if missing := set(old["seeds"]) - set(new["seeds"]):
+            raise UserError(f"{self.out} holds results of seed {min(missing)} too; ask for it, or name another folder")
+
+    def config(self) -> Config:
+        """Read the config.
+
+        Raises:
+            UserError: If there is none, or it is no JSON.
+        """
+        file = self.out / "config.json"
+        try:
+            config: Config = json.loads(file.read_text())
+        except FileNotFoundError:
+            raise UserError(f"{self.out} must be the folder of a comparison, but has no config.json") from None
+        except (OSError, ValueError) as error:
+            raise UserError(f"{file} must be JSON, but {error}; name another folder") from None
+        return config
+
+    def write(self, name: str, text: str) -> Path:
+        """Write a text file below the folder, whole or not at all."""
+        return self._replace(self.out / name, text.encode())
+
+    def has_predictions(self, label: str, seed: int) -> bool:
+        """Whether a router has finished a seed."""
+        return self._predictions_file(label, seed).exists()
+
+    def save_predictions(self, label: str, seed: int, predictions: Predictions) -> None:
+        """Keep what a router predicts."""
+        arrays = {f"utility/{scenario}": utility for scenario, utility in predictions.utility.items()}
+        if predictions.quality is not None:
+            arrays["quality"] = predictions.quality.astype(np.float32)
+        self._save(self._predictions_file(label, seed), predictions.about, cost=predictions.cost, **arrays)
+
+    def predictions(self, label: str, seed: int) -> Predictions:
+        """Read what a router predicts."""
+        arrays, about = self._load(self._predictions_file(label, seed))
+        utility = {key.split("/", 1)[1]: array for key, array in arrays.items() if key.startswith("utility/")}
+        return Predictions(arrays.get("quality"), arrays["cost"], utility, about)
+
+    def save_outcomes(self, seed: int, outcomes: Outcomes) -> None:
+        """Keep a seed's outcomes; where they are there already, check that they are the same.
+
+        Raises:
+            UserError: If they are not: the split, the vectors or the log have changed.
+        """
+        file = self.out / "outcomes" / f"seed{seed}.npz"
+        if file.exists() and self.outcomes(seed).about != json.loads(json.dumps(outcomes.about)):
+            raise UserError(
+                f"{self.out} holds results for other splits or vectors of seed {seed}; nothing was overwritten, name "
+                "another folder"
+            )
+        arrays = {name: getattr(outcomes, name) for name in ("groups", "performance", "cost")}
+        self._save(file, outcomes.about, tasks=outcomes.tasks.astype(str), **arrays)
+
+    def outcomes(self, seed: int) -> Outcomes:
+        """Read a seed's outcomes."""
+        arrays, about = self._load(self.out / "outcomes" / f"seed{seed}.npz")
+        return Outcomes(about=about, **arrays)
+
+    def _predictions_file(self, label: str, seed: int) -> Path:
+        return self.out / "predictions" / f"{label}-seed{seed}.npz"
+
+    def _save(self, file: Path, about: Config, **arrays: Array) -> None:
+        buffer = io.BytesIO()
+        np.savez_compressed(buffer, about=np.array(json.dumps(about)), **arrays)
+        self._replace(file, buffer.getvalue())
+
+    def _load(self, file: Path) -> tuple[dict[str, Array], Config]:
+        try:
+            with np.load(file, allow_pickle=False) as kept:
+                arrays = {key: kept[key] for key in kept.files}
+            return arrays, json.loads(str(arrays.pop("about")))
+        except FileNotFoundError:
+            raise UserError(f"{self.out} is not finished: {file.name} is absent; run the comparison again") from None
+        except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+            raise UserError(f"{file} must be a whole .npz file, but cannot be read ({error}); remove it") from None
+
+    def _replace(self, file: Path, content: bytes) -> Path:
+        draft = file.with_name(f".{file.name}.{os.getpid()}")
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            draft.write_bytes(content)
+            draft.replace(file)
+        except OSError as error:
+            raise UserError(f"results must go to a folder that can be written, but {self.out}: {error}") from None
+        finally:
+            draft.unlink(missing_ok=True)
+        return file
+
+
+def _difference(key: str, old: Any, new: Any) -> str:
+    """Name the first thing that differs, and both values where they are short."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        for part in sorted(old.keys() | new.keys()):
+            if old.get(part) != new.get(part):
+                return _difference(f"{key}.{part}", old.get(part), new.get(part))
+    shown = f" ({json.dumps(old)}, not {json.dumps(new)})"
+    return key + (shown if len(shown) < 160 else "")
+
+
+def log_config(log: LLMLog) -> Config:
+    """Return what identifies a log in a config, with a digest of its content."""
+    return {
+        "name": log.name,
+        "label": log_label(log),
+        "digest": log_digest(log),
+        "queries": log.queries.height,
+        "llms": list(log.llm_names),
+        "tasks": len(log.tasks),
+        "has_cost": log.has_cost,
+        "simulated": log.simulated,
+        "cost_estimated": log.cost_estimated,
+    }
+
+
+def log_label(log: LLMLog) -> str:
+    """Return the log's name, and that it is simulated or its cost estimated, as it stands in every output."""
+    notes = [note for note, holds in (("simulated", log.simulated), ("cost estimated", log.cost_estimated)) if holds]
+    return log.name + "".join(f" ({note})" for note in notes if f"({note})" not in log.name)
+
+
+def log_digest(log: LLMLog) -> str:
+    """Return a hash of a log's content: texts, tasks, LLMs and every cell."""
+    digest = hashlib.sha256()
+    for frame in (log.queries.select("query_id", "task", "query"), log.llms.select("llm", "description")):
+        for row in frame.iter_rows():
+            digest.update(json.dumps(row).encode())
+    for column in ("size_b", "input_price", "output_price"):
+        digest.update(log.llms[column].fill_null(float("nan")).to_numpy().tobytes())
+    for column in ("draws", *CELL_COLUMNS):
+        digest.update(np.ascontiguousarray(log.cells(column)).tobytes())
+    return digest.hexdigest()

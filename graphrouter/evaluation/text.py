@@ -1,0 +1,64 @@
+"""The table of an evaluation, for a terminal."""
+
+from __future__ import annotations
+
+from graphrouter.evaluation.summary import Evaluation
+from graphrouter.evaluation.view import View
+
+
+def format_table(evaluation: Evaluation) -> str:
+    """Return the routers, the best first, as lines of plain text.
+
+    The columns are the performance in the first scenario, the reward in each further scenario, the negative
+    log-likelihood and AUROC of the predicted quality, and the paired difference of the first scenario's reward to the
+    best baseline with its 95% interval. A star marks the best value of a column.
+    """
+    view = View(evaluation)
+    first = view.scenarios[0]
+    columns = [("performance", first, "performance"), *((name, name, "reward") for name in view.scenarios[1:])]
+    columns += [("nll", "", "nll"), ("auroc", "", "auroc")]
+    columns = [column for column in columns if view.has(*column[1:])]
+    order = view.ranked(first, "reward")
+    rows = [["router", *(title for title, _, _ in columns), _difference_title(view, first)]]
+    for router in order:
+        cells = [_value(view, router, scenario, metric) for _, scenario, metric in columns]
+        rows.append([router, *cells, _difference(view, router, first)])
+    widths = [max(len(row[number]) for row in rows) for number in range(len(rows[0]))]
+    lines = [_line(row, widths) for row in rows]
+    return "\n".join([_title(evaluation), "", lines[0], "-" * len(lines[0]), *lines[1:]])
+
+
+def _title(evaluation: Evaluation) -> str:
+    config = evaluation.config
+    queries = [parts[config["split"]] for parts in evaluation.sizes.values()]
+    scored = f"{min(queries):,}" if min(queries) == max(queries) else f"{min(queries):,} to {max(queries):,}"
+    seeds = f"{len(queries)} seed{'s' if len(queries) > 1 else ''} of " if config["kind"] == "compare" else ""
+    names = ", ".join(scenario["name"] for scenario in config["scenarios"])
+    return f"{config['log']['label']}: {seeds}{scored} scored queries; {names}"
+
+
+def _value(view: View, router: str, scenario: str, metric: str) -> str:
+    row = view.row(router, scenario, metric)
+    if row is None:
+        return "-  "
+    return f"{row['mean']:.4f}" + (" *" if view.is_best(router, scenario, metric) else "  ")
+
+
+def _difference_title(view: View, scenario: str) -> str:
+    names = {row["best_baseline"] for router in view.names if (row := view.row(router, scenario, "reward"))}
+    return f"reward against {names.pop()}" if names and None not in names else "difference"
+
+
+def _difference(view: View, router: str, scenario: str) -> str:
+    row = view.row(router, scenario, "reward")
+    if row is None or row["difference"] is None:
+        return "-"
+    return f"{row['difference']:+.4f} [{row['difference_low']:+.4f}, {row['difference_high']:+.4f}]"
+
+
+def _line(cells: list[str], widths: list[int]) -> str:
+    aligned = [
+        cells[0].ljust(widths[0]),
+        *(cell.rjust(width) for cell, width in zip(cells[1:], widths[1:], strict=True)),
+    ]
+    return "  ".join(aligned).rstrip()

@@ -1,0 +1,83 @@
+"""What the chosen LLMs achieve.
+
+``choice`` [..., Q] comes from `choose`. ``values`` [Q, M] is what is asked for of each LLM: its performance, its cost
+or its reward, NaN where the cell is missing. ``weights`` of the queries are None, [Q], or [B, Q] for B resamples; the
+functions return [...] or [..., B].
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from graphrouter.metrics.weighted import mean
+
+Array = np.ndarray
+
+
+def choose(utility: Array, outcomes: Array) -> Array:
+    """Return each query's LLM of the highest utility among those that the log has an outcome for.
+
+    So a missing cell is neither a failure nor a success: no router can be scored on it, the oracle included, and all
+    routers choose among the same LLMs. A tie of utilities goes to the LLM that comes first in the log.
+
+    Args:
+        utility: [..., Q, M] of a router, or ``values`` themselves for the oracle's choice.
+        outcomes: [Q, M], NaN where the cell is missing.
+
+    Returns:
+        [..., Q] int64 column numbers; of no meaning for a query without any outcome, which no metric counts.
+    """
+    return np.asarray(np.where(np.isnan(outcomes), -np.inf, utility).argmax(axis=-1))
+
+
+def taken(choice: Array, values: Array) -> Array:
+    """Return [..., Q], the value of the chosen LLM for each query."""
+    return np.asarray(values[np.arange(len(values)), choice])
+
+
+def performance(choice: Array, values: Array, weights: Array | None = None) -> Array:
+    """Return the mean performance of the chosen LLMs."""
+    return mean(taken(choice, values), weights)
+
+
+def cost(choice: Array, values: Array, weights: Array | None = None) -> Array:
+    """Return the mean cost of a query in US dollars."""
+    return mean(taken(choice, values), weights)
+
+
+def reward(choice: Array, values: Array, weights: Array | None = None) -> Array:
+    """Return the mean reward of the chosen LLMs; ``values`` are the rewards of a scenario."""
+    return mean(taken(choice, values), weights)
+
+
+def best_single(values: Array) -> int:
+    """Return the LLM of the highest mean value over the queries that it has outcomes for.
+
+    It is chosen in hindsight, on the evaluated queries, so no router could have known it. An LLM with less than half
+    the outcomes of the most frequent LLM is not considered: on few queries luck can make any LLM the best.
+
+    Raises:
+        ValueError: If there is no outcome at all.
+    """
+    counts = (~np.isnan(values)).sum(axis=0)
+    if not counts.any():
+        raise ValueError("best_single needs at least one outcome")
+    means = np.nansum(values, axis=0) / np.maximum(counts, 1)
+    return int(np.where(counts * 2 >= counts.max(), means, -np.inf).argmax())
+
+
+def gain_over_best_single(choice: Array, values: Array, weights: Array | None = None) -> Array:
+    """Return the mean value above that of `best_single`, over the queries that it has outcomes for."""
+    return mean(taken(choice, values) - values[:, best_single(values)], weights)
+
+
+def gain_over_random(choice: Array, values: Array, weights: Array | None = None) -> Array:
+    """Return the mean value above that of an LLM drawn at random (its expectation) among those with an outcome."""
+    counts = (~np.isnan(values)).sum(axis=1)
+    expected = np.where(counts > 0, np.nansum(values, axis=1) / np.maximum(counts, 1), np.nan)
+    return mean(taken(choice, values) - expected, weights)
+
+
+def gap_to_oracle(choice: Array, values: Array, weights: Array | None = None) -> Array:
+    """Return the mean value that is lost against the best LLM of each query; 0 is perfect."""
+    return mean(taken(choose(values, values), values) - taken(choice, values), weights)
