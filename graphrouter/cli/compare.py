@@ -1,0 +1,94 @@
+"""``graphrouter compare``."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING, Any
+
+from graphrouter.cli.options import (
+    ENCODER_HELP,
+    KEEPS,
+    add_command,
+    add_cost,
+    add_run,
+    add_wandb,
+    finish,
+    names,
+    open_log,
+    run_options,
+    tell,
+)
+from graphrouter.routers import router_names
+
+if TYPE_CHECKING:
+    from graphrouter.config import CompareConfig
+
+
+def add_commands(commands: Any) -> None:
+    """Add the command."""
+    parser = add_command(
+        commands,
+        "compare",
+        compare,
+        "fit routers on the same splits of a log, and write tables with intervals and a report",
+        overrides="a hyperparameter of a router, such as knn.k=20, which is then not tuned, or a key of the config, such as seeds=3",
+        resume=KEEPS,
+    )
+    parser.add_argument("log", metavar="LOG")
+    parser.add_argument("--routers", metavar="A,B", type=names, help=f"some of {', '.join(router_names())}")
+    parser.add_argument(
+        "--seeds", metavar="N", type=int, help="number of seeds; each is a split and a start of every router"
+    )
+    parser.add_argument(
+        "--scenarios", metavar="A,B", type=names, help="performance_first, balance, cost_first, or judge"
+    )
+    parser.add_argument("--encoder", metavar="SPEC", help=ENCODER_HELP)
+    parser.add_argument("--tune-by", choices=("nll", "reward", "none"), help="what chooses settings on validation")
+    parser.add_argument(
+        "--config", metavar="FILE", help="YAML with all of these, or a name in configs/compare (default: default)"
+    )
+    parser.add_argument(
+        "--out", required=True, metavar="DIR", help="folder for the results: new, or that of the same comparison"
+    )
+    add_cost(parser)
+    add_run(parser)
+    add_wandb(parser)
+    finish(parser)
+
+
+def compare(args: argparse.Namespace) -> None:
+    """Run a comparison, print its table, and name its report."""
+    from graphrouter.config import read_comparison
+    from graphrouter.pipeline.storage import check_writable
+
+    given = {
+        key: getattr(args, key)
+        for key in ("routers", "seeds", "scenarios", "encoder", "tune_by", "estimate_cost", "prices")
+    }
+    config = read_comparison(args.config, args.overrides, **given)
+    check_writable(args.out, "results")
+    _run(config, args)
+
+
+def _run(config: CompareConfig, args: argparse.Namespace) -> None:
+    from graphrouter.config import comparison_routers
+    from graphrouter.encoders import default_encoder, find_encoder
+    from graphrouter.evaluation import compare as run_comparison
+    from graphrouter.evaluation import format_table
+    from graphrouter.scenario import find_scenario
+
+    run = run_options(args)
+    log = open_log(args.log, config.estimate_cost, config.prices)
+    done = run_comparison(
+        log,
+        find_encoder(config.encoder or default_encoder(log), args.device),
+        comparison_routers(config),
+        seeds=range(config.seeds),
+        out=args.out,
+        scenarios=[find_scenario(name) for name in config.scenarios] if config.scenarios is not None else None,
+        tune=config.tune_by != "none",
+        tune_by="nll" if config.tune_by == "none" else config.tune_by,
+        run=run,
+    )
+    print(format_table(done))
+    tell(f"report: {args.out}/report.html")

@@ -1,0 +1,67 @@
+"""``graphrouter evaluate``."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING, Any
+
+from graphrouter.cli.options import add_command, add_cost, add_run, finish, names, open_log, run_options, tell
+
+if TYPE_CHECKING:
+    from graphrouter.pipeline.unseen import UnseenPart
+
+
+def add_commands(commands: Any) -> None:
+    """Add the command."""
+    text = "score a saved router on the queries of a log that it was not trained or validated on"
+    parser = add_command(commands, "evaluate", evaluate, text)
+    parser.add_argument("router", metavar="ROUTER", help="folder of a saved router")
+    parser.add_argument("log", metavar="LOG")
+    parser.add_argument(
+        "--scenarios", metavar="A,B", type=names, help="performance_first, balance, cost_first, or judge"
+    )
+    parser.add_argument("--encoder", metavar="SPEC", help="where the router's encoder is now, if its folder has moved")
+    parser.add_argument(
+        "--out", required=True, metavar="DIR", help="folder for the results: new, or that of the same evaluation"
+    )
+    add_cost(parser)
+    add_run(parser)
+    finish(parser)
+
+
+def evaluate(args: argparse.Namespace) -> None:
+    """Score a router, print the table, and name the report."""
+    from graphrouter.evaluation import evaluate_router, format_table
+    from graphrouter.pipeline import RoutingPipeline
+    from graphrouter.pipeline.storage import check_writable
+    from graphrouter.pipeline.unseen import log_queries, unseen_part
+
+    check_writable(args.out, "results")
+    run = run_options(args)
+    pipeline = RoutingPipeline.load(args.router, encoder=args.encoder, run=run)
+    scenarios = [pipeline.find_scenario(name) for name in args.scenarios] if args.scenarios else None
+    part = unseen_part(pipeline, open_log(args.log, args.estimate_cost, args.prices))
+    _tell_dropped(part)
+    done = evaluate_router(
+        pipeline.router,
+        log_queries(pipeline, part.log, progress=run.progress),
+        part.log,
+        cost_scale=pipeline.cost_scale,
+        out=args.out,
+        encoder=pipeline.encoder.spec,
+        columns=part.columns,
+        scenarios=scenarios,
+        trained_on=pipeline.log["name"],
+    )
+    print(format_table(done))
+    tell(f"report: {args.out}/report.html")
+
+
+def _tell_dropped(part: UnseenPart) -> None:
+    if part.seen:
+        tell(f"{part.seen:,} queries are left out: the router was trained or validated on their wording")
+    if part.strangers:
+        tell(f"{len(part.strangers)} LLMs are left out, which the router does not know: {', '.join(part.strangers)}")
+    if part.absent:
+        tell(f"{len(part.absent)} LLMs of the router are not in the log, and are not chosen: {', '.join(part.absent)}")
+    tell(f"{part.log.queries.height:,} queries and {part.log.llms.height} LLMs are scored")

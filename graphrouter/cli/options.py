@@ -1,0 +1,111 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from graphrouter.errors import UserError
+
+if TYPE_CHECKING:
+    from graphrouter.log import LLMLog
+    from graphrouter.run import RunOptions
+
+KEEPS = "what is finished is kept, and the same command goes on from there"
+
+ENCODER_HELP = "tfidf, tfidf:N, log, a folder or a hub name (default: MiniLM, and tfidf for a simulated log)"
+
+
+def add_command(
+    commands: Any,
+    name: str,
+    run: Callable[[argparse.Namespace], None],
+    text: str,
+    *,
+    overrides: str = "",
+    resume: str = "",
+) -> argparse.ArgumentParser:
+    """Add a command to the parser.
+
+    Args:
+        commands: From ``add_subparsers``.
+        name: Of the command.
+        run: Takes the parsed arguments.
+        text: What the command does.
+        overrides: What ``KEY=VALUE`` words mean to it; empty where it takes none.
+        resume: What is said after Ctrl-C.
+    """
+    epilog = f"KEY=VALUE: {overrides}" if overrides else None
+    parser: argparse.ArgumentParser = commands.add_parser(
+        name, help=text, description=text, epilog=epilog, allow_abbrev=False
+    )
+    parser.set_defaults(run=run, takes_overrides=bool(overrides), **({"resume": resume} if resume else {}))
+    return parser
+
+
+def finish(parser: argparse.ArgumentParser) -> None:
+    """Note the options, for a suggestion where one is mistyped, and name the overrides in the usage line."""
+    parser.set_defaults(options=[option for action in parser._actions for option in action.option_strings])
+    if parser.get_default("takes_overrides"):
+        parser.usage = f"{parser.format_usage().removeprefix('usage: ').rstrip()} [KEY=VALUE ...]"
+
+
+def add_cost(parser: argparse.ArgumentParser) -> None:
+    """Add the options that estimate the cost of a log without one."""
+    parser.add_argument("--estimate-cost", action="store_const", const=True, help="estimate costs that the log lacks")
+    parser.add_argument("--prices", metavar="FILE", help="YAML with prices for the estimate, laid over those by size")
+
+
+def add_run(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say where and how to run."""
+    parser.add_argument("--device", default="auto", help="cpu, cuda or auto (default: auto)")
+    parser.add_argument("--quiet", action="store_true", help="show no progress")
+
+
+def add_wandb(parser: argparse.ArgumentParser) -> None:
+    """Add the option that logs training to Weights & Biases."""
+    parser.add_argument(
+        "--wandb", choices=("off", "offline", "online"), default="off", help="log training (default: off)"
+    )
+
+
+def run_options(args: argparse.Namespace) -> RunOptions:
+    """Return where and how to run.
+
+    Raises:
+        UserError: If the device is not at hand.
+    """
+    from graphrouter.run import RunOptions
+
+    if args.device != "cpu":
+        from graphrouter.training import pick_device
+
+        pick_device(args.device)
+    return RunOptions(device=args.device, progress=not args.quiet, wandb=getattr(args, "wandb", "off"))
+
+
+def open_log(source: str, estimate: bool | None, prices: str | None) -> LLMLog:
+    """Load a log, and estimate its cost where that is asked for."""
+    from graphrouter.log import load_log
+
+    if prices and not estimate:
+        raise UserError("--prices are for an estimate; give --estimate-cost with them")
+    log = load_log(source)
+    if not estimate:
+        return log
+    from graphrouter.costs import estimate_cost
+
+    return estimate_cost(log, Path(prices) if prices else None)
+
+
+def names(text: str) -> list[str]:
+    """Split ``a,b`` at its commas."""
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def tell(text: str) -> None:
+    """Print a line on standard error, where it is in nobody's way."""
+    print(text, file=sys.stderr, flush=True)

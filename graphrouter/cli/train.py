@@ -1,0 +1,85 @@
+"""``graphrouter train``."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from graphrouter.cli.options import (
+    ENCODER_HELP,
+    KEEPS,
+    add_command,
+    add_cost,
+    add_run,
+    add_wandb,
+    finish,
+    open_log,
+    run_options,
+    tell,
+)
+from graphrouter.routers import router_names
+
+if TYPE_CHECKING:
+    from graphrouter.routers.base import Router
+
+
+def add_commands(commands: Any) -> None:
+    """Add the command."""
+    parser = add_command(
+        commands,
+        "train",
+        train,
+        "train a router on a log and save it",
+        overrides="a hyperparameter of the router, such as k=20 for knn",
+        resume=KEEPS,
+    )
+    parser.add_argument("log", metavar="LOG")
+    which = parser.add_mutually_exclusive_group(required=True)
+    which.add_argument("--router", metavar="NAME", help=f"one of {', '.join(router_names())}")
+    which.add_argument("--config", metavar="FILE", help="YAML with the router's name and hyperparameters")
+    parser.add_argument("--encoder", metavar="SPEC", help=ENCODER_HELP)
+    parser.add_argument("--seed", type=int, default=0, help="of the split and the router (default: 0)")
+    parser.add_argument(
+        "--target", default="performance", choices=("performance", "judge_score"), help="what counts as performance"
+    )
+    parser.add_argument(
+        "--out", required=True, metavar="DIR", help="folder for the router; one that is there is replaced at the end"
+    )
+    add_cost(parser)
+    add_run(parser)
+    add_wandb(parser)
+    finish(parser)
+
+
+def train(args: argparse.Namespace) -> None:
+    """Train and save a router, and say where it is."""
+    router, out = _router(args), Path(args.out)
+    from graphrouter.config import hyperparameters, to_yaml
+    from graphrouter.pipeline import train as fit
+    from graphrouter.pipeline.saved import check_folder
+    from graphrouter.pipeline.storage import replace_file
+
+    check_folder(out)
+    run = run_options(args)
+    run.checkpoint = out / "checkpoint.pt"
+    log = open_log(args.log, args.estimate_cost, args.prices)
+    run.wandb_name = f"{log.name}-{router.name}-seed{args.seed}"
+    pipeline = fit(log, router, args.encoder, seed=args.seed, run=run, target=args.target)
+    pipeline.save(out)
+    resolved = {"router": router.name, **hyperparameters(router)}
+    replace_file(out / "config.yaml", to_yaml(resolved).encode())
+    run.checkpoint.unlink(missing_ok=True)
+    tell(
+        f"{out}: {router.name} with encoder {pipeline.encoder.spec}, for {len(pipeline.llms)} LLMs, trained on {log.name}"
+    )
+    estimate = " --estimate-cost" if args.estimate_cost else ""
+    tell(f"score it on queries that it has not seen: graphrouter evaluate {out} {args.log}{estimate} --out DIR")
+
+
+def _router(args: argparse.Namespace) -> Router:
+    from graphrouter.config import make_router, parse_overrides, read_router
+
+    if args.config:
+        return read_router(args.config, args.overrides)
+    return make_router(args.router, parse_overrides(args.overrides), "the command line")
