@@ -91,6 +91,10 @@ class RoutingData:
         columns = ("performance", "draws", "cost", "input_tokens", "output_tokens")
         return replace(self, queries=self.queries.take(rows), **{name: getattr(self, name)[rows] for name in columns})
 
+    def sorted(self) -> RoutingData:
+        """Return the data with its queries in the order of their ids, so that what is learnt does not depend on row order."""
+        return self.take(np.argsort(self.queries.ids, kind="stable"))
+
     @classmethod
     def from_log(cls, log: LLMLog, query_vectors: Array, llm_vectors: Array, groups: Array) -> RoutingData:
         """Join a log with the vectors of its queries and LLMs.

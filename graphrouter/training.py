@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import hashlib
+import math
 import os
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
@@ -11,7 +12,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from tqdm import tqdm
@@ -95,7 +95,7 @@ def fit_module(
         parameter_groups or module.parameters(), lr=schedule.learning_rate, weight_decay=schedule.weight_decay
     )
     steps = schedule.epochs * -(-rows // schedule.batch_size)
-    pace = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: 0.55 + 0.45 * np.cos(np.pi * min(step / steps, 1)))
+    pace = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: 0.55 + 0.45 * math.cos(math.pi * min(step / steps, 1)))
     history: list[dict[str, float]] = []
     best: dict[str, Any] = {"loss": _validation_loss(module, validate), "epoch": -1, "weights": _copy(module.state_dict())}
     fingerprint = _fingerprint(module, schedule, rows, seed, label)
@@ -136,7 +136,7 @@ def _validation_loss(module: nn.Module, validate: Callable[[], float]) -> float:
     module.eval()
     with torch.no_grad():
         loss = validate()
-    return loss if np.isfinite(loss) else float("inf")
+    return loss if math.isfinite(loss) else float("inf")
 
 
 def _autocast(device: torch.device) -> AbstractContextManager[Any]:
@@ -177,7 +177,8 @@ def _resume(
     try:
         kept = torch.load(file, weights_only=True)
     except Exception as error:
-        raise UserError(f"{file} must be a checkpoint of this version, but cannot be read ({error}); remove it") from None
+        reason = str(error).strip().splitlines()[0]
+        raise UserError(f"{file} must be a checkpoint of this version, but cannot be read ({reason}); remove it") from None
     if kept["fingerprint"] != fingerprint:
         raise UserError(f"{file} must come from the same data, config and seed, but does not; remove it or name another")
     for key, thing in stateful.items():

@@ -1,0 +1,113 @@
+"""Item response theory: a query has a discrimination and a difficulty, an LLM has an ability."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from graphrouter.dataset import Queries, RoutingData
+from graphrouter.errors import UserError, suggest
+from graphrouter.routers.base import Prediction, Router
+from graphrouter.routers.logits import fit_logits, predict_logits, quality_of
+from graphrouter.routers.task_means import TaskMeans
+
+MODELS = ("multidimensional", "2pl")
+
+
+class ItemResponse(nn.Module):
+    """Response model whose item parameters are read off the query's vector.
+
+    Multidimensional: ``logit[q, m] = a_q . theta_m - b_q`` (arXiv:2506.01048, equation 4).
+    2PL: ``logit[q, m] = a_q (theta_m - b_q)``. In both, ``a_q = softplus(A x_q + c)`` is positive.
+
+    Args:
+        inputs: D, length of a query's vector.
+        dimensions: K, length of an ability.
+        llms: M.
+        two_parameter: Whether the difficulty is on the scale of the ability (2PL).
+    """
+
+    def __init__(self, inputs: int, dimensions: int, llms: int, two_parameter: bool) -> None:
+        super().__init__()
+        self.two_parameter = two_parameter
+        self.ability = nn.Embedding(llms, dimensions)
+        self.discrimination = nn.Linear(inputs, dimensions)
+        self.difficulty = nn.Linear(inputs, 1)
+
+    def forward(self, vectors: Tensor) -> Tensor:
+        """Map vectors [B, D] to logits [B, M]."""
+        slope, difficulty = F.softplus(self.discrimination(vectors)), self.difficulty(vectors)
+        offset = slope * difficulty if self.two_parameter else difficulty
+        logits: Tensor = slope @ self.ability.weight.T - offset
+        return logits
+
+
+@dataclass(eq=False)
+class IRT(Router):
+    """Item response theory, with item parameters predicted from the query so that a new query has some.
+
+    The source derives abilities from descriptions of the LLMs; here they are free, as in IRT, since every LLM of the
+    log has outcomes. The weight decay is ours: logs here are smaller than the source's.
+
+    Attributes:
+        model: ``multidimensional`` or ``2pl`` (needs ``dimensions`` of 1).
+        dimensions: Length of an ability.
+        epochs: At most so many passes over the training queries; see `graphrouter.training.Schedule`.
+        patience: Epochs without a better validation loss before training stops.
+        batch_size: Queries per optimiser step.
+        learning_rate: Of AdamW, at its highest.
+        weight_decay: Of AdamW.
+    """
+
+    model: str = "multidimensional"
+    dimensions: int = 25
+    epochs: int = 100
+    patience: int = 10
+    batch_size: int = 256
+    learning_rate: float = 1e-2
+    weight_decay: float = 0.3
+
+    source: ClassVar[str] = "IRT-Router, arXiv:2506.01048, section 3.3 (M-IRT); 2PL: Birnbaum, 1968"
+    search_space: ClassVar[tuple[dict[str, Any], ...]] = (
+        {},
+        {"dimensions": 8},
+        {"weight_decay": 1.0},
+        {"weight_decay": 1.0, "dimensions": 8},
+        {"weight_decay": 1.0, "learning_rate": 3e-2},
+        {"model": "2pl", "dimensions": 1},
+    )
+
+    def fit(self, train: RoutingData, validation: RoutingData) -> Self:
+        """Fit abilities and item parameters; validation stops the training early.
+
+        Raises:
+            UserError: If the model is not known, or is the 2PL with more than one dimension.
+        """
+        if self.model not in MODELS:
+            raise UserError(f"irt: unknown model {self.model!r}{suggest(self.model, MODELS)}")
+        if self.model == "2pl" and self.dimensions != 1:
+            raise UserError(
+                f"irt: the 2pl model must have dimensions of 1, but has {self.dimensions}; set dimensions to 1"
+            )
+        self.sizes_ = {
+            "inputs": train.queries.vectors.shape[1],
+            "dimensions": self.dimensions,
+            "llms": len(train.llms),
+            "two_parameter": self.model == "2pl",
+        }
+        torch.manual_seed(self.seed)
+        self.module_ = fit_logits(self, self.build(**self.sizes_), train, validation)
+        self.cost_ = TaskMeans().fit(train.cost, train.queries.tasks)
+        return self
+
+    def build(self, **sizes: Any) -> ItemResponse:
+        """Make the module from its sizes."""
+        return ItemResponse(**sizes)
+
+    def predict(self, queries: Queries) -> Prediction:
+        """Predict the quality from the vectors, and the cost from the task."""
+        return Prediction(quality_of(predict_logits(self.module_, queries.vectors)), self.cost_.lookup(queries.tasks))

@@ -1,0 +1,175 @@
+import copy
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from graphrouter.errors import UserError
+from graphrouter.run import RunOptions
+from graphrouter.training import Schedule, fit_module, pick_device
+
+ROWS = 40
+
+
+class Problem:
+    """Least squares with dropout, so that both random streams matter; can be cut off after some validations."""
+
+    def __init__(self, cut_after: int | None = None, seed: int = 0) -> None:
+        torch.manual_seed(seed)
+        self.module = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Dropout(0.3), nn.Linear(8, 1))
+        random = torch.Generator().manual_seed(5)
+        self.inputs = torch.randn((2 * ROWS, 4), generator=random)
+        self.target = self.inputs[:, :1] + 0.1 * torch.randn((2 * ROWS, 1), generator=random)
+        self.left = cut_after
+
+    def loss(self, rows: torch.Tensor) -> torch.Tensor:
+        return ((self.module(self.inputs[rows]) - self.target[rows]) ** 2).mean()
+
+    def validate(self) -> float:
+        if self.left is not None:
+            self.left -= 1
+            if self.left < 0:
+                raise KeyboardInterrupt
+        return self.loss(torch.arange(ROWS, 2 * ROWS)).item()
+
+    def fit(self, schedule: Schedule, seed: int = 0, **run: object) -> list[dict[str, float]]:
+        options = RunOptions(device="cpu", **run)
+        return fit_module(self.module, self.loss, ROWS, self.validate, schedule, seed=seed, run=options, label="test")
+
+
+def weights_of(problem: Problem) -> dict[str, torch.Tensor]:
+    return copy.deepcopy(problem.module.state_dict())
+
+
+def assert_equal_weights(first: Problem, second: Problem) -> None:
+    for key, value in weights_of(first).items():
+        torch.testing.assert_close(value, weights_of(second)[key], rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("epochs_before_cut", [0, 1, 4])
+def test_resume_after_a_cut_gives_the_same_losses_bit_for_bit(tmp_path: Path, epochs_before_cut: int) -> None:
+    schedule, file = Schedule(epochs=9, batch_size=8), tmp_path / "run" / "state.pt"
+    whole = Problem()
+    losses = whole.fit(schedule)
+    cut = Problem(cut_after=1 + epochs_before_cut)
+    with pytest.raises(KeyboardInterrupt):
+        cut.fit(schedule, checkpoint=file)
+    resumed = Problem()
+    assert resumed.fit(schedule, checkpoint=file) == losses
+    assert_equal_weights(whole, resumed)
+
+
+def test_a_finished_run_is_not_trained_again(tmp_path: Path) -> None:
+    schedule, file = Schedule(epochs=4, batch_size=8), tmp_path / "state.pt"
+    first = Problem()
+    losses = first.fit(schedule, checkpoint=file)
+    second = Problem(cut_after=1)  # the validation before the first epoch is all that it may do
+    assert second.fit(schedule, checkpoint=file) == losses
+    assert_equal_weights(first, second)
+
+
+def test_the_same_seed_gives_the_same_losses_and_another_seed_others() -> None:
+    schedule = Schedule(epochs=3, batch_size=8)
+    losses = Problem().fit(schedule, seed=3)
+    assert Problem().fit(schedule, seed=3) == losses
+    assert Problem().fit(schedule, seed=4) != losses
+
+
+@pytest.mark.parametrize(
+    ("schedule", "start", "seed"),
+    [
+        (Schedule(epochs=3, batch_size=8, learning_rate=0.1), 0, 0),
+        (Schedule(epochs=3, batch_size=8), 1, 0),
+        (Schedule(epochs=3, batch_size=8), 0, 1),
+    ],
+    ids=["another schedule", "other initial weights", "another seed"],
+)
+def test_a_checkpoint_of_another_run_is_refused(tmp_path: Path, schedule: Schedule, start: int, seed: int) -> None:
+    file = tmp_path / "state.pt"
+    Problem().fit(Schedule(epochs=3, batch_size=8), checkpoint=file)
+    with pytest.raises(UserError, match="same data, config and seed"):
+        Problem(seed=start).fit(schedule, seed=seed, checkpoint=file)
+
+
+def test_a_damaged_checkpoint_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "state.pt"
+    file.write_bytes(b"not a checkpoint")
+    with pytest.raises(UserError, match="cannot be read"):
+        Problem().fit(Schedule(epochs=1), checkpoint=file)
+
+
+def scripted(losses: list[float], patience: int) -> tuple[list[dict[str, float]], list[torch.Tensor], nn.Linear]:
+    """Train with given validation losses; return the history, the weights at each validation, and the module."""
+    module, seen = nn.Linear(2, 1), []
+
+    def validate() -> float:
+        seen.append(module.weight.detach().clone())
+        return losses[len(seen) - 1]
+
+    inputs = torch.eye(2).repeat(4, 1)
+    schedule = Schedule(epochs=len(losses) - 1, patience=patience, batch_size=8, learning_rate=0.1)
+    run = RunOptions(device="cpu")
+    history = fit_module(
+        module, lambda rows: ((module(inputs[rows]) - 3) ** 2).mean(), 8, validate, schedule, seed=0, run=run, label="s"
+    )
+    return history, seen, module
+
+
+def test_stops_after_patience_epochs_without_improvement() -> None:
+    history, _, _ = scripted([9, 5, 4, 6, 6, 6, 6, 1], patience=3)
+    assert [entry["validation_loss"] for entry in history] == [5, 4, 6, 6, 6]
+    assert [entry["epoch"] for entry in history] == [0, 1, 2, 3, 4]
+
+
+def test_weights_of_the_best_validation_are_restored() -> None:
+    _, seen, module = scripted([9, 5, 4, 6, 7], patience=10)
+    torch.testing.assert_close(module.weight.detach(), seen[2], rtol=0, atol=0)
+    assert not torch.equal(seen[2], seen[-1])
+    assert not module.training
+
+
+def test_initial_weights_are_kept_where_training_makes_it_worse() -> None:
+    _, seen, module = scripted([1, 5, 4], patience=10)
+    torch.testing.assert_close(module.weight.detach(), seen[0], rtol=0, atol=0)
+
+
+def test_a_loss_that_is_not_finite_is_never_the_best() -> None:
+    _, seen, module = scripted([9, 5, float("nan"), float("-inf")], patience=10)
+    torch.testing.assert_close(module.weight.detach(), seen[1], rtol=0, atol=0)
+
+
+def test_training_reduces_the_loss() -> None:
+    history = Problem().fit(Schedule(epochs=60, patience=60, batch_size=8, learning_rate=0.02))
+    assert min(entry["validation_loss"] for entry in history) < 0.5 * history[0]["validation_loss"]
+
+
+def test_wandb_offline_logs_every_epoch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("WANDB_SILENT", "true")
+    Problem().fit(Schedule(epochs=2, batch_size=8), wandb="offline", wandb_project="trial", wandb_name="named")
+    (log,) = tmp_path.glob("wandb/offline-run-*/*.wandb")
+    content = log.read_bytes()
+    assert content.count(b"validation_loss") >= 2
+    assert b"trial" in content
+    assert b"named" in content
+
+
+def test_nothing_is_logged_where_wandb_is_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Problem().fit(Schedule(epochs=1, batch_size=8))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_devices() -> None:
+    assert pick_device("cpu") == torch.device("cpu")
+    assert pick_device("auto").type == ("cuda" if torch.cuda.is_available() else "cpu")
+    with pytest.raises(UserError, match="auto, cpu or cuda, but is 'tpu'"):
+        pick_device("tpu")
+
+
+@pytest.mark.parametrize("name", ["cuda", "cuda:1"])
+def test_cuda_is_refused_where_there_is_none(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(UserError, match="needs a CUDA GPU"):
+        pick_device(name)
