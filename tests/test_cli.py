@@ -590,6 +590,15 @@ class TestBadInput:
         assert "name another folder" in self.refused(fail, done, "compare", log, "--encoder", "tfidf:4")
         assert "name another folder" in self.refused(fail, done, "compare", log, "knn.k=3")
 
+    def test_an_encoder_that_is_not_there_leaves_nothing(
+        self, fail: Callable[..., str], log: str, tmp_path: Path
+    ) -> None:
+        for name in COMMANDS:
+            words = [word.format(log=log, out=tmp_path / name) for word in COMMANDS[name]]
+            said = fail(*words, "--quiet", "--encoder", "nobody/has-this-model")
+            assert "pass the folder of a sentence-transformers model, or tfidf" in said
+        assert list(tmp_path.iterdir()) == []
+
     def test_a_scenario_that_weighs_cost_on_a_log_without(self, fail: Callable[..., str], tmp_path: Path) -> None:
         log = str(make_log(50, cost=False).save(tmp_path / "log"))
         assert "--estimate-cost" in fail(

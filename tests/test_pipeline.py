@@ -103,6 +103,8 @@ class TestRoute:
             ({"texts": NEW, "alpha": float("nan")}, r"within \[0, 1\]"),
             ({"texts": NEW, "vectors": np.ones((3, 5))}, r"must be of shape \(3, 8\), but are of \(3, 5\)"),
             ({"texts": NEW, "vectors": np.ones((2, 8))}, r"must be of shape \(3, 8\)"),
+            ({"texts": NEW, "vectors": np.full((3, 8), np.nan)}, "finite"),
+            ({"texts": ["a\ud800"]}, "valid Unicode"),
         ],
     )
     def test_bad_arguments_are_refused(self, pipeline: RoutingPipeline, arguments: dict, message: str) -> None:
@@ -144,6 +146,16 @@ class TestTrain:
 
     def test_a_router_with_hyperparameters_keeps_them(self, log: LLMLog) -> None:
         assert train(log, find_router("knn")(k=3), "tfidf:4").router.k == 3
+
+    def test_what_is_passed_in_is_not_changed(self, log: LLMLog) -> None:
+        router, encoder = find_router("knn")(k=3), TfidfEncoder(4)
+        first = train(log, router, encoder)
+        wanted = first.predict(NEW).quality
+        train(log, router, encoder, seed=1)
+        np.testing.assert_array_equal(first.predict(NEW).quality, wanted)
+        assert router.seed == 0
+        with pytest.raises(UserError, match="must be fitted"):
+            encoder.encode(NEW)
 
     def test_judge_scores_can_be_the_target(self, log: LLMLog) -> None:
         judged = replace(log, records=log.records.with_columns(judge_score=1 - pl.col("performance")))

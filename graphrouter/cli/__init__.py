@@ -40,7 +40,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         _say(f"error: {' '.join(str(error).split())}")
         return 2
     except KeyboardInterrupt:
-        _say(f"interrupted; {getattr(args, 'resume', 'nothing was written')}")
+        _say(f"interrupted; {getattr(args, 'resume', 'run the same command again')}")
         return 130
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

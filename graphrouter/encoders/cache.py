@@ -23,7 +23,7 @@ SHARD_ROWS = 2048
 
 def cache_root() -> Path:
     """Return the folder of the cache: ``$GRAPHROUTER_CACHE``, or ``~/.cache/graphrouter``; vectors are in ``vectors``."""
-    return Path(os.environ.get("GRAPHROUTER_CACHE") or Path.home() / ".cache" / "graphrouter") / "vectors"
+    return Path(os.environ.get("GRAPHROUTER_CACHE") or "~/.cache/graphrouter").expanduser() / "vectors"
 
 
 def text_key(text: str) -> bytes:
@@ -116,7 +116,10 @@ class VectorCache:
                 ):
                     raise ValueError("not the arrays of a shard")
             except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-                warnings.warn(f"{self.folder / name} is damaged ({error}); its texts are encoded again", stacklevel=4)
+                warnings.warn(
+                    f"{self.folder / name} is damaged ({error}); its texts are encoded again, and it can be removed",
+                    stacklevel=4,
+                )
                 self._read.add(name)
                 continue
             self._add(name, keys)

@@ -101,7 +101,9 @@ class SentenceEncoder(Encoder):
         """Load the model; a hub model from the local copy where there is one, so that no network is needed then."""
         import torch
         from sentence_transformers import SentenceTransformer
+        from transformers.utils.logging import disable_progress_bar
 
+        disable_progress_bar()  # type: ignore[no-untyped-call]  # it would show for every start, though loading takes no time
         device = self.device
         if device == "auto":
             device = "cuda" if torch.cuda.is_available() else "cpu"

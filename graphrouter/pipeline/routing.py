@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -145,7 +146,7 @@ class RoutingPipeline:
         self, scenario: str, text: str, task: str | None, chosen: int, quality: list[float], cost: list[float]
     ) -> Decision:
         names = self.llm_names
-        known = [dollars if np.isfinite(dollars) else None for dollars in cost]
+        known = [dollars if isfinite(dollars) else None for dollars in cost]
         return Decision(
             query=text,
             task=task,
@@ -186,6 +187,12 @@ class RoutingPipeline:
             raise UserError(
                 f"there must be one task (or None) per query, but there are {len(tasks)} for {len(texts)} queries"
             )
+        try:
+            groups = query_groups(texts)
+        except UnicodeEncodeError as error:
+            raise UserError(
+                f"queries must be valid Unicode, but one holds {error.object[error.start]!r}; mend it"
+            ) from None
         if vectors is None:
             vectors = self.encoder.encode(texts, keep=len(texts) >= KEEP_FROM)
         else:
@@ -195,12 +202,14 @@ class RoutingPipeline:
             raise UserError(
                 f"the vectors must be of shape {wanted}, but are of {np.shape(vectors)}; use the encoder of the training"
             )
+        if not np.isfinite(vectors).all():
+            raise UserError("the vectors must be finite numbers, but some are not; mend them")
         return Queries(
             ids=np.array([str(row) for row in range(len(texts))], dtype=object),
             tasks=np.array(tasks, dtype=object),
             chars=np.array([len(text) for text in texts], dtype=np.float32),
             vectors=np.reshape(vectors, wanted),
-            groups=query_groups(texts),
+            groups=groups,
         )
 
     def unseen(self, log: LLMLog) -> Array:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from copy import copy
+from dataclasses import replace
+
 import numpy as np
 
 from graphrouter.config import make_router
@@ -31,7 +34,7 @@ def train(
 
     Args:
         log: With two LLMs or more.
-        router: Its name, or a router with its hyperparameters.
+        router: Its name, or a router with its hyperparameters; it is copied.
         encoder: See `graphrouter.encoders.find_encoder`; None for `graphrouter.encoders.default_encoder`.
         seed: Of the split and of the router.
         split: Rows for train and validation; None for `graphrouter.splits.by_query`. The test rows are not looked at.
@@ -42,15 +45,15 @@ def train(
         UserError: If the log, the router or the encoder does not do.
     """
     run = run or RunOptions()
-    chosen = make_router(router) if isinstance(router, str) else router
-    _check(log, chosen, seed)
+    chosen = replace(make_router(router) if isinstance(router, str) else router, seed=seed)
+    chosen.run = run
+    _check(log, chosen)
     log = log.with_target(target)
     split = split or by_query(log, seed)
     encoder = encoder if encoder is not None else default_encoder(log)
-    fitted = find_encoder(encoder, run.device) if isinstance(encoder, str) else encoder
+    fitted = find_encoder(encoder, run.device) if isinstance(encoder, str) else copy(encoder)
     data = routing_data(log, fitted, split, progress=run.progress)
     part = data.take(split.train)
-    chosen.seed, chosen.run = seed, run
     return RoutingPipeline(
         router=chosen.fit(part, data.take(split.validation)),
         encoder=fitted,
@@ -73,13 +76,13 @@ def routing_data(log: LLMLog, encoder: Encoder, split: Split, progress: bool = F
     return RoutingData.from_log(log, *vectors, query_groups(texts))
 
 
-def _check(log: LLMLog, router: Router, seed: int) -> None:
+def _check(log: LLMLog, router: Router) -> None:
     if len(log.llm_names) < 2:
         raise UserError(
             f"{log.name} must have two LLMs or more to route between, but has only {log.llm_names[0]!r}; add another"
         )
-    if seed < 0:
-        raise UserError(f"the seed must be 0 or more, but is {seed}")
+    if router.seed < 0:
+        raise UserError(f"the seed must be 0 or more, but is {router.seed}")
     if hasattr(type(router), "reveal"):
         raise UserError(
             f"{router.name} must see the outcomes that it picks by, so it cannot route new queries; train another router"
