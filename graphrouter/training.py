@@ -95,16 +95,29 @@ def fit_module(
         parameter_groups or module.parameters(), lr=schedule.learning_rate, weight_decay=schedule.weight_decay
     )
     steps = schedule.epochs * -(-rows // schedule.batch_size)
-    pace = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: 0.55 + 0.45 * math.cos(math.pi * min(step / steps, 1)))
+    pace = torch.optim.lr_scheduler.LambdaLR(
+        optimiser, lambda step: 0.55 + 0.45 * math.cos(math.pi * min(step / steps, 1))
+    )
     history: list[dict[str, float]] = []
-    best: dict[str, Any] = {"loss": _validation_loss(module, validate), "epoch": -1, "weights": _copy(module.state_dict())}
+    best: dict[str, Any] = {
+        "loss": _validation_loss(module, validate),
+        "epoch": -1,
+        "weights": _copy(module.state_dict()),
+    }
     fingerprint = _fingerprint(module, schedule, rows, seed, label)
     stateful = {"module": module, "optimiser": optimiser, "pace": pace}
     if run.checkpoint and run.checkpoint.exists():
         history, best = _resume(run.checkpoint, fingerprint, stateful, order)
-    with _wandb_run(run, schedule, label) as log, tqdm(
-        range(len(history), schedule.epochs), desc=label, unit="epoch", disable=not run.progress, leave=False
-    ) as bar:
+    with (
+        _wandb_run(run, schedule, label) as log,
+        tqdm(
+            range(len(history), schedule.epochs),
+            desc=label,
+            unit="epoch",
+            disable=None if run.progress else True,
+            leave=False,
+        ) as bar,
+    ):
         for epoch in bar:
             if epoch - best["epoch"] > schedule.patience:
                 break
@@ -159,7 +172,12 @@ def _fingerprint(module: nn.Module, schedule: Schedule, rows: int, seed: int, la
 
 
 def _save_checkpoint(
-    file: Path, fingerprint: str, stateful: dict[str, Any], order: torch.Generator, history: list[dict[str, float]], best: dict[str, Any]
+    file: Path,
+    fingerprint: str,
+    stateful: dict[str, Any],
+    order: torch.Generator,
+    history: list[dict[str, float]],
+    best: dict[str, Any],
 ) -> None:
     state = {key: thing.state_dict() for key, thing in stateful.items()}
     random = {"order": order.get_state(), "torch": torch.get_rng_state()}
@@ -178,9 +196,13 @@ def _resume(
         kept = torch.load(file, weights_only=True)
     except Exception as error:
         reason = str(error).strip().splitlines()[0]
-        raise UserError(f"{file} must be a checkpoint of this version, but cannot be read ({reason}); remove it") from None
+        raise UserError(
+            f"{file} must be a checkpoint of this version, but cannot be read ({reason}); remove it"
+        ) from None
     if kept["fingerprint"] != fingerprint:
-        raise UserError(f"{file} must come from the same data, config and seed, but does not; remove it or name another")
+        raise UserError(
+            f"{file} must come from the same data, config and seed, but does not; remove it or name another"
+        )
     for key, thing in stateful.items():
         thing.load_state_dict(kept["state"][key])
     order.set_state(kept["random"]["order"])
@@ -204,7 +226,9 @@ class _wandb_run:
 
         config = {"label": self.label, **asdict(self.schedule)}
         name = self.options.wandb_name or self.label
-        self.run = wandb.init(project=self.options.wandb_project, name=name, mode=self.options.wandb, config=config, reinit="create_new")
+        self.run = wandb.init(
+            project=self.options.wandb_project, name=name, mode=self.options.wandb, config=config, reinit="create_new"
+        )
         return self.run.log  # type: ignore[no-any-return]
 
     def __exit__(self, *error: object) -> None:
