@@ -11,10 +11,11 @@ from pathlib import Path
 
 import numpy as np
 
+from graphrouter.config import hyperparameters, to_plain
 from graphrouter.dataset import RoutingData, llm_texts
 from graphrouter.encoders import Encoder
 from graphrouter.errors import UserError
-from graphrouter.evaluation.fitting import TUNE_BY, fit_best, hyperparameters, predict_all
+from graphrouter.evaluation.fitting import TUNE_BY, fit_best, predict_all
 from graphrouter.evaluation.store import Config, Outcomes, Store, log_config
 from graphrouter.evaluation.summary import Evaluation, summarise
 from graphrouter.log import LLMLog
@@ -78,6 +79,7 @@ def compare(
     chosen = choose_scenarios(log, scenarios)
     log = log.with_target(chosen[0].target)
     _check_options(log, seeds, tune_by, settings)
+    splits = {seed: split(log, seed) for seed in seeds}  # before anything is written: the log may not divide
     store = Store(out)
     config: Config = {
         "kind": "compare",
@@ -96,7 +98,7 @@ def compare(
     store.begin(config)
     groups = query_groups(log.queries["query"])
     for seed in seeds:
-        _run_seed(store, config, log, encoder, split(log, seed), groups, named, seed, chosen, run)
+        _run_seed(store, config, log, encoder, splits[seed], groups, named, seed, chosen, run)
     return summarise(store.out)
 
 
@@ -113,7 +115,8 @@ def _run_seed(
     run: RunOptions,
 ) -> None:
     """Fit and predict what a seed lacks."""
-    missing = [name for name in routers if not store.has_predictions(name, seed)]
+    finished = store.finished()
+    missing = [name for name in routers if (name, seed) not in finished]
     if not missing:
         return
     data = RoutingData.from_log(log, *_encode(encoder, log, split, run), groups)
@@ -227,14 +230,16 @@ def _check_options(log: LLMLog, seeds: Sequence[int], tune_by: str, settings: in
 def router_config(router: Router) -> Config:
     """Return what a config says of a router."""
     known = {"router": router.name, "source": router.source, "oracle": hasattr(router, "reveal")}
-    return known | {"hyperparameters": hyperparameters(router)}
+    return known | {
+        "hyperparameters": to_plain(hyperparameters(router)),
+        "search_space": to_plain(router.search_space),
+    }
 
 
 def _report_progress(store: Store, config: Config, name: str, seed: int, about: Config) -> None:
-    pairs = [(label, number) for number in config["seeds"] for label in config["routers"]]
-    done = sum(store.has_predictions(*pair) for pair in pairs)
+    pairs = len(config["seeds"]) * len(config["routers"])
     print(
-        f"[{done}/{len(pairs)}] {name}, seed {seed}: {about['tried']} settings in {about['tune_seconds']:.1f} s, "
+        f"[{len(store.finished())}/{pairs}] {name}, seed {seed}: {about['tried']} settings in {about['tune_seconds']:.1f} s, "
         f"validation {config['tune_by']} {about['validation']:.4f}",
         file=sys.stderr,
         flush=True,

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
-from dataclasses import fields, replace
-from typing import Any
+from dataclasses import replace
 
 import numpy as np
 
+from graphrouter.config import hyperparameters, to_plain
 from graphrouter.dataset import Queries, RoutingData
 from graphrouter.errors import UserError
 from graphrouter.evaluation.store import Config, Predictions
@@ -19,11 +19,6 @@ from graphrouter.scenario import Scenario
 Array = np.ndarray
 
 TUNE_BY = ("nll", "reward")
-
-
-def hyperparameters(router: Router) -> Config:
-    """Return a router's hyperparameters as plain values: its fields but for the seed and how it is run."""
-    return {f.name: _plain(getattr(router, f.name)) for f in fields(router) if f.name not in ("seed", "run")}
 
 
 def fit_best(
@@ -65,11 +60,11 @@ def fit_best(
         fit_seconds = time.perf_counter() - fit_started
         score = _validation_score(router, validation, scenarios, cost_scale, tune_by)
         if best is None or _better(score, best[0], tune_by):
-            best = (score, router, {"settings": _plain(setting), "fit_seconds": fit_seconds})
+            best = (score, router, {"settings": to_plain(setting), "fit_seconds": fit_seconds})
     assert best is not None
     score, router, about = best
     about |= {"tried": len(tried), "tune_seconds": time.perf_counter() - started}
-    return router, about | {"validation": score, "hyperparameters": hyperparameters(router)}
+    return router, about | {"validation": score, "hyperparameters": to_plain(hyperparameters(router))}
 
 
 def _better(score: float, best: float, tune_by: str) -> bool:
@@ -138,16 +133,3 @@ def _check(label: str, name: str, matrix: Array, shape: tuple[int, ...], observe
         )
     if not np.isfinite(matrix[observed]).all():
         raise UserError(f"{label} must predict finite numbers, but its {name} holds NaN or infinity; mend the router")
-
-
-def _plain(value: Any) -> Any:
-    """Turn settings into what JSON can hold."""
-    if isinstance(value, dict):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    if hasattr(value, "__dataclass_fields__"):
-        return {f.name: _plain(getattr(value, f.name)) for f in fields(value)}
-    if isinstance(value, np.generic):
-        return value.item()
-    return value if isinstance(value, str | int | float | bool | None) else str(value)

@@ -15,7 +15,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import os
+import re
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -26,6 +26,7 @@ import numpy as np
 
 from graphrouter.errors import UserError
 from graphrouter.log import CELL_COLUMNS, LLMLog
+from graphrouter.pipeline.storage import replace_file
 from graphrouter.scenario import Scenario
 
 Array = np.ndarray
@@ -33,6 +34,9 @@ Config = dict[str, Any]
 
 FIXED = ("kind", "log", "encoder", "scenarios", "tune", "tune_by", "settings", "predictions")
 """The parts of a config that must not change while predictions made under it are used."""
+
+MAKES = ("router", "hyperparameters", "search_space")
+"""The parts of a router's config that make what it predicts."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,39 +94,44 @@ class Store:
         self.out = Path(out)
 
     def begin(self, config: Config) -> None:
-        """Write the config, or check that it goes with the one that is there.
+        """Write the config, or check that what is finished was made under the same one.
 
-        Routers and seeds may be added to a comparison; nothing else may change, and none may be left out.
+        Routers and seeds may be added to a comparison. Nothing else may change, and none that has results may be left
+        out; what was asked for before and never finished may.
 
         Raises:
             UserError: If the folder holds another comparison or other files, or cannot be written.
         """
-        file = self.out / "config.json"
-        if file.exists():
-            self._check(self.config(), json.loads(json.dumps(config)))
+        if (self.out / "config.json").exists():
+            finished = self.finished()
+            if finished:
+                self._check(self.config(), json.loads(json.dumps(config)), finished)
         elif self.out.is_dir() and any(self.out.iterdir()):
             raise UserError(f"{self.out} holds other files; name a new folder for the results")
         self.write("config.json", json.dumps(config, indent=2) + "\n")
 
-    def _check(self, old: Config, new: Config) -> None:
+    def _check(self, old: Config, new: Config, finished: set[tuple[str, int]]) -> None:
+        kept = "; nothing was overwritten, name another folder"
         for key in FIXED:
             if old.get(key) != new.get(key):
                 raise UserError(
-                    f"{self.out} holds results with another {_difference(key, old.get(key), new.get(key))}; "
-                    "nothing was overwritten, name another folder"
+                    f"{self.out} holds results with another {_difference(key, old.get(key), new.get(key))}{kept}"
                 )
-        for label, router in old["routers"].items():
+        for label in sorted({label for label, _ in finished}):
             if label not in new["routers"]:
                 raise UserError(
                     f"{self.out} holds results of {label!r} too; ask for it as well, or name another folder"
                 )
-            if router != new["routers"][label]:
-                raise UserError(
-                    f"{self.out} holds results of {label!r} with "
-                    f"{_difference('hyperparameters', router, new['routers'][label])}; name another folder"
-                )
-        if missing := set(old["seeds"]) - set(new["seeds"]):
+            before, now = ({key: config["routers"][label][key] for key in MAKES} for config in (old, new))
+            if before != now:
+                raise UserError(f"{self.out} holds results with another {_difference(label, before, now)}{kept}")
+        if missing := {seed for _, seed in finished} - set(new["seeds"]):
             raise UserError(f"{self.out} holds results of seed {min(missing)} too; ask for it, or name another folder")
+
+    def finished(self) -> set[tuple[str, int]]:
+        """Return the routers and seeds whose predictions are kept."""
+        names = (re.fullmatch(r"(.+)-seed(-?\d+)\.npz", file.name) for file in (self.out / "predictions").glob("*.npz"))
+        return {(name[1], int(name[2])) for name in names if name}
 
     def config(self) -> Config:
         """Read the config.
@@ -141,11 +150,8 @@ class Store:
 
     def write(self, name: str, text: str) -> Path:
         """Write a text file below the folder, whole or not at all."""
-        return self._replace(self.out / name, text.encode())
-
-    def has_predictions(self, label: str, seed: int) -> bool:
-        """Whether a router has finished a seed."""
-        return self._predictions_file(label, seed).exists()
+        replace_file(self.out / name, text.encode())
+        return self.out / name
 
     def save_predictions(self, label: str, seed: int, predictions: Predictions) -> None:
         """Keep what a router predicts."""
@@ -167,7 +173,8 @@ class Store:
             UserError: If they are not: the split, the vectors or the log have changed.
         """
         file = self.out / "outcomes" / f"seed{seed}.npz"
-        if file.exists() and self.outcomes(seed).about != json.loads(json.dumps(outcomes.about)):
+        used = any(number == seed for _, number in self.finished())
+        if used and file.exists() and self.outcomes(seed).about != json.loads(json.dumps(outcomes.about)):
             raise UserError(
                 f"{self.out} holds results for other splits or vectors of seed {seed}; nothing was overwritten, name "
                 "another folder"
@@ -186,7 +193,7 @@ class Store:
     def _save(self, file: Path, about: Config, **arrays: Array) -> None:
         buffer = io.BytesIO()
         np.savez_compressed(buffer, about=np.array(json.dumps(about)), **arrays)
-        self._replace(file, buffer.getvalue())
+        replace_file(file, buffer.getvalue())
 
     def _load(self, file: Path) -> tuple[dict[str, Array], Config]:
         try:
@@ -197,18 +204,6 @@ class Store:
             raise UserError(f"{self.out} is not finished: {file.name} is absent; run the comparison again") from None
         except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
             raise UserError(f"{file} must be a whole .npz file, but cannot be read ({error}); remove it") from None
-
-    def _replace(self, file: Path, content: bytes) -> Path:
-        draft = file.with_name(f".{file.name}.{os.getpid()}")
-        try:
-            file.parent.mkdir(parents=True, exist_ok=True)
-            draft.write_bytes(content)
-            draft.replace(file)
-        except OSError as error:
-            raise UserError(f"results must go to a folder that can be written, but {self.out}: {error}") from None
-        finally:
-            draft.unlink(missing_ok=True)
-        return file
 
 
 def _difference(key: str, old: Any, new: Any) -> str:

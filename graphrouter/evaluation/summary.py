@@ -68,8 +68,9 @@ def summarise(out: str | Path) -> Evaluation:
 
     store = Store(out)
     evaluation = evaluate_store(store)
-    store.write("results.csv", evaluation.results.write_csv())
-    store.write("summary.csv", evaluation.summary.write_csv())
+    for name, frame in (("results.csv", evaluation.results), ("summary.csv", evaluation.summary)):
+        # A null is written as nothing, an empty text as two quotes.
+        store.write(name, frame.with_columns(pl.col(pl.String).replace("", None)).write_csv())
     store.write("report.html", render_report(evaluation))
     return evaluation
 
@@ -142,7 +143,9 @@ def _task_scores(
 ) -> Iterator[tuple[str, Scores]]:
     """Each task's name, and its scores [R]."""
     tasks = [str(task) for task in np.unique(outcomes.tasks) if task]
-    weights = np.array([outcomes.tasks == task for task in tasks], dtype=np.float64).reshape(len(tasks), -1)
+    if not tasks:
+        return
+    weights = np.stack([outcomes.tasks == task for task in tasks]).astype(np.float64)
     scores = edge_scores(
         outcomes, predictions, weights, [name for name in TASK_METRICS if name in metrics.EDGE_METRICS]
     )

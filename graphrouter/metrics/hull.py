@@ -58,8 +58,13 @@ def mix_performance(budget: Array, cost: Array, performance: Array) -> Array:
             same, so that nobody gains by undercutting every LLM; above the best point, the best point.
         cost: [N] of the points.
         performance: [N] of the points.
+
+    Returns:
+        The shape of the budget; NaN where no point is known.
     """
     hull = upper_hull(cost, performance)
+    if not len(hull):
+        return np.full(np.shape(budget), np.nan)
     return np.asarray(np.interp(budget, cost[hull], performance[hull]))
 
 

@@ -1,0 +1,161 @@
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+
+import polars as pl
+import pytest
+from fakes import ByTopic, Last, Means, topics
+
+from graphrouter.evaluation import compare, format_table
+from graphrouter.evaluation.summary import Evaluation
+from graphrouter.log import LLMLog
+from graphrouter.routers import find_router
+from graphrouter.testing.logs import make_log
+
+VOID = {"meta", "wbr", "br", "hr", "img", "link", "input"}
+
+
+class Page(HTMLParser):
+    """Keeps every tag with its attributes, and checks that tags close in order."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.open: list[str] = []
+        self.words: list[str] = []
+        self.feed(html)
+        self.close()
+        assert not self.open
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.words.append(data)
+
+    @property
+    def text(self) -> str:
+        return " ".join(" ".join(self.words).split())
+
+
+def hostile() -> LLMLog:
+    """A log whose names would be markup, were they not escaped."""
+    log = make_log(120)
+    llms = {"alpha": '<img src=x onerror="a()">', "beta": "</table><script>b()</script>", "gamma": "c & d \"e\" 'f'"}
+    tasks = {"algebra": "<script>alert(1)</script>", "history": "]]><b>"}
+    return replace(
+        log,
+        name='<iframe src="https://evil.example">',
+        queries=log.queries.with_columns(pl.col("task").replace(tasks)),
+        llms=log.llms.with_columns(pl.col("llm").replace(llms)),
+        records=log.records.with_columns(pl.col("llm").replace(llms)),
+    )
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory: pytest.TempPathFactory) -> tuple[Evaluation, str]:
+    out = tmp_path_factory.mktemp("report")
+    routers = [Means(), ByTopic(), Last(), find_router("oracle")()]
+    evaluation = compare(make_log(150), topics, routers, seeds=[0, 1], out=out, ours=["by_topic"])
+    return evaluation, (out / "report.html").read_text()
+
+
+def test_the_page_is_well_formed_and_loads_nothing(done: tuple[Evaluation, str]) -> None:
+    page = Page(done[1])
+    names = {tag for tag, _ in page.tags}
+    assert not names & {"script", "link", "img", "iframe", "object", "embed", "base"}
+    for _, attributes in page.tags:
+        assert not {"src", "href", "xlink:href", "srcset"} & attributes.keys()
+        assert not any(name.startswith("on") for name in attributes)
+    assert not re.search(r"url\(|@import|https?://", done[1])
+    assert "prefers-color-scheme:dark" in done[1]
+    assert ("meta", {"name": "viewport", "content": "width=device-width,initial-scale=1"}) in page.tags
+
+
+def test_names_from_the_log_are_escaped(tmp_path: Path) -> None:
+    compare(hostile(), topics, [Means(), ByTopic()], seeds=[0], out=tmp_path, ours=["by_topic"])
+    html = (tmp_path / "report.html").read_text()
+    page = Page(html)
+    assert not {tag for tag, _ in page.tags} & {"script", "img", "iframe", "b()"}
+    assert not any("onerror" in attributes for _, attributes in page.tags)
+    for name in ('<img src=x onerror="a()">', "</table><script>b()</script>", "<script>alert(1)</script>"):
+        assert name in page.text.replace("  ", " ") or name in "".join(page.words)
+
+
+def test_the_page_says_what_ran_and_what_came_out(done: tuple[Evaluation, str]) -> None:
+    evaluation, html = done
+    text = Page(html).text
+    for heading in (
+        "Routers compared on planted (simulated)",
+        "Scenario performance_first",
+        "Scenario balance",
+        "Scenario cost_first",
+        "Predicted quality of an edge",
+        "Cost and quality",
+        "By task",
+        "Which LLM each router picks",
+        "Time",
+        "How it was measured",
+    ):
+        assert heading in text
+    assert "Simulated log" in text
+    assert "Cost is estimated" not in text
+    assert "150 queries, 3 LLMs, 2 tasks" in text
+    assert "(seed 0)" in text
+    for row in evaluation.summary.filter(pl.col("metric").is_in(["reward", "nll", "aiq"])).iter_rows(named=True):
+        assert f"{row['mean']:.4f}".replace("-", "−") in text
+    ours = evaluation.summary.filter(
+        pl.col("router") == "by_topic", pl.col("scenario") == "performance_first", pl.col("metric") == "reward"
+    )
+    assert f"against means, the best baseline: ▲ +{ours['difference'][0]:.4f}" in text
+
+
+def test_the_best_is_marked_and_the_oracle_takes_no_part(done: tuple[Evaluation, str]) -> None:
+    section = done[1].split("Scenario performance_first")[1].split("<h2>")[0]
+    rows = re.findall(r"<tr class=\"(.*?)\">(.*?)</tr>", section, flags=re.S)
+    first_cells = {
+        re.sub("<.*?>", "", re.search(r"<td.*?</td>", cells)[0]): (style, cells)
+        for style, cells in rows
+        if "<td" in cells
+    }
+    assert first_cells["oracle"][0] == "aside"
+    assert 'class="best"' not in first_cells["oracle"][1]
+    assert first_cells["by_topic"][0] == "ours"
+    reward = re.findall(r"<td.*?</td>", first_cells["by_topic"][1])[1]
+    assert 'class="best"' in reward
+
+
+def test_a_page_without_cost_has_no_curve(tmp_path: Path) -> None:
+    compare(make_log(120, cost=False), topics, [Means(), Last()], seeds=[0], out=tmp_path)
+    text = Page((tmp_path / "report.html").read_text()).text
+    assert "Cost and quality" not in text
+    assert "$ per 1,000 queries" not in text
+    assert "Scenario balance" not in text
+
+
+def test_a_page_without_tasks_or_baselines_is_whole(tmp_path: Path) -> None:
+    compare(make_log(120, without_task=1.0), topics, [ByTopic()], seeds=[0], out=tmp_path, ours=["by_topic"])
+    text = Page((tmp_path / "report.html").read_text()).text
+    assert "By task" not in text
+    assert "by_topic reaches a mean reward of" in text
+
+
+def test_the_terminal_table_is_ranked_and_aligned(done: tuple[Evaluation, str]) -> None:
+    lines = format_table(done[0]).splitlines()
+    assert lines[0].startswith("planted (simulated): 2 seeds of ")
+    assert lines[2].split()[:6] == ["router", "performance", "balance", "cost_first", "nll", "auroc"]
+    assert lines[2].endswith("reward against means")
+    assert [line.split()[0] for line in lines[4:]] == ["oracle", "by_topic", "means", "last"]
+    ours = lines[5]
+    assert re.search(r"\*", ours)
+    assert "*" not in lines[4]
+    assert re.search(r"\+0\.\d{4} \[\+0\.\d{4}, \+0\.\d{4}\]$", ours)
+    assert lines[6].endswith("-")
+    columns = [line[: lines[2].index("performance") + len("performance")] for line in lines[4:]]
+    assert len({len(column) for column in columns}) == 1
