@@ -21,12 +21,13 @@ fi; \
 touch $@
 endef
 
-.PHONY: help demo test lint clean
+.PHONY: help demo test lint format clean
 
 help:
 	@echo "make demo   train routers on the log that comes with the package, compare them, write a report"
 	@echo "make test   format check, lint, types, import contracts and tests"
 	@echo "make lint   the same without the tests"
+	@echo "make format mend what the format check and lint can mend"
 	@echo "make clean  remove .venv, runs/ and caches"
 
 .venv/installed: setup.py constraints.txt
@@ -44,6 +45,10 @@ lint: .venv/installed-dev
 	$(BIN)/ruff check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+format: .venv/installed-dev
+	$(BIN)/ruff format
+	$(BIN)/ruff check --fix
 
 test: lint
 	$(BIN)/pytest

@@ -30,6 +30,12 @@ def pytest_runtest_setup() -> None:
         sys.modules["torch"].set_num_threads(1)
 
 
+def pytest_runtest_teardown() -> None:
+    """Let W&B forget its first working directory, where it would go on to write."""
+    if "wandb" in sys.modules:
+        sys.modules["wandb"].teardown()
+
+
 @pytest.fixture(scope="session")
 def real_data() -> Path:
     """The folder of the real logs; a test that uses it is marked ``real_data``, and so skipped where it is absent."""
