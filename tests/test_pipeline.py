@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 import graphrouter as gr
+from graphrouter.config import make_router
 from graphrouter.encoders import LogVectors, TfidfEncoder, find_encoder
 from graphrouter.errors import UserError
 from graphrouter.log import LLMLog
@@ -253,10 +254,10 @@ class TestUnseen:
 
 class TestSave:
     @pytest.mark.parametrize(
-        "router", ["best_per_task", "knn", "kmeans", "linear", "mlp", "matrix_factorisation", "random"]
+        "router", ["best_per_task", "knn", "kmeans", "linear", "mlp", "matrix_factorisation", "random", "gnn"]
     )
     def test_a_loaded_router_predicts_the_same_bits(self, log: LLMLog, tmp_path: Path, router: str) -> None:
-        pipeline = train(log, router, "tfidf:8")
+        pipeline = train(log, make_router(router, {"epochs": 2} if router == "gnn" else {}), "tfidf:8")
         again = RoutingPipeline.load(pipeline.save(tmp_path / "r"))
         np.testing.assert_array_equal(again.predict(NEW).quality, pipeline.predict(NEW).quality)
         np.testing.assert_array_equal(again.predict(NEW).cost, pipeline.predict(NEW).cost)
