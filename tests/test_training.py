@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 import torch
+import wandb
 from torch import nn
 
 from graphrouter.errors import UserError
@@ -148,6 +149,7 @@ def test_wandb_offline_logs_every_epoch(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("WANDB_SILENT", "true")
     Problem().fit(Schedule(epochs=2, batch_size=8), wandb="offline", wandb_project="trial", wandb_name="named")
+    wandb.teardown()  # the service process may write after the run has finished; it is done when it has ended
     (log,) = tmp_path.glob("wandb/offline-run-*/*.wandb")
     content = log.read_bytes()
     assert content.count(b"validation_loss") >= 2
