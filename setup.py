@@ -51,6 +51,7 @@ setup(
         "torch>=2.4,<2.14",  # without an upper bound pip may take a build that needs CUDA packages of several GB
         "torch-geometric>=2.5",
         "tqdm>=4.60",
+        "transformers>=4.45",
         "wandb>=0.18",
     ],
     extras_require={"test": TESTS, "dev": TESTS + CHECKS},
