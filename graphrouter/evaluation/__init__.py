@@ -1,8 +1,9 @@
 """Routers x splits x seeds -> tables with paired intervals, and a report."""
 
+from graphrouter.evaluation.collected import Evaluation
 from graphrouter.evaluation.comparison import compare
 from graphrouter.evaluation.single import evaluate_router
-from graphrouter.evaluation.summary import Evaluation, summarise
+from graphrouter.evaluation.summary import summarise
 from graphrouter.evaluation.text import format_table
 
 __all__ = ["Evaluation", "compare", "evaluate_router", "format_table", "summarise"]

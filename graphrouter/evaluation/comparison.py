@@ -15,9 +15,10 @@ from graphrouter.config import hyperparameters, to_plain
 from graphrouter.dataset import RoutingData, llm_texts
 from graphrouter.encoders import Encoder
 from graphrouter.errors import UserError
+from graphrouter.evaluation.collected import Evaluation
 from graphrouter.evaluation.fitting import TUNE_BY, fit_best, predict_all
 from graphrouter.evaluation.store import Config, Outcomes, Store, log_config
-from graphrouter.evaluation.summary import Evaluation, summarise
+from graphrouter.evaluation.summary import summarise
 from graphrouter.log import LLMLog
 from graphrouter.routers.base import Router
 from graphrouter.run import RunOptions, provenance

@@ -21,14 +21,15 @@ STEPS = 80
 
 
 def curve_section(view: View) -> str:
-    """Return the cost-quality curves and their metrics; nothing for a log without cost."""
+    """Return the cost-quality curves and their metrics; nothing for a log without cost, or where all is free."""
     evaluation = view.evaluation
-    if not evaluation.curves or evaluation.singles is None:
+    if not evaluation.curves or evaluation.singles is None or not (evaluation.singles[0] > 0).any():
         return ""
     styles = _styles(view)
     routers = [_router_series(view, name, styles.get(name, "rest")) for name in _drawn(view, styles)]
     keys = [(style, name) for name, style in styles.items()]
-    keys += [("rest", "other routers"), ("llm", "an LLM alone"), ("hull", "hull of the LLMs")]
+    keys += [("rest", "other routers")] if any(one.style == "rest" for one in routers) else []
+    keys += [("llm", "an LLM alone"), ("hull", "hull of the LLMs")]
     estimated = " Cost is estimated." if evaluation.config["log"]["cost_estimated"] else ""
     above = _above_hull(view, routers)
     return (

@@ -5,11 +5,11 @@ from __future__ import annotations
 from html import escape
 
 from graphrouter.evaluation.bootstrap import FEW, RESAMPLES
+from graphrouter.evaluation.collected import Evaluation
 from graphrouter.evaluation.curves import curve_section
 from graphrouter.evaluation.figures import edge_section, share_section
 from graphrouter.evaluation.page import definitions, number, page
 from graphrouter.evaluation.store import Config
-from graphrouter.evaluation.summary import Evaluation
 from graphrouter.evaluation.tables import difference, scenario_section, task_section, time_section
 from graphrouter.evaluation.view import View
 
@@ -63,7 +63,9 @@ def _findings(view: View) -> str:
 def _what_ran(evaluation: Evaluation) -> str:
     config = evaluation.config
     log, code = config["log"], config["provenance"]
-    commits = {entry.get("commit") for entries in evaluation.about.values() for entry in entries} - {None}
+    commits = {
+        str(entry["commit"]) for entries in evaluation.about.values() for entry in entries if entry.get("commit")
+    }
     tuning = "none: hyperparameters as given"
     if config.get("tune"):
         tuning = f"up to {config['settings']} settings of each router, chosen on validation by {config['tune_by']}"
@@ -76,7 +78,7 @@ def _what_ran(evaluation: Evaluation) -> str:
         ("Tuning", tuning if config["kind"] == "compare" else ""),
         ("Trained on", config.get("trained_on", "")),
         ("Encoder", config["encoder"]),
-        ("Commit", ", ".join(sorted(commits)) or "not from a git checkout"),
+        ("Commit", ", ".join(sorted(commits)) or code["commit"] or "not from a git checkout"),
         ("Versions", f"Python {code['python']}, {versions}"),
     ]
     return "<h2>What ran</h2>" + definitions([(term, value) for term, value in pairs if value])
@@ -86,7 +88,8 @@ def _sizes(evaluation: Evaluation) -> str:
     """Sizes of the splits, seeds of equal sizes together."""
     alike: dict[str, list[str]] = {}
     for seed, parts in evaluation.sizes.items():
-        alike.setdefault(", ".join(f"{count:,} {part}" for part, count in parts.items()), []).append(str(seed))
+        sizes = ", ".join(f"{count:,} {'scored' if part == 'all' else part}" for part, count in parts.items())
+        alike.setdefault(sizes, []).append(str(seed))
     return "; ".join(f"{sizes} (seed {', '.join(seeds)})" for sizes, seeds in alike.items())
 
 

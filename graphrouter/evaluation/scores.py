@@ -68,7 +68,7 @@ def scenario_scores(
     utility = np.stack([given.utility[scenario.name] for given in predictions])
     performance, rewards = outcomes.performance.astype(np.float64), outcomes.rewards(scenario)
     choice = metrics.choose(utility, performance)
-    arguments = {
+    arguments: dict[str, tuple[Array, ...]] = {
         "performance": (choice, performance),
         "reward": (choice, rewards),
         "gain_over_best_single": (choice, rewards),

@@ -11,10 +11,11 @@ import numpy as np
 
 from graphrouter.dataset import Queries
 from graphrouter.errors import UserError
+from graphrouter.evaluation.collected import Evaluation
 from graphrouter.evaluation.comparison import choose_scenarios, router_config
 from graphrouter.evaluation.fitting import predict_all
 from graphrouter.evaluation.store import Config, Outcomes, Predictions, Store, log_config
-from graphrouter.evaluation.summary import REFERENCE, Evaluation, summarise
+from graphrouter.evaluation.summary import REFERENCE, summarise
 from graphrouter.log import LLMLog
 from graphrouter.routers.base import Router
 from graphrouter.run import provenance

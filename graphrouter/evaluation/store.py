@@ -190,7 +190,7 @@ class Store:
     def _predictions_file(self, label: str, seed: int) -> Path:
         return self.out / "predictions" / f"{label}-seed{seed}.npz"
 
-    def _save(self, file: Path, about: Config, **arrays: Array) -> None:
+    def _save(self, file: Path, about: Config, **arrays: Any) -> None:
         buffer = io.BytesIO()
         np.savez_compressed(buffer, about=np.array(json.dumps(about)), **arrays)
         replace_file(file, buffer.getvalue())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -11,10 +10,10 @@ import polars as pl
 
 from graphrouter import metrics
 from graphrouter.evaluation.bootstrap import FEW, draw_weights, interval, mean_over_seeds
+from graphrouter.evaluation.collected import RESULT_COLUMNS, Evaluation, average, collect
 from graphrouter.evaluation.scores import (
     TASK_METRICS,
     Scores,
-    curve,
     curve_scores,
     edge_scores,
     has_cost,
@@ -25,37 +24,9 @@ from graphrouter.scenario import Scenario
 
 Array = np.ndarray
 
-RESULT_COLUMNS = ("log", "router", "seed", "split", "scenario", "task", "metric", "value")
+Result = tuple[str, str, int, str, str, str, str, float]
 REFERENCE = "LLM "
 """Before the name of an LLM that stands in a table as a reference."""
-
-
-@dataclass
-class Evaluation:
-    """All that was measured.
-
-    Attributes:
-        config: What was run.
-        results: One row per value; columns as in `RESULT_COLUMNS`.
-        summary: One row per router, scenario and metric: ``mean`` over seeds with the 95% interval ``low`` to ``high``,
-            the ``best_baseline``, and the paired ``difference`` to it with ``difference_low`` and ``difference_high``.
-        curves: By router, mean cost [A] and mean performance [A] over seeds; empty where the log has no cost.
-        singles: Mean cost [M] and mean performance [M] of each LLM over seeds.
-        shares: By scenario and router, [M], the share of test queries that goes to each LLM.
-        reliability: By router, [bins, 3], see `graphrouter.metrics.reliability`; all seeds pooled.
-        about: By router, what is known of each seed's fit.
-        sizes: By seed, the number of queries in each split.
-    """
-
-    config: Config
-    results: pl.DataFrame
-    summary: pl.DataFrame
-    curves: dict[str, tuple[Array, Array]] = field(default_factory=dict)
-    singles: tuple[Array, Array] | None = None
-    shares: dict[str, dict[str, Array]] = field(default_factory=dict)
-    reliability: dict[str, Array] = field(default_factory=dict)
-    about: dict[str, list[Config]] = field(default_factory=dict)
-    sizes: dict[int, dict[str, int]] = field(default_factory=dict)
 
 
 def summarise(out: str | Path) -> Evaluation:
@@ -84,7 +55,7 @@ def evaluate_store(store: Store) -> Evaluation:
     labels = [*config["routers"], *(config.get("references") or [])]
     oracle = [config["routers"].get(label, {}).get("oracle", False) for label in labels]
     weights = draw_weights([outcomes.groups for outcomes in kept])
-    rows: list[tuple[object, ...]] = []
+    rows: list[Result] = []
     values: dict[tuple[str, str], list[Array]] = {}
     evaluation = Evaluation(config, pl.DataFrame(), pl.DataFrame())
     for seed, outcomes, draws in zip(seeds, kept, weights, strict=True):
@@ -92,21 +63,15 @@ def evaluate_store(store: Store) -> Evaluation:
         whole = _all_scores(outcomes, predictions, scenarios, draws, oracle)
         for key, resampled in whole.items():
             values.setdefault(key, []).append(resampled)
-        point = {key: resampled[:, 0] for key, resampled in whole.items()}
-        rows += _rows(config, labels, seed, "", point)
+        rows += _rows(config, labels, seed, "", {key: resampled[:, 0] for key, resampled in whole.items()})
         for task, scores in _task_scores(outcomes, predictions, scenarios):
             rows += _rows(config, labels, seed, task, scores)
-        for label, given in zip(labels, predictions, strict=True):
-            if "validation" in given.about:
-                score = given.about["validation"]
-                rows.append((config["log"]["label"], label, seed, "validation", "", "", config["tune_by"], score))
-        _collect(evaluation, seed, outcomes, labels, predictions, scenarios)
-    evaluation.results = pl.DataFrame(
-        [row for row in rows if np.isfinite(row[-1])], schema=_result_schema(), orient="row"
-    )
+        rows += _validation_rows(config, labels, seed, predictions)
+        collect(evaluation, seed, outcomes, labels, predictions, scenarios)
+    evaluation.results = pl.DataFrame([row for row in rows if np.isfinite(row[-1])], schema=_schema(), orient="row")
     averaged = {key: mean_over_seeds(parts) for key, parts in values.items()}
-    evaluation.summary = _summary(config, labels, oracle, averaged)
-    _average(evaluation, len(seeds))
+    evaluation.summary = _summary(config, labels, averaged)
+    average(evaluation, len(seeds))
     return evaluation
 
 
@@ -156,14 +121,22 @@ def _task_scores(
         yield task, {key: by_task[:, number] for key, by_task in scores.items()}
 
 
-def _rows(config: Config, labels: list[str], seed: int, task: str, scores: Scores) -> Iterator[tuple[object, ...]]:
+def _rows(config: Config, labels: list[str], seed: int, task: str, scores: Scores) -> Iterator[Result]:
     log, split = config["log"]["label"], config["split"]
     for (scenario, metric), by_router in scores.items():
         for label, value in zip(labels, by_router, strict=True):
             yield (log, label, seed, split, scenario, task, metric, float(value))
 
 
-def _result_schema() -> dict[str, type[pl.DataType]]:
+def _validation_rows(config: Config, labels: list[str], seed: int, predictions: list[Predictions]) -> Iterator[Result]:
+    """The score that each router's setting was chosen by."""
+    for label, given in zip(labels, predictions, strict=True):
+        if "validation" in given.about:
+            score = given.about["validation"]
+            yield (config["log"]["label"], label, seed, "validation", "", "", config["tune_by"], score)
+
+
+def _schema() -> dict[str, type[pl.DataType]]:
     return {column: {"seed": pl.Int64, "value": pl.Float64}.get(column, pl.String) for column in RESULT_COLUMNS}
 
 
@@ -182,7 +155,7 @@ def best_of(names: Iterable[str], means: dict[str, float], metric: str) -> str |
     return pick(known, key=lambda name: means[name]) if known else None
 
 
-def _summary(config: Config, labels: list[str], oracle: list[bool], values: Scores) -> pl.DataFrame:
+def _summary(config: Config, labels: list[str], values: Scores) -> pl.DataFrame:
     rows = []
     for (scenario, metric), resampled in values.items():
         means = dict(zip(labels, resampled[:, 0].tolist(), strict=True))
@@ -201,54 +174,3 @@ def _summary(config: Config, labels: list[str], oracle: list[bool], values: Scor
     numbers = ("mean", "low", "high", "difference", "difference_low", "difference_high")
     order = ("log", "router", "scenario", "metric", "mean", "low", "high", "best_baseline", *numbers[3:])
     return pl.DataFrame(rows, schema={name: pl.Float64 if name in numbers else pl.String for name in order})
-
-
-def _collect(
-    evaluation: Evaluation,
-    seed: int,
-    outcomes: Outcomes,
-    labels: list[str],
-    predictions: list[Predictions],
-    scenarios: list[Scenario],
-) -> None:
-    """Add up over seeds what the report draws."""
-    llms = outcomes.performance.shape[1]
-    evaluation.sizes[seed] = outcomes.about["sizes"]
-    singles = np.stack(metrics.single_points(outcomes.performance, outcomes.cost))
-    evaluation.singles = _add(evaluation.singles, singles)
-    for label, given in zip(labels, predictions, strict=True):
-        evaluation.about.setdefault(label, []).append(given.about)
-        for scenario in scenarios:
-            choice = metrics.choose(given.utility[scenario.name], outcomes.performance)
-            share = np.bincount(choice, minlength=llms) / len(choice)
-            shares = evaluation.shares.setdefault(scenario.name, {})
-            shares[label] = share + shares.get(label, 0)
-        if given.quality is not None:
-            table = metrics.reliability(given.quality, outcomes.performance)
-            evaluation.reliability[label] = _pool(evaluation.reliability.get(label), table)
-        if has_cost(outcomes):
-            points = np.stack(curve(outcomes, given, scenarios, None))
-            evaluation.curves[label] = _add(evaluation.curves.get(label), points)
-
-
-def _add(total: tuple[Array, Array] | None, points: Array) -> tuple[Array, Array]:
-    return (points[0], points[1]) if total is None else (total[0] + points[0], total[1] + points[1])
-
-
-def _pool(total: Array | None, table: Array) -> Array:
-    """Pool two reliability tables, weighing their means by their edges."""
-    if total is None:
-        return table
-    edges = total[:, 0] + table[:, 0]
-    filled = np.where(edges > 0, edges, np.nan)
-    means = [(np.nan_to_num(a[:, 1:]) * a[:, :1]) for a in (total, table)]
-    return np.column_stack([edges, (means[0] + means[1]) / filled[:, None]])
-
-
-def _average(evaluation: Evaluation, seeds: int) -> None:
-    if evaluation.singles is not None:
-        evaluation.singles = (evaluation.singles[0] / seeds, evaluation.singles[1] / seeds)
-    evaluation.curves = {label: (cost / seeds, high / seeds) for label, (cost, high) in evaluation.curves.items()}
-    for by_router in evaluation.shares.values():
-        for label in by_router:
-            by_router[label] = by_router[label] / seeds

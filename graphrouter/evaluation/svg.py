@@ -138,14 +138,14 @@ def share_bar(shares: Sequence[tuple[str, float, str]]) -> str:
 
 
 def log_ticks(span: tuple[float, float], width: float) -> list[float]:
-    """Return round numbers within a range: 1, 2 and 5 times powers of ten, or only the powers where they crowd."""
+    """Return round numbers within a range: 1, 2 and 5 times powers of ten, or fewer where they would crowd."""
     low, high = np.floor(np.log10(span[0])), np.ceil(np.log10(span[1]))
     for steps in ((1, 2, 5), (1, 3), (1,)):
         ticks = [step * 10.0**power for power in np.arange(low, high + 1) for step in steps]
         ticks = [tick for tick in ticks if span[0] <= tick <= span[1]]
         if len(ticks) <= width / 62:
             break
-    return ticks
+    return ticks[:: int(np.ceil(len(ticks) / (width / 62))) or 1]
 
 
 def linear_ticks(span: tuple[float, float], most: int = 6) -> list[float]:

@@ -67,15 +67,17 @@ def metric_table(view: View, scenario: str, first: str, others: Sequence[str]) -
     """
     columns = [name for name in others if view.has(scenario, name)]
     span, rows = view.span(scenario, first), []
+    rivals = any(name in view.baselines for name in view.means(scenario, first))
     for router in view.ranked(scenario, first):
         row = view.row(router, scenario, first)
         if row is None:
             continue
         bar = interval_bar(row["low"], row["mean"], row["high"], span, "ours" if router in view.ours else "rest")
         cells = [name_cell(router), value_cell(view, router, scenario, first, bounds=True), cell(bar)]
-        cells.append(cell(difference(row, first)))
+        if rivals:
+            cells.append(cell(difference(row, first)))
         rows.append((view.style(router), cells + [value_cell(view, router, scenario, name) for name in columns]))
-    head = ["router", TITLES.get(first, first), "95% interval", f"against {view.rival}"]
+    head = ["router", TITLES.get(first, first), "95% interval", *([f"against {view.rival}"] if rivals else [])]
     return table(head + [TITLES[name] for name in columns], rows)
 
 
@@ -83,13 +85,13 @@ def scenario_section(view: View, scenario: str) -> str:
     """Return the table of a scenario, with what its reward is."""
     about = view.scenario(scenario)
     columns = SCENARIO_COLUMNS if (about["alpha"], about["beta"]) != (1, 0) else SCENARIO_COLUMNS[1:]
+    oracle = "; the oracle, which knows the outcomes, takes no part" if view.oracles else ""
     formula = f"{about['alpha']:g} × {about['target']}"
     formula += f" − {about['beta']:g} × cost / cost scale" if about["beta"] else ""
     return (
         f"<h2>Scenario {escape(scenario)}</h2><p>Reward = {escape(formula)}. A router is better than {view.rival} "
         "where its difference is marked ▲: there the interval of the paired difference leaves out 0. The best value of a "
-        "column is underlined; the oracle, which knows the outcomes, takes no part.</p>"
-        + metric_table(view, scenario, "reward", columns)
+        f"column is underlined{oracle}.</p>" + metric_table(view, scenario, "reward", columns)
     )
 
 
@@ -108,9 +110,9 @@ def task_section(view: View) -> str:
         cells = [cell(number(value), "best" if mine and _ties(value, best) else "") for value, mine in values]
         rows.append(("", [name_cell(task), *cells]))
     return (
-        f"<h2>By task</h2><p>Mean reward in {escape(scenario)}, first of the routers that are compared, then of the best "
-        f"{min(TASK_BASELINES, len(ranked))} that they are compared against. Where a column's lead is spread over the tasks, it comes from the "
-        "queries; where it sits in one task, from that task alone. results.csv has all routers and metrics.</p>"
+        f"<h2>By task</h2><p>Mean reward in {escape(scenario)}: the routers that are put to the test, then the best "
+        f"{min(TASK_BASELINES, len(ranked))} that they are held against. Where a lead is spread over the tasks, it comes "
+        "from the queries; where it sits in one task, from that task alone. results.csv has all routers and metrics.</p>"
         + table(["task", *fair, *view.oracles], rows)
     )
 

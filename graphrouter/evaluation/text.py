@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from graphrouter.evaluation.summary import Evaluation
+from graphrouter.evaluation.collected import Evaluation
 from graphrouter.evaluation.view import View
 
 

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from graphrouter.evaluation.summary import Evaluation, baselines, best_of
+from graphrouter.evaluation.collected import Evaluation
+from graphrouter.evaluation.summary import baselines, best_of
 
 Row = dict[str, Any]
 

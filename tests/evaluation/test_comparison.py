@@ -10,8 +10,8 @@ from fakes import Broken, ByTopic, Last, Means, TopicEncoder, topics
 
 from graphrouter.errors import UserError
 from graphrouter.evaluation import compare, summarise
+from graphrouter.evaluation.collected import RESULT_COLUMNS
 from graphrouter.evaluation.store import Store
-from graphrouter.evaluation.summary import RESULT_COLUMNS
 from graphrouter.log import LLMLog
 from graphrouter.routers import find_router
 from graphrouter.run import RunOptions
@@ -225,8 +225,13 @@ def test_tuning_by_reward_does_not_care_for_the_likelihood(log: LLMLog, tmp_path
 
 
 def test_every_router_tries_at_most_so_many_settings(log: LLMLog, tmp_path: Path) -> None:
-    compare(log, topics, [ByTopic(bias=0.4)], seeds=[0], out=tmp_path, settings=1)
-    assert [bias for _, _, bias in Means.fits] == [0.4]
+    router = ByTopic(bias=0.4)
+    router.search_space = ({}, {"bias": 0.3}, {"bias": 0.2})  # type: ignore[misc]
+    compare(log, topics, [router], seeds=[0], out=tmp_path / "two", settings=2)
+    compare(log, topics, [router], seeds=[0], out=tmp_path / "one", settings=1)
+    assert [bias for _, _, bias in Means.fits] == [0.4, 0.3, 0.4]
+    with pytest.raises(UserError, match="search_space"):
+        compare(log, topics, [ByTopic(bias=0.4)], seeds=[0], out=tmp_path / "two", settings=2)
 
 
 def test_an_encoder_learns_from_the_training_queries_only(log: LLMLog, tmp_path: Path) -> None:
@@ -347,3 +352,19 @@ def test_progress_goes_to_standard_error(log: LLMLog, tmp_path: Path, capsys: py
     said = capsys.readouterr()
     assert said.out == ""
     assert "[2/2] last, seed 0: 1 settings" in said.err
+
+
+@pytest.mark.real_data
+def test_the_references_on_a_real_log_are_where_its_readme_has_them(real_data: Path, tmp_path: Path) -> None:
+    log = LLMLog.load(real_data / "llm_cascades")
+
+    def one(log: LLMLog, split: object) -> tuple[np.ndarray, np.ndarray]:
+        return np.ones((log.queries.height, 1)), np.ones((len(log.llm_names), 1))
+
+    routers = [find_router(name)() for name in ("random", "best_single", "best_per_task", "oracle")]
+    done = compare(log, one, routers, seeds=[0, 1, 2], out=tmp_path, scenarios=TWO)
+    known = {"random": 0.701, "best_single": 0.832, "best_per_task": 0.832, "oracle": 0.963}
+    for name, expected in known.items():
+        row = {"router": name, "scenario": "performance_first", "metric": "performance"}
+        assert value(done.summary, "mean", **row) == pytest.approx(expected, abs=0.02)
+    assert value(done.summary, "mean", router="oracle", scenario="balance", metric="gap_to_oracle") == 0

@@ -3,12 +3,13 @@ from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 from fakes import ByTopic, Last, Means, topics
 
-from graphrouter.evaluation import compare, format_table
-from graphrouter.evaluation.summary import Evaluation
+from graphrouter.evaluation import compare, format_table, svg
+from graphrouter.evaluation.collected import Evaluation
 from graphrouter.log import LLMLog
 from graphrouter.routers import find_router
 from graphrouter.testing.logs import make_log
@@ -88,6 +89,27 @@ def test_names_from_the_log_are_escaped(tmp_path: Path) -> None:
         assert name in page.text.replace("  ", " ") or name in "".join(page.words)
 
 
+def test_a_chart_escapes_names_and_keeps_labels_apart() -> None:
+    points = np.array([1.0, 1.01, 1.02]), np.array([0.5, 0.501, 0.502])
+    names = ["<b>one</b>", "two & three", "four"]
+    series = [svg.Series("<i>", *points, "rest"), svg.Series("<u>", *points, "llm", False, "dot", names)]
+    chart = svg.cost_chart(series, 600, 300, "<label>", "performance")
+    page = Page(chart)
+    assert not {"b", "i", "u", "label"} & {tag for tag, _ in page.tags}
+    assert "<i>" in page.words
+    boxes = [
+        (float(a["x"] or 0), float(a["y"] or 0)) for tag, a in page.tags if tag == "text" and a["class"] == "label"
+    ]
+    assert len(boxes) >= 2
+    assert all(abs(a[0] - b[0]) > 20 or abs(a[1] - b[1]) > 10 for a in boxes for b in boxes if a != b)
+
+
+def test_ticks_are_round_and_within_the_range() -> None:
+    assert svg.log_ticks((0.02, 0.9), 800) == pytest.approx([0.02, 0.05, 0.1, 0.2, 0.5])
+    assert svg.log_ticks((1e-6, 1e3), 300) == pytest.approx([1e-6, 1e-3, 1, 1e3])
+    assert svg.linear_ticks((0.41, 0.69)) == pytest.approx([0.45, 0.5, 0.55, 0.6, 0.65])
+
+
 def test_the_page_says_what_ran_and_what_came_out(done: tuple[Evaluation, str]) -> None:
     evaluation, html = done
     text = Page(html).text
@@ -137,6 +159,21 @@ def test_a_page_without_cost_has_no_curve(tmp_path: Path) -> None:
     assert "Cost and quality" not in text
     assert "$ per 1,000 queries" not in text
     assert "Scenario balance" not in text
+
+
+def test_a_page_where_all_llms_are_free_is_whole(tmp_path: Path) -> None:
+    log = make_log(120)
+    free = replace(log, llms=log.llms.with_columns(input_price=0.0, output_price=0.0))
+    compare(free, topics, [Means(), Last()], seeds=[0], out=tmp_path)
+    text = Page((tmp_path / "report.html").read_text()).text
+    assert "Cost and quality" not in text
+    assert "Scenario balance" in text
+
+
+def test_a_page_of_very_few_queries_is_whole(tmp_path: Path) -> None:
+    done = compare(make_log(20), topics, [Means(), ByTopic(), Last()], seeds=[0, 1], out=tmp_path, ours=["by_topic"])
+    assert min(parts["test"] for parts in done.sizes.values()) < 6
+    assert "by_topic reaches" in Page((tmp_path / "report.html").read_text()).text
 
 
 def test_a_page_without_tasks_or_baselines_is_whole(tmp_path: Path) -> None:

@@ -148,6 +148,13 @@ def test_shares_curves_and_reliability_by_hand(tiny: Store) -> None:
     np.testing.assert_allclose(table[table[:, 0] > 0], [[3, 0.4, 2 / 3], [4, 0.6, 2.5 / 4]], rtol=1e-6)
 
 
+def test_the_curve_is_swept_from_all_performance_to_all_cost() -> None:
+    assert (scores.ALPHAS[0], scores.ALPHAS[-1]) == (1, 0)
+    steps = -np.diff(scores.ALPHAS)
+    assert (steps > 0).all()
+    assert (np.diff(steps) > 0).all()
+
+
 def test_a_router_that_cannot_be_swept_has_the_points_of_its_scenarios(tmp_path: Path) -> None:
     kept = {0: outcomes([[1, 0], [0, 1]])}
     given = predictions([[0.9, 0.1], [0.2, 0.8]], kept[0], sweeps=False)
@@ -184,7 +191,7 @@ def test_a_log_without_cost_has_no_curve(tmp_path: Path) -> None:
 def test_the_oracle_is_no_baseline_and_off_the_front(tmp_path: Path) -> None:
     kept = {0: outcomes([[1, 0], [0, 1], [0, 1]])}
     best = {0: predictions([[1.0, 0.0], [0.0, 1.0], [0.0, 1.0]], kept[0])}
-    flat = {0: predictions([[0.6, 0.4], [0.6, 0.4], [0.6, 0.4]], kept[0])}
+    flat = {0: predictions([[0.4, 0.6], [0.4, 0.6], [0.4, 0.6]], kept[0])}
     base = {"router": "r", "source": "", "hyperparameters": {}, "search_space": []}
     routers = {"knows": base | {"oracle": True}, "flat": base | {"oracle": False}}
     done = evaluate_store(store_of(tmp_path, kept, {"knows": best, "flat": flat}, routers=routers))

@@ -1,0 +1,97 @@
+"""What an evaluation holds, gathered seed by seed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import polars as pl
+
+from graphrouter import metrics
+from graphrouter.evaluation.scores import curve, has_cost
+from graphrouter.evaluation.store import Config, Outcomes, Predictions
+from graphrouter.scenario import Scenario
+
+Array = np.ndarray
+
+RESULT_COLUMNS = ("log", "router", "seed", "split", "scenario", "task", "metric", "value")
+
+
+@dataclass
+class Evaluation:
+    """All that was measured.
+
+    Attributes:
+        config: What was run.
+        results: One row per value; columns as in `RESULT_COLUMNS`.
+        summary: One row per router, scenario and metric: ``mean`` over seeds with the 95% interval ``low`` to ``high``,
+            the ``best_baseline``, and the paired ``difference`` to it with ``difference_low`` and ``difference_high``.
+        curves: By router, mean cost [A] and mean performance [A] over seeds; empty where the log has no cost.
+        singles: Mean cost [M] and mean performance [M] of each LLM over seeds.
+        shares: By scenario and router, [M], the share of test queries that goes to each LLM.
+        reliability: By router, [bins, 3], see `graphrouter.metrics.reliability`; all seeds pooled.
+        about: By router, what is known of each seed's fit.
+        sizes: By seed, the number of queries in each split.
+    """
+
+    config: Config
+    results: pl.DataFrame
+    summary: pl.DataFrame
+    curves: dict[str, tuple[Array, Array]] = field(default_factory=dict)
+    singles: tuple[Array, Array] | None = None
+    shares: dict[str, dict[str, Array]] = field(default_factory=dict)
+    reliability: dict[str, Array] = field(default_factory=dict)
+    about: dict[str, list[Config]] = field(default_factory=dict)
+    sizes: dict[int, dict[str, int]] = field(default_factory=dict)
+
+
+def collect(
+    evaluation: Evaluation,
+    seed: int,
+    outcomes: Outcomes,
+    labels: list[str],
+    predictions: list[Predictions],
+    scenarios: list[Scenario],
+) -> None:
+    """Add up over seeds what the report draws."""
+    llms = outcomes.performance.shape[1]
+    evaluation.sizes[seed] = outcomes.about["sizes"]
+    singles = np.stack(metrics.single_points(outcomes.performance, outcomes.cost))
+    evaluation.singles = _add(evaluation.singles, singles)
+    for label, given in zip(labels, predictions, strict=True):
+        evaluation.about.setdefault(label, []).append(given.about)
+        for scenario in scenarios:
+            choice = metrics.choose(given.utility[scenario.name], outcomes.performance)
+            share = np.bincount(choice, minlength=llms) / len(choice)
+            shares = evaluation.shares.setdefault(scenario.name, {})
+            shares[label] = share + shares.get(label, 0)
+        if given.quality is not None:
+            table = metrics.reliability(given.quality, outcomes.performance)
+            evaluation.reliability[label] = _pool(evaluation.reliability.get(label), table)
+        if has_cost(outcomes):
+            points = np.stack(curve(outcomes, given, scenarios, None))
+            evaluation.curves[label] = _add(evaluation.curves.get(label), points)
+
+
+def _add(total: tuple[Array, Array] | None, points: Array) -> tuple[Array, Array]:
+    return (points[0], points[1]) if total is None else (total[0] + points[0], total[1] + points[1])
+
+
+def _pool(total: Array | None, table: Array) -> Array:
+    """Pool two reliability tables, weighing their means by their edges."""
+    if total is None:
+        return table
+    edges = total[:, 0] + table[:, 0]
+    filled = np.where(edges > 0, edges, np.nan)
+    means = [(np.nan_to_num(a[:, 1:]) * a[:, :1]) for a in (total, table)]
+    return np.column_stack([edges, (means[0] + means[1]) / filled[:, None]])
+
+
+def average(evaluation: Evaluation, seeds: int) -> None:
+    """Turn the sums over seeds into means."""
+    if evaluation.singles is not None:
+        evaluation.singles = (evaluation.singles[0] / seeds, evaluation.singles[1] / seeds)
+    evaluation.curves = {label: (cost / seeds, high / seeds) for label, (cost, high) in evaluation.curves.items()}
+    for by_router in evaluation.shares.values():
+        for label in by_router:
+            by_router[label] = by_router[label] / seeds
