@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from graphrouter.evaluation.page import legend
+from graphrouter.evaluation.scores import ALPHAS
 from graphrouter.evaluation.svg import Series, cost_chart
 from graphrouter.evaluation.tables import metric_table
 from graphrouter.evaluation.view import View
@@ -34,7 +35,7 @@ def curve_section(view: View) -> str:
     above = _above_hull(view, routers)
     return (
         "<h2>Cost and quality</h2><p>A line is a router whose weight of performance is swept from 1 to 0, a diamond the "
-        "choice of a router that cannot be swept, a dot an LLM alone. What lies above the dashed hull is better than any "
+        "choice of one that does not heed the weight, or serves few scenarios only, a dot an LLM alone. What lies above the dashed hull is better than any "
         f"mixture of LLMs that does not look at the query.{estimated} Means over seeds; point at a line for its name.</p>"
         + _wide_and_narrow([*_llm_series(view), *routers], "performance")
         + legend(keys)
@@ -64,28 +65,30 @@ def _named_on_hull(llms: Series) -> Series:
     return Series(llms.name, llms.cost, llms.performance, llms.style, llms.line, llms.marker, labels)
 
 
-def _swept(view: View, name: str) -> bool:
-    return any(entry["sweeps"] for entry in view.evaluation.about[name])
-
-
 def _styles(view: View) -> dict[str, str]:
     """The CSS class of the routers with a colour of their own."""
-    ranked = [name for name in view.ranked("", "aiq") if name in view.baselines and _swept(view, name)]
+    ranked = [name for name in view.ranked("", "aiq") if name in view.baselines and _has_line(view, name)]
     return dict.fromkeys(view.ours, "ours") | {name: f"s{place}" for place, name in enumerate(ranked[:COLOURS])}
 
 
 def _drawn(view: View, styles: dict[str, str]) -> list[str]:
     """The routers in the figures, ours last and so on top; the oracle is far above and would squeeze the others."""
     names = [name for name in view.names if name not in view.oracles and name not in view.references]
-    return sorted(names, key=lambda name: (_swept(view, name), name in styles, name in view.ours))
+    return sorted(names, key=lambda name: (_has_line(view, name), name in styles, name in view.ours))
+
+
+def _has_line(view: View, name: str) -> bool:
+    """Whether a router was swept, and its choices change with the weights."""
+    cost, performance = view.evaluation.curves[name]
+    return len(cost) == len(ALPHAS) and len(upper_hull(cost, performance)) > 1
 
 
 def _router_series(view: View, name: str, style: str) -> Series:
     cost, performance = view.evaluation.curves[name]
-    if _swept(view, name):
+    if _has_line(view, name):
         kept = upper_hull(cost, performance)
         return Series(name, cost[kept] * 1000, performance[kept], style)
-    # A router that does not heed the scenario has one point, not several on top of each other.
+    # A router that does not heed the weights has one point, not several on top of each other.
     kept = np.unique(np.round(np.stack([cost, performance]), 12), axis=1, return_index=True)[1]
     labels = [name] + [""] * (len(kept) - 1)
     return Series(name, cost[kept] * 1000, performance[kept], style, False, "diamond", labels)

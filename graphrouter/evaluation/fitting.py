@@ -110,20 +110,36 @@ def predict_all(
     started = time.perf_counter()
     quality, cost = router.predict(queries)
     seconds = time.perf_counter() - started
-    sweeps = type(router).utility is Router.utility
-    if sweeps:
+    if type(router).utility is Router.utility:
         utility = {s.name: s.reward(quality.astype(np.float64), cost, cost_scale) for s in scenarios}
     else:
         utility = {s.name: router.utility(queries, s, cost_scale) for s in scenarios}
+    observed = ~np.isnan(outcomes)
+    kept = np.arange(outcomes.shape[1]) if columns is None else columns
+    ends = _ends(router, queries, quality, cost, cost_scale)
+    ends = None if ends is None else ends[..., kept]
     if columns is not None:
         quality, cost = quality[:, columns], cost[:, columns]
         utility = {name: matrix[:, columns] for name, matrix in utility.items()}
-    observed = ~np.isnan(outcomes)
     for name, matrix in {"quality": quality, **{f"utility for {key}": value for key, value in utility.items()}}.items():
         _check(label, name, matrix, outcomes.shape, observed)
     if not ((quality[observed] >= 0) & (quality[observed] <= 1)).all():
         raise UserError(f"{label} must predict a quality within [0, 1], but does not; mend the router")
-    return Predictions(quality, cost, utility, {"predict_seconds": seconds, "sweeps": sweeps})
+    return Predictions(quality, cost, utility, {"predict_seconds": seconds}, ends)
+
+
+def _ends(router: Router, queries: Queries, quality: Array, cost: Array, cost_scale: float) -> Array | None:
+    """Return the utilities for performance alone and for cost alone, where any other is a mixture of them."""
+    if not np.isfinite(cost_scale):
+        return None
+    if type(router).utility is Router.utility:
+        return np.stack([quality.astype(np.float64), -cost / cost_scale])
+    try:
+        high, middle, low = (router.utility(queries, Scenario("sweep", a, 1 - a), cost_scale) for a in (1.0, 0.5, 0.0))
+    except UserError:  # a router that serves only the scenarios that it was trained for
+        return None
+    linear = np.allclose(middle, (high + low) / 2, rtol=1e-6, atol=1e-9)
+    return np.stack([high, low]) if linear else None
 
 
 def _check(label: str, name: str, matrix: Array, shape: tuple[int, ...], observed: Array) -> None:

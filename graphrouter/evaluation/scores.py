@@ -97,15 +97,14 @@ def curve(
 ) -> tuple[Array, Array]:
     """Return the points of a router's cost-quality curve.
 
-    A router whose utility is the reward of what it predicts is swept over `ALPHAS`; of any other router only the
-    choices for the scenarios are known.
+    A router whose utility is linear in the weights is swept over `ALPHAS`; of any other only the choices for the
+    scenarios are known.
 
     Returns:
         Mean cost [A] and mean performance [A], or [A, B] for weights [B, Q].
     """
-    if predictions.about["sweeps"] and predictions.quality is not None:
-        quality, dear = predictions.quality.astype(np.float64), predictions.cost / outcomes.cost_scale
-        utility = np.stack([alpha * quality - (1 - alpha) * dear for alpha in ALPHAS])
+    if predictions.ends is not None:
+        utility = np.stack([alpha * predictions.ends[0] + (1 - alpha) * predictions.ends[1] for alpha in ALPHAS])
     else:
         utility = np.stack([predictions.utility[scenario.name] for scenario in scenarios])
     choice = metrics.choose(utility, outcomes.performance)

@@ -77,14 +77,16 @@ class Predictions:
         cost: [Q, M] float64 in US dollars.
         utility: By scenario, [Q, M] float64.
         about: ``settings`` that were chosen, how many were ``tried``, the ``validation`` score, ``fit_seconds``,
-            ``tune_seconds``, ``predict_seconds``, the ``commit`` of the code, and whether the router ``sweeps``: its
-            utility is the reward of what it predicts, so quality and cost give its choice for any scenario.
+            ``tune_seconds``, ``predict_seconds`` and the ``commit`` of the code.
+        ends: [2, Q, M] float64, the utilities with all weight on performance and all on cost, for a router whose
+            utility is linear in the weights, so that these give its choice for any; None for any other router.
     """
 
     quality: Array | None
     cost: Array
     utility: Mapping[str, Array]
     about: Config
+    ends: Array | None = None
 
 
 class Store:
@@ -156,6 +158,8 @@ class Store:
     def save_predictions(self, label: str, seed: int, predictions: Predictions) -> None:
         """Keep what a router predicts."""
         arrays = {f"utility/{scenario}": utility for scenario, utility in predictions.utility.items()}
+        if predictions.ends is not None:
+            arrays["ends"] = predictions.ends
         if predictions.quality is not None:
             arrays["quality"] = predictions.quality.astype(np.float32)
         self._save(self._predictions_file(label, seed), predictions.about, cost=predictions.cost, **arrays)
@@ -164,7 +168,7 @@ class Store:
         """Read what a router predicts."""
         arrays, about = self._load(self._predictions_file(label, seed))
         utility = {key.split("/", 1)[1]: array for key, array in arrays.items() if key.startswith("utility/")}
-        return Predictions(arrays.get("quality"), arrays["cost"], utility, about)
+        return Predictions(arrays.get("quality"), arrays["cost"], utility, about, arrays.get("ends"))
 
     def save_outcomes(self, seed: int, outcomes: Outcomes) -> None:
         """Keep a seed's outcomes; where they are there already, check that they are the same.

@@ -86,7 +86,7 @@ def _predictions(
     preference = np.where(np.isnan(fallback), -1.0, fallback)
     preference[column] = 2.0
     utility = np.tile(preference, (len(outcomes.performance), 1))
-    return Predictions(None, outcomes.cost, {s.name: utility for s in scenarios}, {"sweeps": False})
+    return Predictions(None, outcomes.cost, {s.name: utility for s in scenarios}, {})
 
 
 def _all_scores(

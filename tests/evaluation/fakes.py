@@ -8,9 +8,10 @@ import numpy as np
 
 from graphrouter.dataset import Queries, RoutingData
 from graphrouter.encoders import Encoder
+from graphrouter.errors import UserError
 from graphrouter.log import LLMLog
 from graphrouter.routers.base import Prediction, Router
-from graphrouter.scenario import Scenario
+from graphrouter.scenario import SCENARIOS, Scenario
 from graphrouter.splits import Split
 
 
@@ -61,6 +62,34 @@ class Last(Means):
 
     def utility(self, queries: Queries, scenario: Scenario, cost_scale: float) -> np.ndarray:
         return np.tile(np.arange(len(self.quality_), dtype=float), (len(queries), 1))
+
+
+@dataclass(eq=False)
+class Cautious(Means):
+    """Weighs a quality of its own, so that its utility is not the reward of what it predicts, but linear still."""
+
+    def utility(self, queries: Queries, scenario: Scenario, cost_scale: float) -> np.ndarray:
+        quality, cost = self.predict(queries)
+        return scenario.reward(quality.astype(float) / 2, cost, cost_scale)
+
+
+@dataclass(eq=False)
+class Stepwise(Means):
+    """Picks the first LLM where cost weighs at all, else the last: no mixture of its utilities says so."""
+
+    def utility(self, queries: Queries, scenario: Scenario, cost_scale: float) -> np.ndarray:
+        order = np.arange(len(self.quality_), dtype=float)
+        return np.tile(-order if scenario.beta else order, (len(queries), 1))
+
+
+@dataclass(eq=False)
+class ForOne(Stepwise):
+    """Serves the scenarios that have a name, and no other."""
+
+    def utility(self, queries: Queries, scenario: Scenario, cost_scale: float) -> np.ndarray:
+        if scenario.name not in SCENARIOS:
+            raise UserError("train again")
+        return super().utility(queries, scenario, cost_scale)
 
 
 @dataclass(eq=False)

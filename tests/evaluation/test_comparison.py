@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
-from fakes import Broken, ByTopic, Last, Means, TopicEncoder, topics
+from fakes import Broken, ByTopic, Cautious, ForOne, Last, Means, Stepwise, TopicEncoder, topics
 
 from graphrouter.errors import UserError
 from graphrouter.evaluation import compare, summarise
@@ -289,6 +289,21 @@ def test_the_judge_scenario_has_its_own_target(log: LLMLog, tmp_path: Path) -> N
     assert judge != value(plain.results, "value", router="means", metric="gain_over_random", split="test", task="")
     with pytest.raises(UserError, match="share a target"):
         compare(judged, topics, [Means()], seeds=[0], out=tmp_path / "both", scenarios=[TWO[0], SCENARIOS["judge"]])
+
+
+def test_a_router_is_swept_where_its_utility_is_linear_in_the_weights(log: LLMLog, tmp_path: Path) -> None:
+    routers = [Means(), Cautious(), Last(), Stepwise(), ForOne()]
+    done = compare(log, topics, routers, seeds=[0], scenarios=TWO, out=tmp_path)
+    points = {name: len(cost) for name, (cost, _) in done.curves.items()}
+    assert points == {"means": 41, "cautious": 41, "last": 41, "stepwise": 2, "for_one": 2}
+    # All weight on performance and all on cost: as the router itself decides there.
+    store = Store(tmp_path)
+    plain, cautious = (store.predictions(name, 0).ends for name in ("means", "cautious"))
+    assert plain is not None
+    assert cautious is not None
+    np.testing.assert_allclose(cautious[0], plain[0] / 2)
+    np.testing.assert_allclose(cautious[1], plain[1])
+    assert store.predictions("for_one", 0).ends is None
 
 
 def test_repeated_draws_count_by_their_mean(tmp_path: Path) -> None:

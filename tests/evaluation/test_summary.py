@@ -33,7 +33,8 @@ def predictions(quality: Sequence[Sequence[float]], given: Outcomes, sweeps: boo
     cells = np.array(quality, dtype=np.float32)
     dollars = np.tile(np.arange(1.0, cells.shape[1] + 1), (len(cells), 1))
     utility = {s.name: s.reward(cells.astype(float), dollars, given.cost_scale) for s in (FIRST, BALANCE)}
-    return Predictions(cells, dollars, utility, {"sweeps": sweeps})
+    ends = np.stack([cells.astype(float), -dollars / given.cost_scale]) if sweeps else None
+    return Predictions(cells, dollars, utility, {}, ends)
 
 
 def store_of(folder: Path, kept: dict[int, Outcomes], made: dict[str, dict[int, Predictions]], **changed: Any) -> Store:
