@@ -113,7 +113,10 @@ class RoutingData:
             vectors=np.ascontiguousarray(query_vectors, dtype=np.float32),
             groups=groups,
         )
-        prices = {name: log.llms[name].fill_null(float("nan")).to_numpy() for name in ("size_b", "input_price", "output_price")}
+        prices = {
+            name: log.llms[name].fill_null(float("nan")).to_numpy()
+            for name in ("size_b", "input_price", "output_price")
+        }
         llms = LLMs(names=log.llm_names, vectors=np.ascontiguousarray(llm_vectors, dtype=np.float32), **prices)
         return cls(queries=queries, llms=llms, **{name: log.cells(name) for name in cells})
 

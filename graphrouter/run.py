@@ -8,7 +8,16 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-PACKAGES = ("graphrouter", "torch", "torch-geometric", "numpy", "scipy", "scikit-learn", "polars", "sentence-transformers")
+PACKAGES = (
+    "graphrouter",
+    "torch",
+    "torch-geometric",
+    "numpy",
+    "scipy",
+    "scikit-learn",
+    "polars",
+    "sentence-transformers",
+)
 
 
 @dataclass

@@ -36,7 +36,9 @@ class TaskMeans:
         counts = seen.sum(axis=0)
         self.overall_ = np.where(counts > 0, filled.sum(axis=0) / np.maximum(counts, 1), grand)
         self.tasks_ = sorted({task for task in tasks if task is not None})
-        one_hot = np.array([[task == name for task in tasks] for name in self.tasks_], dtype=np.float64).reshape(-1, len(tasks))
+        one_hot = np.array([[task == name for task in tasks] for name in self.tasks_], dtype=np.float64).reshape(
+            -1, len(tasks)
+        )
         self.means_ = (one_hot @ filled + self.strength * self.overall_) / (one_hot @ seen + self.strength)
         return self
 

@@ -1,0 +1,172 @@
+"""Messages and node states -> logit of success and log-amount of output of every (query, LLM) edge."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+TERMS = ("prior", "neighbours", "difficulty", "bilinear")
+PRIOR_RANGE = (0.01, 0.99)
+GATE = 0.1
+LOGIT_PER_RESIDUAL = 4.0
+"""Slope of the logit at one half: turns a difference of probabilities into one of logits."""
+
+
+class EdgeInputs(NamedTuple):
+    """What the decoder reads of B queries.
+
+    Attributes:
+        x: [B, D] vector and features of the length.
+        task: [B] int64, T where unknown.
+        fold: [B] int64, which history may be seen.
+        prior: [B, M] expected performance.
+        residual: [B, H, M] residual performance of the neighbours.
+        amount_prior: [B, M] expected log-amount of output.
+        amount_residual: [B, H, M] residual log-amount of the neighbours.
+    """
+
+    x: Tensor
+    task: Tensor
+    fold: Tensor
+    prior: Tensor
+    residual: Tensor
+    amount_prior: Tensor
+    amount_residual: Tensor
+
+    def take(self, rows: Tensor | slice) -> EdgeInputs:
+        """Return these queries only."""
+        return EdgeInputs(*(tensor[rows] for tensor in self))
+
+
+class MemberLinear(nn.Module):
+    """A linear layer of each of E members: [E, B, inputs] -> [E, B, outputs]."""
+
+    def __init__(self, members: int, inputs: int, outputs: int, *, zero: bool = False) -> None:
+        super().__init__()
+        bound = 0.0 if zero else 1 / math.sqrt(inputs)
+        self.weight = nn.Parameter(torch.empty(members, inputs, outputs).uniform_(-bound, bound))
+        self.bias = nn.Parameter(torch.zeros(members, 1, outputs))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Apply every member's layer."""
+        return torch.baddbmm(self.bias, x, self.weight)
+
+
+class EdgeDecoder(nn.Module):
+    r"""E small networks that add up four terms of a logit, for all M LLMs of a query at once.
+
+    .. math::
+        z_{qm} = \underbrace{(a + a_q)\,\mathrm{logit}\,\mu_{tm}}_{\text{prior}}
+               + \underbrace{\sum_h (g_h + g_{qh})\,(r_{qhm} - \bar r_{qh})}_{\text{neighbours}}
+               + \underbrace{s_m \Big(d_q + \sum_h c_h \bar r_{qh}\Big)}_{\text{difficulty}}
+               + \underbrace{v_q \cdot (e_m + W h_m)}_{\text{bilinear}}
+
+    :math:`\mu` and :math:`r` are the messages over ``belongs_to`` and ``similar_to``, :math:`h_m` those over ``answered_by``,
+    :math:`\bar r` the mean over LLMs. The query's :math:`(a_q, g_q, d_q, v_q)` come from its vector, its task's state and,
+    over ``rev_answered_by``, the LLM states :math:`e_m` weighted by how the neighbours' outcomes differ. All of them start
+    at zero, so an untrained network predicts the shrunk messages: what it adds is earned by data.
+
+    Args:
+        inputs: D.
+        llms: M.
+        tasks: T.
+        scales: H.
+        members: E networks, trained side by side; their spread tells how sure a prediction is.
+        rank: Width of LLM states.
+        hidden: Width of query states.
+        dropout: On the query's vector and state.
+        history: Width of :math:`h_m`.
+        terms: Which of the four terms are added up.
+        llm_to_query: Whether LLM states flow to the query (``rev_answered_by``).
+    """
+
+    def __init__(
+        self,
+        *,
+        inputs: int,
+        llms: int,
+        tasks: int,
+        scales: int,
+        members: int,
+        rank: int,
+        hidden: int,
+        dropout: float,
+        history: int,
+        terms: tuple[str, ...] | list[str] = TERMS,
+        llm_to_query: bool = True,
+    ) -> None:
+        super().__init__()
+        self.terms, self.rank, self.scales, self.llm_to_query = tuple(terms), rank, scales, llm_to_query
+        self.llm = nn.Parameter(0.1 * torch.randn(members, llms, rank))
+        self.task = nn.Parameter(torch.zeros(members, tasks + 1, hidden))
+        self.query = MemberLinear(members, inputs, hidden)
+        self.state = MemberLinear(members, hidden + scales * (rank + 1), hidden)
+        self.head = MemberLinear(members, hidden, rank + scales + 2, zero=True)
+        self.from_history = MemberLinear(members, history, rank, zero=True)
+        self.dropout = nn.Dropout(dropout)
+        self.prior_scale = nn.Parameter(torch.ones(members, 1, 1))
+        self.gate = nn.Parameter(torch.full((members, 1, scales), GATE / scales))
+        self.common = nn.Parameter(torch.full((members, 1, scales), GATE / scales))
+        self.discrimination = nn.Parameter(torch.ones(members, 1, llms))
+        self.amount_gate = nn.Parameter(torch.full((scales,), GATE / scales))
+        self.amount_bias = nn.Parameter(torch.zeros(llms))
+        self.amount_query = nn.Linear(inputs, 1)
+        nn.init.zeros_(self.amount_query.weight)
+        nn.init.zeros_(self.amount_query.bias)
+
+    def fast_parameters(self) -> list[nn.Parameter]:
+        """Return the few global weights, which learn faster than the networks and do not decay."""
+        names = ("prior_scale", "gate", "common", "discrimination", "amount_gate", "amount_bias")
+        return [getattr(self, name) for name in names]
+
+    def forward(self, batch: EdgeInputs, history: Tensor) -> tuple[Tensor, Tensor]:
+        """Decode.
+
+        Args:
+            batch: Of B queries.
+            history: [F, M, D], the LLMs' history without each fold.
+
+        Returns:
+            Logits [E, B, M] and expected log-amounts [B, M].
+        """
+        residual = LOGIT_PER_RESIDUAL * batch.residual
+        mean = residual.mean(dim=2)
+        contrast = residual - mean[:, :, None]
+        scale, gate, difficulty, vector = self._query_state(batch, mean, contrast)
+        logits = torch.zeros(len(self.llm), *batch.prior.shape, device=residual.device)
+        if "prior" in self.terms:
+            logits = logits + (self.prior_scale + scale) * torch.logit(batch.prior.clamp(*PRIOR_RANGE))
+        if "neighbours" in self.terms:
+            logits = logits + torch.einsum("ebh,bhm->ebm", self.gate + gate, contrast)
+        if "difficulty" in self.terms:
+            logits = logits + self.discrimination * (difficulty + (self.common * mean).sum(dim=2, keepdim=True))
+        if "bilinear" in self.terms:
+            logits = logits + self._bilinear(vector, batch.fold, history)
+        return logits, self._amount(batch)
+
+    def _query_state(self, batch: EdgeInputs, mean: Tensor, contrast: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        members = len(self.llm)
+        from_llms = torch.einsum("bhm,emr->ebhr", contrast, self.llm).flatten(2) * (10 / contrast.shape[2])
+        if not self.llm_to_query:
+            from_llms = torch.zeros_like(from_llms)
+        vector = self.dropout(batch.x.expand(members, -1, -1))
+        state = self.query(vector) + self.task[:, batch.task]
+        state = torch.cat([state, from_llms, mean.expand(members, -1, -1)], dim=2)
+        state = self.dropout(functional.gelu(self.state(state)))
+        return self.head(state).split([1, self.scales, 1, self.rank], dim=2)  # type: ignore[return-value]
+
+    def _bilinear(self, vector: Tensor, fold: Tensor, history: Tensor) -> Tensor:
+        folds, llms, width = history.shape
+        told = self.from_history(history.view(1, folds * llms, width).expand(len(self.llm), -1, -1))
+        states = self.llm[:, None] + told.view(len(self.llm), folds, llms, self.rank)
+        if folds == 1:
+            return vector @ states[:, 0].transpose(1, 2)
+        return torch.einsum("ebr,ebmr->ebm", vector, states[:, fold])
+
+    def _amount(self, batch: EdgeInputs) -> Tensor:
+        neighbours = torch.einsum("h,bhm->bm", self.amount_gate, batch.amount_residual)
+        return batch.amount_prior + neighbours + self.amount_bias + self.amount_query(batch.x)

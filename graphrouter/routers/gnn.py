@@ -1,0 +1,223 @@
+"""The GNN router: outcomes flow over the graph to every edge, and an ensemble of decoders adds what it can earn."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from graphrouter.dataset import Queries, RoutingData
+from graphrouter.errors import UserError, suggest
+from graphrouter.nn.edge_decoder import TERMS, EdgeDecoder, EdgeInputs
+from graphrouter.nn.losses import LOSSES
+from graphrouter.routers.amounts import Amounts
+from graphrouter.routers.base import Prediction, Router
+from graphrouter.routers.outcome_graph import OutcomeGraph, fold_inputs
+from graphrouter.scenario import Scenario
+from graphrouter.training import Schedule, fit_module, pick_device
+
+Array = np.ndarray
+QUALITY_RANGE = (1e-4, 1 - 1e-4)
+RELATIONS = ("belongs_to", "similar_to", "answered_by", "rev_answered_by")
+
+
+@dataclass(eq=False)
+class GNN(Router):
+    """Predicts quality and cost of every (query, LLM) edge; one training serves every scenario.
+
+    Training queries are divided into folds by wording. The messages to a query come from a graph without its fold,
+    so a supervised query never sees its own outcomes, through a neighbour, a task's mean or an LLM's state. New
+    queries get their messages from the graph of all training queries, by the same function.
+
+    The network is an ensemble whose members are trained on Bayesian-bootstrap weights of the queries. The prediction
+    is their mean. The decision takes ``caution`` standard deviations off it: the best of many noisy predictions is
+    too often a lucky one.
+
+    Attributes:
+        neighbours: K, ``similar_to`` edges into a query.
+        scales: H kernel widths over them.
+        same_task_weight: How much more a neighbour of the same task counts.
+        task_strength: How many observations the additive expectation of task and LLM counts as, in their mean.
+        folds: Parts that training queries are divided into.
+        members: E networks in the ensemble.
+        bootstrap: Whether members see differently weighted queries.
+        caution: Standard deviations taken off in decisions.
+        task_dropout: Share of training queries shown without their task, so that an unknown task is no surprise.
+        rank: Width of LLM states.
+        hidden: Width of query states.
+        dropout: On query states.
+        relations: Which relations carry messages.
+        edge_attributes: Whether outcomes are on the edges; without them an edge only says that it is there.
+        terms: Which terms the decoder adds up.
+        loss: ``soft``, ``one_hot``, ``listwise`` or ``regression``.
+        cost_weight: Of the loss of the log-amount of output.
+        epochs: See `graphrouter.training.Schedule`, like the next four.
+    """
+
+    neighbours: int = 200
+    scales: list[float] = field(default_factory=lambda: [60.0, 25.0, 10.0, 3.0])
+    same_task_weight: float = 2.0
+    task_strength: float = 10.0
+    folds: int = 10
+    members: int = 4
+    bootstrap: bool = False
+    caution: float = 1.0
+    task_dropout: float = 0.1
+    rank: int = 8
+    hidden: int = 32
+    dropout: float = 0.7
+    relations: list[str] = field(default_factory=lambda: list(RELATIONS))
+    edge_attributes: bool = True
+    terms: list[str] = field(default_factory=lambda: list(TERMS))
+    loss: str = "soft"
+    cost_weight: float = 0.1
+    epochs: int = 60
+    patience: int = 8
+    batch_size: int = 256
+    learning_rate: float = 1e-3
+    weight_decay: float = 0.05
+
+    source: ClassVar[str] = "this project; GraphRouter (arXiv:2410.03834) for the graph of queries, tasks and LLMs"
+    parts: ClassVar[dict[str, Any]] = {"amounts_": Amounts, "graph_": OutcomeGraph}
+    search_space: ClassVar[tuple[dict[str, Any], ...]] = ({},)
+
+    def fit(self, train: RoutingData, validation: RoutingData) -> Self:
+        """Learn from the training split; validation stops early."""
+        self._check()
+        device = pick_device(self.run.device)
+        train, validation = train.sorted(), validation.sorted()
+        self.amounts_ = Amounts().fit(train)
+        self.graph_ = self._outcome_graph(train).to(device)
+        inputs, history = fold_inputs(self.graph_, min(self.folds, len(train.queries)))
+        torch.manual_seed(self.seed)
+        self.sizes_ = self._sizes(inputs, history)
+        self.module_ = self.build(**self.sizes_).to(device)
+        self._train(train, validation, inputs, history)
+        with torch.inference_mode():
+            log_amount = self.module_(inputs.take(slice(0, len(train.queries))), history)[1]
+        self.amounts_.calibrate(log_amount.cpu().numpy(), train)
+        self.module_ = self.module_.cpu()
+        self.graph_ = self.graph_.to(torch.device("cpu"))
+        return self
+
+    def _check(self) -> None:
+        if self.loss not in LOSSES:
+            raise UserError(
+                f"gnn.loss must be one of {', '.join(LOSSES)}, but is {self.loss!r}{suggest(self.loss, list(LOSSES))}"
+            )
+        for name, given, known in (("relations", self.relations, RELATIONS), ("terms", self.terms, TERMS)):
+            for word in given:
+                if word not in known:
+                    raise UserError(
+                        f"gnn.{name} must be among {', '.join(known)}, but has {word!r}{suggest(word, known)}"
+                    )
+
+    def _outcome_graph(self, train: RoutingData) -> OutcomeGraph:
+        return OutcomeGraph(
+            neighbours=self.neighbours,
+            scales=tuple(self.scales),
+            same_task_weight=self.same_task_weight,
+            task_strength=self.task_strength,
+            relations=tuple(self.relations),
+            edge_attributes=self.edge_attributes,
+        ).fit(train, self.amounts_.log_amount(train))
+
+    def _sizes(self, inputs: EdgeInputs, history: Tensor) -> dict[str, Any]:
+        return {
+            "inputs": inputs.x.shape[1],
+            "llms": inputs.prior.shape[1],
+            "tasks": len(self.graph_.tasks_),
+            "scales": len(self.scales),
+            "members": self.members,
+            "rank": self.rank,
+            "hidden": self.hidden,
+            "dropout": self.dropout,
+            "history": history.shape[2],
+            "terms": list(self.terms),
+            "llm_to_query": "rev_answered_by" in self.relations,
+        }
+
+    def build(self, **sizes: Any) -> EdgeDecoder:
+        """Make the decoder."""
+        return EdgeDecoder(**sizes)
+
+    def _train(self, train: RoutingData, validation: RoutingData, inputs: EdgeInputs, history: Tensor) -> None:
+        device, rows, module = history.device, len(train.queries), self.module_
+        target, seen = _outcomes(train, device)
+        amount = torch.as_tensor(self.amounts_.log_amount(train), dtype=torch.float32, device=device)
+        shares = self._member_weights(rows).to(device)
+        loss = LOSSES[self.loss]
+
+        def batch_loss(batch: Tensor) -> Tensor:
+            hidden_task = torch.rand(len(batch), device=device) < self.task_dropout
+            logits, log_amount = module(inputs.take(batch + rows * hidden_task), history)
+            quality_loss = loss(logits, target[batch], seen[batch] * shares[:, batch, None])
+            known = ~torch.isnan(amount[batch])
+            if not known.any():
+                return quality_loss
+            error = torch.nn.functional.smooth_l1_loss(log_amount[known], amount[batch][known])
+            return quality_loss + self.cost_weight * error
+
+        later = self.graph_.inputs(validation.queries)
+        whole = self.graph_.history
+        later_target, later_seen = _outcomes(validation, device)
+
+        def validate() -> float:
+            quality = torch.sigmoid(module(later, whole)[0]).mean(dim=0).clamp(*QUALITY_RANGE)
+            return soft_loss(quality, later_target, later_seen)
+
+        fast = module.fast_parameters()
+        slow = [weight for weight in module.parameters() if all(weight is not other for other in fast)]
+        groups = [{"params": fast, "lr": 3 * self.learning_rate, "weight_decay": 0.0}, {"params": slow}]
+        schedule = Schedule(self.epochs, self.patience, self.batch_size, self.learning_rate, self.weight_decay)
+        fit_module(
+            module,
+            batch_loss,
+            rows,
+            validate,
+            schedule,
+            seed=self.seed,
+            run=self.run,
+            label=self.name,
+            parameter_groups=groups,
+        )
+
+    def _member_weights(self, rows: int) -> Tensor:
+        """Return [E, Q]: Bayesian bootstrap, an exponential weight for every member and query."""
+        if not self.bootstrap:
+            return torch.ones(self.members, rows)
+        random = np.random.default_rng([self.seed, 7])
+        return torch.as_tensor(random.exponential(size=(self.members, rows)), dtype=torch.float32)
+
+    def _members(self, queries: Queries) -> tuple[Array, Array]:
+        """Return the members' qualities [E, Q, M] and the expected cost [Q, M]."""
+        with torch.inference_mode():
+            logits, log_amount = self.module_(self.graph_.inputs(queries), self.graph_.history)
+            quality = torch.sigmoid(logits).clamp(*QUALITY_RANGE)
+        return quality.numpy(), self.amounts_.cost(queries, log_amount.numpy())
+
+    def predict(self, queries: Queries) -> Prediction:
+        """Predict the mean over the ensemble."""
+        quality, cost = self._members(queries)
+        return Prediction(quality.mean(axis=0), cost)
+
+    def utility(self, queries: Queries, scenario: Scenario, cost_scale: float) -> Array:
+        """Return the reward of the quality less ``caution`` standard deviations over the ensemble."""
+        quality, cost = self._members(queries)
+        wary = quality.mean(axis=0) - self.caution * quality.std(axis=0)
+        return scenario.reward(wary.astype(np.float64), cost, cost_scale)
+
+
+def soft_loss(quality: Tensor, target: Tensor, seen: Tensor) -> float:
+    """Return the mean negative log-likelihood of the observed edges."""
+    losses = -(target * quality.log() + (1 - target) * torch.log1p(-quality)) * seen
+    return float(losses.sum() / seen.sum())
+
+
+def _outcomes(data: RoutingData, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Return performance [Q, M], 0 where missing, and how many draws it is the mean of."""
+    performance = np.where(data.observed, data.performance, 0).astype(np.float32)
+    return torch.as_tensor(performance, device=device), torch.as_tensor(data.draws, dtype=torch.float32, device=device)

@@ -1,0 +1,176 @@
+"""The graph of the training outcomes, and what it tells of a query."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from graphrouter.dataset import LLMs, Queries, RoutingData
+from graphrouter.graph import attach, build_graph
+from graphrouter.nn.edge_decoder import EdgeInputs
+from graphrouter.nn.edge_messages import OutcomeMessages
+
+Array = np.ndarray
+VECTOR_LENGTH = 5.0
+"""What query vectors are scaled to, so that the decoder's first layer sees inputs of about one."""
+STATE = ("performance", "draws")
+QUERY_STATE = ("vectors", "chars", "groups", "tasks", "ids")
+
+
+@dataclass(eq=False)
+class OutcomeGraph:
+    """Builds the graph of a training split, settles it, and computes the inputs of the decoder for queries.
+
+    Attributes:
+        neighbours, scales, same_task_weight, task_strength, relations, edge_attributes: As in `GNN`.
+    """
+
+    neighbours: int
+    scales: tuple[float, ...]
+    same_task_weight: float
+    task_strength: float
+    relations: tuple[str, ...]
+    edge_attributes: bool
+
+    def fit(self, data: RoutingData, log_amount: Array) -> Self:
+        """Take in the outcomes.
+
+        Args:
+            data: Q queries; all their outcomes become messages.
+            log_amount: [Q, M], NaN where not known.
+        """
+        self.data_, self.log_amount_ = data, log_amount
+        self.tasks_ = sorted({task for task in data.queries.tasks if task is not None})
+        length = np.log1p(data.queries.chars)
+        self.length_ = (float(length.mean()), float(length.std()) or 1.0)
+        self.device_ = torch.device("cpu")
+        return self._settle()
+
+    def to(self, device: torch.device) -> Self:
+        """Move to a device."""
+        self.device_ = device
+        return self._settle()
+
+    def _settle(self) -> Self:
+        self.messages = OutcomeMessages(
+            self.scales,
+            self.same_task_weight,
+            self.task_strength,
+            use_tasks="belongs_to" in self.relations,
+            use_neighbours="similar_to" in self.relations,
+            use_history="answered_by" in self.relations,
+        )
+        performance = self.data_.performance
+        if not self.edge_attributes:
+            performance = np.where(self.data_.observed, np.float32(np.nanmean(performance)), np.nan)
+        weight = self.data_.draws / max(self.data_.draws[self.data_.observed].mean(), 1e-9)
+        outcomes = {"performance": performance, "log_amount": self.log_amount_, "weight": weight}
+        self.graph = build_graph(self.data_, self.tasks_, outcomes, self.device_)
+        self.settled = self.messages.settle(self.graph)
+        return self
+
+    @property
+    def history(self) -> Tensor:
+        """[1, M, D], the LLMs' history."""
+        return self.settled.history[None]
+
+    def inputs(self, queries: Queries) -> EdgeInputs:
+        """Return what the decoder reads of B queries, each on its own."""
+        joined = attach(self.graph, queries, self.tasks_, self.neighbours)
+        prior, residual = self.messages(self.settled, joined)
+        new = joined["new_query"]
+        unit = torch.nn.functional.normalize(new.x, dim=1)
+        length = torch.as_tensor(
+            (np.log1p(queries.chars) - self.length_[0]) / self.length_[1], device=self.device_
+        ).clamp(-3, 3)
+        x = torch.cat([VECTOR_LENGTH * unit, length[:, None], length[:, None] ** 2], dim=1)
+        return EdgeInputs(x, new.task, torch.zeros_like(new.task), prior[0], residual[0], prior[1], residual[1])
+
+    def without(self, rows: Array) -> OutcomeGraph:
+        """Return the graph of the other queries; tasks keep their positions."""
+        keep = np.ones(len(self.data_.queries), dtype=bool)
+        keep[rows] = False
+        other = OutcomeGraph(
+            self.neighbours,
+            self.scales,
+            self.same_task_weight,
+            self.task_strength,
+            self.relations,
+            self.edge_attributes,
+        )
+        other.data_, other.log_amount_ = self.data_.take(np.flatnonzero(keep)), self.log_amount_[keep]
+        other.tasks_, other.length_, other.device_ = self.tasks_, self.length_, self.device_
+        return other._settle()
+
+    def get_state(self) -> dict[str, Any]:
+        """Return the hyperparameters and the outcomes."""
+        queries, llms = self.data_.queries, self.data_.llms
+        return {
+            "settings": {name: _plain(getattr(self, name)) for name in self.__dataclass_fields__},
+            "queries": {name: _plain(getattr(queries, name)) for name in QUERY_STATE},
+            "llms": {"names": list(llms.names), "vectors": llms.vectors},
+            "cells": {name: getattr(self.data_, name) for name in STATE},
+            "log_amount": self.log_amount_,
+            "tasks": self.tasks_,
+            "length": list(self.length_),
+        }
+
+    @classmethod
+    def from_state(cls, state: dict[str, Any]) -> Self:
+        """Rebuild from `get_state`."""
+        settings = {
+            name: tuple(value) if isinstance(value, list) else value for name, value in state["settings"].items()
+        }
+        queries = state["queries"]
+        names = {name: np.array(queries[name], dtype=object) for name in ("tasks", "ids")}
+        nothing = np.full(len(state["llms"]["names"]), np.nan)
+        llms = LLMs(tuple(state["llms"]["names"]), nothing, nothing, nothing, state["llms"]["vectors"])
+        cells = state["cells"]
+        unknown = np.full_like(cells["performance"], np.nan)
+        data = RoutingData(
+            Queries(**{**queries, **names}), llms, cells["performance"], cells["draws"], unknown, unknown, unknown
+        )
+        graph = cls(**settings)
+        graph.data_, graph.log_amount_, graph.tasks_ = data, state["log_amount"], list(state["tasks"])
+        graph.length_, graph.device_ = (state["length"][0], state["length"][1]), torch.device("cpu")
+        return graph._settle()
+
+
+def fold_inputs(graph: OutcomeGraph, folds: int) -> tuple[EdgeInputs, Tensor]:
+    """Return the decoder's inputs for the training queries, from graphs without their fold.
+
+    Returns:
+        Inputs [2Q, ...]: the Q training queries with their task, and again without; and history [F, M, D].
+    """
+    queries = graph.data_.queries
+    fold_of = _folds(queries.groups, folds)
+    rows_of = [np.flatnonzero(fold_of == fold) for fold in range(folds)]
+    parts: tuple[list[EdgeInputs], list[EdgeInputs]] = ([], [])
+    history = []
+    for fold, rows in enumerate(rows_of):
+        others = graph.without(rows)
+        history.append(others.settled.history)
+        known = queries.take(rows)
+        unknown = Queries(known.ids, np.full(len(rows), None, dtype=object), known.chars, known.vectors, known.groups)
+        for part, shown in zip(parts, (known, unknown), strict=True):
+            part.append(others.inputs(shown)._replace(fold=torch.full((len(rows),), fold, device=graph.device_)))
+    order = torch.as_tensor(np.argsort(np.concatenate(rows_of)), device=graph.device_)
+    joined = [EdgeInputs(*(torch.cat(tensors)[order] for tensors in zip(*part, strict=True))) for part in parts]
+    return EdgeInputs(*(torch.cat(pair) for pair in zip(*joined, strict=True))), torch.stack(history)
+
+
+def _folds(groups: Array, folds: int) -> Array:
+    """Return the fold of each query: equal wording shares one, sizes are even, and row order has no say."""
+    unique, position = np.unique(groups, return_inverse=True)
+    del unique
+    return position % folds
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return list(value)
+    return value.tolist() if isinstance(value, np.ndarray) and value.dtype == object else value
