@@ -1,0 +1,150 @@
+"""How long the published GraphRouter takes to its own best validation reward, and the GNN router to the same reward.
+
+Both are trained in one process, one after the other, on the same split with the same threads. The published router
+is trained with its published settings, and with those that reached its best reward soonest in trials.
+"""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from common import describe, limit_threads, load_average, machine, parser, run, table, write_json
+
+from graphrouter.cli.options import names, open_log
+from graphrouter.errors import UserError
+from graphrouter.scenario import Scenario, find_scenario
+
+if TYPE_CHECKING:
+    from learning_curves import Curve, Point
+
+    from graphrouter.log import LLMLog
+
+SETTINGS: dict[str, dict[str, Any]] = {"published": {}, "tuned": {"hidden": 32, "learning_rate": 1e-2}}
+TARGET = 20.0
+MARGINS = (0.0, 0.005, 0.01)
+"""Below the published router's best reward: a maximum over hundreds of noisy epochs may come late by luck."""
+MARKS = (1, 3, 10, 30, 100, 300, 1000)
+"""Epochs of the published router that are printed."""
+
+
+def options() -> argparse.Namespace:
+    """Parse the command line."""
+    made = parser(__doc__.splitlines()[0])
+    made.add_argument("--scenarios", default="performance_first", help="names with commas (default: %(default)s)")
+    made.add_argument("--settings", default=",".join(SETTINGS), help="of the published router (default: %(default)s)")
+    made.add_argument("--epochs", type=int, help="of the published router, for a quick run (default: its 1,000)")
+    made.add_argument("--patience", type=int, help="stop the published router after so many epochs without a gain")
+    made.add_argument("--repeats", type=int, default=3, help="timings of each GNN training (default: 3)")
+    made.add_argument("--estimate-cost", action="store_true", help="estimate costs that the log lacks")
+    return made.parse_args()
+
+
+def check(args: argparse.Namespace, log: LLMLog) -> tuple[list[Scenario], list[str]]:
+    """Return the scenarios and the settings that are asked for.
+
+    Raises:
+        UserError: If one is not known, or the log has no cost for a scenario, or a number is not positive.
+    """
+    scenarios, settings = [find_scenario(name) for name in names(args.scenarios)], names(args.settings)
+    for scenario in scenarios:
+        if scenario.target != "performance":
+            raise UserError(f"--scenarios must be those of performance, but {scenario.name} is not")
+        if scenario.beta and (np.isnan(log.cells("cost")) & (log.cells("draws") > 0)).any():
+            raise UserError(f"{log.name} must have costs for {scenario.name}, but has not; add --estimate-cost")
+    if unknown := set(settings) - set(SETTINGS):
+        raise UserError(f"--settings must be among {', '.join(SETTINGS)}, but one is {min(unknown)!r}")
+    if min(args.repeats, args.epochs or 1, args.patience or 1) < 1:
+        raise UserError("--repeats, --epochs and --patience must be 1 or more")
+    return scenarios, settings
+
+
+def race(args: argparse.Namespace, log: LLMLog, scenarios: list[Scenario], settings: list[str]) -> dict[str, Any]:
+    """Train both routers; return what is to be printed and kept."""
+    # torch reads the number of threads when it is imported.
+    from data import about, load_parts, make_encoder
+    from learning_curves import gnn_curves, published_curves
+
+    from graphrouter.splits import by_query
+
+    encoder = make_encoder(log, args.encoder)
+    parts = load_parts(log, encoder, args.seed)
+    cuts = {key: value for key in ("epochs", "patience") if (value := getattr(args, key))}
+    published = {name: published_curves(parts, scenarios, args.seed, {**SETTINGS[name], **cuts}) for name in settings}
+    rewards = [max(published[name][number].best.reward for name in settings) for number in range(len(scenarios))]
+    curves, default = gnn_curves(parts, scenarios, args.seed, rewards, args.repeats)
+    entries = [
+        entry(name, scenario.name, published[name][number], curves[number], default[number])
+        for number, scenario in enumerate(scenarios)
+        for name in settings
+    ]
+    return {"data": about(log, by_query(log, args.seed), encoder, args.seed), "cuts": cuts, "entries": entries}
+
+
+def entry(setting: str, scenario: str, published: Curve, gnn: Curve, default: Point) -> dict[str, Any]:
+    """Return the times of both routers to the published one's best reward and to a little less."""
+    reached = []
+    for margin in MARGINS:
+        reward = published.best.reward - margin
+        theirs, ours = published.reach(reward), gnn.reach(reward) or (default if default.reward >= reward else None)
+        assert theirs is not None
+        reached.append(
+            {
+                "margin": margin,
+                "reward": reward,
+                "published": asdict(theirs),
+                "gnn": asdict(ours) if ours else None,
+                "ratio": theirs.seconds / ours.seconds if ours else None,
+            }
+        )
+    kept = {"published": asdict(published), "gnn": asdict(gnn), "gnn_default": asdict(default)}
+    return {"setting": setting, "scenario": scenario, "target_ratio": TARGET, "reached": reached, **kept}
+
+
+def print_entry(one: dict[str, Any]) -> None:
+    """Print the key points of both curves, and the times to the same reward."""
+    published, gnn, default = one["published"]["points"], one["gnn"]["points"], one["gnn_default"]
+    last = published[-1]["epochs"]
+    print(f"\n{one['scenario']}, published GraphRouter, {one['setting']} settings {SETTINGS[one['setting']] or ''}")
+    best = max(point["reward"] for point in published)
+    shown = [point for point in published if point["epochs"] in (*MARKS, last) or point["reward"] == best]
+    rows = [("published GraphRouter", point) for point in shown]
+    rows += [("gnn", point) for point in gnn] + [("gnn, default training", default)]
+    cells = [[name, str(p["epochs"]), f"{p['seconds']:.2f}", f"{p['reward']:.4f}"] for name, p in rows]
+    print(table(["", "epochs", "seconds", "validation reward"], cells))
+    busy = f"{one['published']['busy']:.2f} and {one['gnn']['busy']:.2f}"
+    print(f"CPU seconds per wall second, published and gnn: {busy}\n")
+    head = ["validation reward", "published, s", "gnn, s", "times less", "target", "met"]
+    print(table(head, [reached_cells(reached) for reached in one["reached"]]))
+
+
+def reached_cells(reached: dict[str, Any]) -> list[str]:
+    """Return a row as text; only the best reward itself has a target."""
+    margin, gnn, ratio = reached["margin"], reached["gnn"], reached["ratio"]
+    name = f"{reached['reward']:.4f}, " + (f"its best less {margin:g}" if margin else "its best")
+    ours = [f"{gnn['seconds']:.2f}", f"{ratio:.1f}"] if gnn else ["not reached", "-"]
+    goal = ["", ""] if margin else [f">= {TARGET:g}", "yes" if ratio and ratio >= TARGET else "no"]
+    return [name, f"{reached['published']['seconds']:.2f}", *ours, *goal]
+
+
+def main() -> None:
+    """Measure and print."""
+    args = options()
+    limit_threads(args.threads)
+    log = open_log(args.log, args.estimate_cost, None)
+    scenarios, settings = check(args, log)
+    result = machine(args.threads)
+    result |= race(args, log, scenarios, settings)
+    result["load_average_after"] = load_average()
+    print(describe(result))
+    if result["cuts"]:
+        print(f"the published router was cut short: {result['cuts']}")
+    for one in result["entries"]:
+        print_entry(one)
+    write_json(args.out, result)
+
+
+if __name__ == "__main__":
+    run(main)
