@@ -94,7 +94,7 @@ def fit_module(
     optimiser = torch.optim.AdamW(
         parameter_groups or module.parameters(), lr=schedule.learning_rate, weight_decay=schedule.weight_decay
     )
-    steps = schedule.epochs * -(-rows // schedule.batch_size)
+    steps = max(schedule.epochs * -(-rows // schedule.batch_size), 1)
     pace = torch.optim.lr_scheduler.LambdaLR(
         optimiser, lambda step: 0.55 + 0.45 * math.cos(math.pi * min(step / steps, 1))
     )

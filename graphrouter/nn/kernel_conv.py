@@ -51,8 +51,12 @@ class KernelConv(MessagePassing):
         for scale in self.scales:
             weight = ((scale * (cosine - top)).exp() - (scale * floor).exp()) * boost
             adjacency = _csr(pointers, edge_index[0], weight, (targets, len(x)))
-            sums.append(self.propagate(adjacency, x=(x, None)))
+            sums.append(self.propagate(adjacency, x=(x, None), edge_weight=weight))
         return torch.stack(sums, dim=1)
+
+    def message(self, x_j: Tensor, edge_weight: Tensor) -> Tensor:
+        """Weigh a neighbour's features; used where PyG does not fuse the two steps, as in its explainers."""
+        return edge_weight[:, None] * x_j
 
     def message_and_aggregate(self, edge_index: Tensor, x: tuple[Tensor, None]) -> Tensor:
         """Multiply the sparse adjacency [B, N] with the features."""

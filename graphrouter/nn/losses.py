@@ -8,6 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+TINY = 1e-12
+
 
 def soft(logits: Tensor, target: Tensor, weight: Tensor) -> Tensor:
     """Cross-entropy with performance as a probability; right for graded performance too.
@@ -18,10 +20,10 @@ def soft(logits: Tensor, target: Tensor, weight: Tensor) -> Tensor:
         weight: [E, B, M], 0 where missing.
 
     Returns:
-        Scalar, the weighted mean over edges.
+        Scalar, the weighted mean over edges; 0 where the batch has no outcome.
     """
     losses = functional.binary_cross_entropy_with_logits(logits, target.expand_as(logits), reduction="none")
-    return (losses * weight).sum() / weight.sum()
+    return _mean(losses, weight)
 
 
 def one_hot(logits: Tensor, target: Tensor, weight: Tensor) -> Tensor:
@@ -45,7 +47,11 @@ def listwise(logits: Tensor, target: Tensor, weight: Tensor) -> Tensor:
 
 def regression(logits: Tensor, target: Tensor, weight: Tensor) -> Tensor:
     """Squared error of the probability."""
-    return (((torch.sigmoid(logits) - target) ** 2) * weight).sum() / weight.sum()
+    return _mean((torch.sigmoid(logits) - target) ** 2, weight)
+
+
+def _mean(losses: Tensor, weight: Tensor) -> Tensor:
+    return (losses * weight).sum() / weight.sum().clamp(min=TINY)
 
 
 LOSSES: dict[str, Callable[[Tensor, Tensor, Tensor], Tensor]] = {
