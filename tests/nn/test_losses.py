@@ -94,7 +94,3 @@ def test_members_are_averaged_and_weighed_on_their_own(name):
 def test_the_right_order_costs_less_than_the_wrong_one(name):
     right = torch.tensor([[[3.0, -1.0, -3.0], [3.0, 3.0, -3.0]]])
     assert LOSSES[name](right, TARGET, WEIGHT) < LOSSES[name](-right, TARGET, WEIGHT)
-
-
-def test_losses_are_found_by_name():
-    assert LOSSES == {"soft": soft, "one_hot": one_hot, "listwise": listwise, "regression": regression}
