@@ -32,7 +32,7 @@ class Queries:
     def __len__(self) -> int:
         return len(self.ids)
 
-    def take(self, rows: Array) -> Queries:
+    def take(self, rows: Array | slice) -> Queries:
         """Return these rows only."""
         return Queries(*(getattr(self, field.name)[rows] for field in fields(self)))
 

@@ -16,6 +16,8 @@ from graphrouter.nn.task_mean_conv import TaskMeanConv
 NEIGHBOUR_STRENGTH = 3.0
 """How many neighbours, by kernel weight, zero counts as: a message from few is shrunk."""
 HISTORY_STRENGTH = 20.0
+HISTORY_LENGTH = 10.0
+"""Brings the history of an LLM, a mean of unit vectors times small residuals, to about one."""
 
 
 class EdgeMessages(NamedTuple):

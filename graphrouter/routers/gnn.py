@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Self
 
@@ -21,6 +22,7 @@ from graphrouter.training import Schedule, fit_module, pick_device
 
 Array = np.ndarray
 QUALITY_RANGE = (1e-4, 1 - 1e-4)
+CHUNK = 4096
 RELATIONS = ("belongs_to", "similar_to", "answered_by", "rev_answered_by")
 
 
@@ -62,13 +64,13 @@ class GNN(Router):
     same_task_weight: float = 2.0
     task_strength: float = 10.0
     folds: int = 10
-    members: int = 4
-    bootstrap: bool = False
+    members: int = 8
+    bootstrap: bool = True
     caution: float = 1.0
     task_dropout: float = 0.1
     rank: int = 8
     hidden: int = 32
-    dropout: float = 0.7
+    dropout: float = 0.5
     relations: list[str] = field(default_factory=lambda: list(RELATIONS))
     edge_attributes: bool = True
     terms: list[str] = field(default_factory=lambda: list(TERMS))
@@ -82,7 +84,12 @@ class GNN(Router):
 
     source: ClassVar[str] = "this project; GraphRouter (arXiv:2410.03834) for the graph of queries, tasks and LLMs"
     parts: ClassVar[dict[str, Any]] = {"amounts_": Amounts, "graph_": OutcomeGraph}
-    search_space: ClassVar[tuple[dict[str, Any], ...]] = ({},)
+    search_space: ClassVar[tuple[dict[str, Any], ...]] = (
+        {},
+        {"dropout": 0.7},
+        {"dropout": 0.5, "hidden": 64, "rank": 16},
+        {"dropout": 0.3, "hidden": 64, "rank": 16},
+    )
 
     def fit(self, train: RoutingData, validation: RoutingData) -> Self:
         """Learn from the training split; validation stops early."""
@@ -193,11 +200,25 @@ class GNN(Router):
         return torch.as_tensor(random.exponential(size=(self.members, rows)), dtype=torch.float32)
 
     def _members(self, queries: Queries) -> tuple[Array, Array]:
-        """Return the members' qualities [E, Q, M] and the expected cost [Q, M]."""
+        """Return the members' qualities [E, Q, M] and the expected cost [Q, M].
+
+        The last answer is kept: a decision asks for the prediction and for the utilities of the same queries.
+        """
+        last = vars(self).get("last")
+        if last is None or last[0]() is not queries or last[1] is not self.module_:
+            last = (weakref.ref(queries), self.module_, self._decode(queries))
+            self.last = last
+        return last[2]
+
+    def _decode(self, queries: Queries) -> tuple[Array, Array]:
+        qualities, log_amounts = [], []
         with torch.inference_mode():
-            logits, log_amount = self.module_(self.graph_.inputs(queries), self.graph_.history)
-            quality = torch.sigmoid(logits).clamp(*QUALITY_RANGE)
-        return quality.numpy(), self.amounts_.cost(queries, log_amount.numpy())
+            for start in range(0, max(len(queries), 1), CHUNK):
+                part = queries.take(slice(start, start + CHUNK))
+                logits, log_amount = self.module_(self.graph_.inputs(part), self.graph_.history)
+                qualities.append(torch.sigmoid(logits).clamp(*QUALITY_RANGE).numpy())
+                log_amounts.append(log_amount.numpy())
+        return np.concatenate(qualities, axis=1), self.amounts_.cost(queries, np.concatenate(log_amounts))
 
     def predict(self, queries: Queries) -> Prediction:
         """Predict the mean over the ensemble."""

@@ -73,10 +73,10 @@ class GraphRouter(Router):
     search_space: ClassVar[tuple[dict[str, Any], ...]] = (
         {},
         {"learning_rate": 1e-3, "patience": 200},
-        {"learning_rate": 3e-3, "patience": 100},
-        {"learning_rate": 1e-2, "patience": 100},
-        {"hidden": 32, "learning_rate": 1e-3, "patience": 100},
         {"hidden": 32, "learning_rate": 1e-2, "patience": 100},
+        {"learning_rate": 1e-2, "patience": 100},
+        {"learning_rate": 3e-3, "patience": 100},
+        {"hidden": 32, "learning_rate": 1e-3, "patience": 100},
     )
 
     def fit(self, train: RoutingData, validation: RoutingData) -> Self:

@@ -39,12 +39,15 @@ class OutcomeGraph:
     def fit(self, data: RoutingData, log_amount: Array) -> Self:
         """Take in the outcomes.
 
+        Where ``belongs_to`` is not among the relations, the graph has no tasks, so that nothing else tells them either.
+
         Args:
             data: Q queries; all their outcomes become messages.
             log_amount: [Q, M], NaN where not known.
         """
         self.data_, self.log_amount_ = data, log_amount
-        self.tasks_ = sorted({task for task in data.queries.tasks if task is not None})
+        known = {task for task in data.queries.tasks if task is not None}
+        self.tasks_ = sorted(known) if "belongs_to" in self.relations else []
         length = np.log1p(data.queries.chars)
         self.length_ = (float(length.mean()), float(length.std()) or 1.0)
         self.device_ = torch.device("cpu")
@@ -64,10 +67,11 @@ class OutcomeGraph:
             use_neighbours="similar_to" in self.relations,
             use_history="answered_by" in self.relations,
         )
-        performance = self.data_.performance
-        if not self.edge_attributes:
-            performance = np.where(self.data_.observed, np.float32(np.nanmean(performance)), np.nan)
-        weight = self.data_.draws / max(self.data_.draws[self.data_.observed].mean(), 1e-9)
+        performance, weight, observed = self.data_.performance, self.data_.draws, self.data_.observed
+        if observed.any():  # without the only wording that was ever answered, nothing is left
+            weight = weight / weight[observed].mean()
+            if not self.edge_attributes:
+                performance = np.where(observed, np.float32(np.nanmean(performance)), np.nan)
         outcomes = {"performance": performance, "log_amount": self.log_amount_, "weight": weight}
         self.graph = build_graph(self.data_, self.tasks_, outcomes, self.device_)
         self.settled = self.messages.settle(self.graph)
