@@ -48,6 +48,7 @@ class CompareConfig:
         scenarios: Names of scenarios. The default leaves out those that a log without cost cannot run.
         encoder: See `graphrouter.encoders.find_encoder`; None for the default of the log.
         tune_by: What chooses each router's setting on validation: ``nll``, ``reward`` or ``none``.
+        settings: At most so many settings of each router's search space are tried, the same number for every router.
         estimate_cost: Whether to estimate the cost of a log that has none, from characters and prices.
         prices: YAML with prices for the estimate; None for prices by size.
         hyperparameters: Of each router by name, where they differ from the router's own defaults.
@@ -58,6 +59,7 @@ class CompareConfig:
     scenarios: list[str] | None = None
     encoder: str | None = None
     tune_by: str = "nll"
+    settings: int = 6
     estimate_cost: bool = False
     prices: str | None = None
     hyperparameters: dict[str, Any] = dataclasses.field(default_factory=dict)
@@ -191,6 +193,7 @@ def _check_comparison(config: CompareConfig, where: str) -> None:
         "routers must name one router or more": bool(config.routers),
         "seeds must be 1 or more": config.seeds >= 1,
         f"tune_by must be {', '.join(TUNE_BY)}": config.tune_by in TUNE_BY,
+        "settings must be 1 or more": config.settings >= 1,
     }
     for rule, holds in rules.items():
         if not holds:

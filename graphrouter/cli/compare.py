@@ -93,6 +93,7 @@ def _run(config: CompareConfig, args: argparse.Namespace) -> None:
         scenarios=[find_scenario(name) for name in config.scenarios] if config.scenarios is not None else None,
         tune=config.tune_by != "none",
         tune_by="nll" if config.tune_by == "none" else config.tune_by,
+        settings=config.settings,
         run=run,
     )
     print(format_table(done))
