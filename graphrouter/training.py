@@ -65,6 +65,7 @@ def fit_module(
     run: RunOptions,
     label: str,
     parameter_groups: list[dict[str, Any]] | None = None,
+    settings: dict[str, Any] | None = None,
 ) -> list[dict[str, float]]:
     """Fit a module, and leave it with the weights of its best validation loss.
 
@@ -81,6 +82,7 @@ def fit_module(
         run: Progress, checkpoint and W&B.
         label: Shown beside the progress bar, and part of the checkpoint's fingerprint.
         parameter_groups: For the optimiser, where not all parameters share the schedule's pace.
+        settings: Hyperparameters that neither the schedule nor the weights show; part of the fingerprint.
 
     Returns:
         One dict per epoch: ``epoch, train_loss, validation_loss``.
@@ -104,7 +106,7 @@ def fit_module(
         "epoch": -1,
         "weights": _copy(module.state_dict()),
     }
-    fingerprint = _fingerprint(module, schedule, rows, seed, label)
+    fingerprint = _fingerprint(module, (asdict(schedule), rows, seed, label, settings), best["loss"])
     stateful = {"module": module, "optimiser": optimiser, "pace": pace}
     if run.checkpoint and run.checkpoint.exists():
         history, best = _resume(run.checkpoint, fingerprint, stateful, order)
@@ -162,9 +164,9 @@ def _copy(state: dict[str, Any]) -> dict[str, Any]:
     return copy.deepcopy({key: value.detach() if isinstance(value, Tensor) else value for key, value in state.items()})
 
 
-def _fingerprint(module: nn.Module, schedule: Schedule, rows: int, seed: int, label: str) -> str:
-    """Identify a run by its settings and its initial weights and buffers, and so by its data too."""
-    digest = hashlib.sha256(repr((asdict(schedule), rows, seed, label)).encode())
+def _fingerprint(module: nn.Module, settings: tuple[Any, ...], untrained_loss: float) -> str:
+    """Identify a run by its settings, its initial weights and buffers, and its data, by their loss under these."""
+    digest = hashlib.sha256(repr((*settings, f"{untrained_loss:.5g}")).encode())
     for key, value in sorted(module.state_dict().items()):
         digest.update(key.encode())
         digest.update(value.detach().cpu().contiguous().numpy().tobytes())

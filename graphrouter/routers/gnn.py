@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -52,7 +52,8 @@ class GNN(Router):
         hidden: Width of query states.
         dropout: On query states.
         relations: Which relations carry messages.
-        edge_attributes: Whether outcomes are on the edges; without them an edge only says that it is there.
+        edge_attributes: Whether performance is on the edges; without it an edge says that the LLM was asked, and how
+            long its answer was, but not how good.
         terms: Which terms the decoder adds up.
         loss: ``soft``, ``one_hot``, ``listwise`` or ``regression``.
         cost_weight: Of the loss of the log-amount of output.
@@ -92,7 +93,11 @@ class GNN(Router):
     )
 
     def fit(self, train: RoutingData, validation: RoutingData) -> Self:
-        """Learn from the training split; validation stops early."""
+        """Learn from the training split; validation stops early.
+
+        Raises:
+            UserError: If a hyperparameter is out of range, or names no loss, relation or term.
+        """
         self._check()
         device = pick_device(self.run.device)
         train, validation = train.sorted(), validation.sorted()
@@ -111,6 +116,12 @@ class GNN(Router):
         return self
 
     def _check(self) -> None:
+        for name, least in (("neighbours", 1), ("folds", 2), ("members", 1)):
+            if getattr(self, name) < least:
+                raise UserError(f"gnn.{name} must be {least} or more, but is {getattr(self, name)}")
+        for name in ("scales", "terms"):
+            if not getattr(self, name):
+                raise UserError(f"gnn.{name} must not be empty; name one or more, or leave out the key for the default")
         if self.loss not in LOSSES:
             raise UserError(
                 f"gnn.loss must be one of {', '.join(LOSSES)}, but is {self.loss!r}{suggest(self.loss, list(LOSSES))}"
@@ -178,7 +189,10 @@ class GNN(Router):
 
         fast = module.fast_parameters()
         slow = [weight for weight in module.parameters() if all(weight is not other for other in fast)]
-        groups = [{"params": fast, "lr": 3 * self.learning_rate, "weight_decay": 0.0}, {"params": slow}]
+        groups: list[dict[str, Any]] = [
+            {"params": fast, "lr": 3 * self.learning_rate, "weight_decay": 0.0},
+            {"params": slow},
+        ]
         schedule = Schedule(self.epochs, self.patience, self.batch_size, self.learning_rate, self.weight_decay)
         fit_module(
             module,
@@ -190,6 +204,7 @@ class GNN(Router):
             run=self.run,
             label=self.name,
             parameter_groups=groups,
+            settings={one.name: getattr(self, one.name) for one in fields(self) if one.init},
         )
 
     def _member_weights(self, rows: int) -> Tensor:
