@@ -12,6 +12,8 @@ from torch.nn import functional
 TERMS = ("prior", "neighbours", "difficulty", "bilinear")
 PRIOR_RANGE = (0.01, 0.99)
 GATE = 0.1
+SMALLEST_AMOUNT = 0.02
+AMOUNT_RANGE = 2.0
 LOGIT_PER_RESIDUAL = 4.0
 """Slope of the logit at one half: turns a difference of probabilities into one of logits."""
 
@@ -25,8 +27,8 @@ class EdgeInputs(NamedTuple):
         fold: [B] int64, which history may be seen.
         prior: [B, M] expected performance.
         residual: [B, H, M] residual performance of the neighbours.
-        amount_prior: [B, M] expected log-amount of output.
-        amount_residual: [B, H, M] residual log-amount of the neighbours.
+        amount_prior: [B, M] expected amount of output, relative to the LLM's mean.
+        amount_residual: [B, H, M] residual amount of the neighbours.
     """
 
     x: Tensor
@@ -131,7 +133,7 @@ class EdgeDecoder(nn.Module):
             history: [F, M, D], the LLMs' history without each fold.
 
         Returns:
-            Logits [E, B, M] and expected log-amounts [B, M].
+            Logits [E, B, M] and logarithms of expected amounts [B, M].
         """
         residual = LOGIT_PER_RESIDUAL * batch.residual
         mean = residual.mean(dim=2)
@@ -168,5 +170,7 @@ class EdgeDecoder(nn.Module):
         return torch.einsum("ebr,ebmr->ebm", vector, states[:, fold])
 
     def _amount(self, batch: EdgeInputs) -> Tensor:
-        neighbours = torch.einsum("h,bhm->bm", self.amount_gate, batch.amount_residual)
-        return batch.amount_prior + neighbours + self.amount_bias + self.amount_query(batch.x)
+        prior = batch.amount_prior.clamp(min=SMALLEST_AMOUNT)
+        neighbours = torch.einsum("h,bhm->bm", self.amount_gate, batch.amount_residual) / prior
+        shift = neighbours + self.amount_bias + self.amount_query(batch.x)
+        return prior.log() + AMOUNT_RANGE * torch.tanh(shift / AMOUNT_RANGE)

@@ -21,7 +21,7 @@ HISTORY_LENGTH = 10.0
 
 
 class EdgeMessages(NamedTuple):
-    """What reaches the edges between B queries and M LLMs, for A = 2 attributes: performance and log-amount.
+    """What reaches the edges between B queries and M LLMs, for A = 2 attributes: performance and amount of output.
 
     Attributes:
         prior: [A, B, M] what the query's task expects of the LLM; with no known task, what its neighbours' tasks do.
@@ -87,7 +87,7 @@ class OutcomeMessages(nn.Module):
 
         Args:
             graph: From `graphrouter.graph.build_graph`; the last column of ``answered_by.edge_attr`` is the weight of
-                the edge; before it come its A = 2 attributes, performance and log-amount, NaN where missing.
+                the edge; before it come its A = 2 attributes, performance and amount of output, NaN where missing.
         """
         values, weights = _dense(graph)
         tasks = graph["task"].num_nodes

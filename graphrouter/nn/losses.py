@@ -54,6 +54,22 @@ def _mean(losses: Tensor, weight: Tensor) -> Tensor:
     return (losses * weight).sum() / weight.sum().clamp(min=TINY)
 
 
+def amount_loss(log_amount: Tensor, amount: Tensor) -> Tensor:
+    """Gamma deviance, whose best prediction is the mean amount, not its median as with an error of logarithms.
+
+    Args:
+        log_amount: [B, M], logarithms of expected amounts.
+        amount: [B, M], not negative, NaN where not known.
+
+    Returns:
+        Scalar, the mean of ``amount / expected + log expected`` over known amounts; 0 where none is known.
+    """
+    known = ~torch.isnan(amount)
+    if not known.any():
+        return log_amount.sum() * 0
+    return (amount[known] * torch.exp(-log_amount[known]) + log_amount[known]).mean()
+
+
 LOSSES: dict[str, Callable[[Tensor, Tensor, Tensor], Tensor]] = {
     loss.__name__: loss for loss in (soft, one_hot, listwise, regression)
 }

@@ -13,7 +13,7 @@ from torch import Tensor
 from graphrouter.dataset import Queries, RoutingData
 from graphrouter.errors import UserError, suggest
 from graphrouter.nn.edge_decoder import TERMS, EdgeDecoder, EdgeInputs
-from graphrouter.nn.losses import LOSSES
+from graphrouter.nn.losses import LOSSES, amount_loss
 from graphrouter.routers.amounts import Amounts
 from graphrouter.routers.base import Prediction, Router
 from graphrouter.routers.outcome_graph import OutcomeGraph, fold_inputs
@@ -56,7 +56,7 @@ class GNN(Router):
             long its answer was, but not how good.
         terms: Which terms the decoder adds up.
         loss: ``soft``, ``one_hot``, ``listwise`` or ``regression``.
-        cost_weight: Of the loss of the log-amount of output.
+        cost_weight: Of the loss of the amount of output.
         epochs: See `graphrouter.training.Schedule`, like the next four.
     """
 
@@ -141,7 +141,7 @@ class GNN(Router):
             task_strength=self.task_strength,
             relations=tuple(self.relations),
             edge_attributes=self.edge_attributes,
-        ).fit(train, self.amounts_.log_amount(train))
+        ).fit(train, self.amounts_.relative(train))
 
     def _sizes(self, inputs: EdgeInputs, history: Tensor) -> dict[str, Any]:
         return {
@@ -165,7 +165,7 @@ class GNN(Router):
     def _train(self, train: RoutingData, validation: RoutingData, inputs: EdgeInputs, history: Tensor) -> None:
         device, rows, module = history.device, len(train.queries), self.module_
         target, seen = _outcomes(train, device)
-        amount = torch.as_tensor(self.amounts_.log_amount(train), dtype=torch.float32, device=device)
+        amount = torch.as_tensor(self.amounts_.relative(train), device=device)
         shares = self._member_weights(rows).to(device)
         loss = LOSSES[self.loss]
 
@@ -173,11 +173,7 @@ class GNN(Router):
             hidden_task = torch.rand(len(batch), device=device) < self.task_dropout
             logits, log_amount = module(inputs.take(batch + rows * hidden_task), history)
             quality_loss = loss(logits, target[batch], seen[batch] * shares[:, batch, None])
-            known = ~torch.isnan(amount[batch])
-            if not known.any():
-                return quality_loss
-            error = torch.nn.functional.smooth_l1_loss(log_amount[known], amount[batch][known])
-            return quality_loss + self.cost_weight * error
+            return quality_loss + self.cost_weight * amount_loss(log_amount, amount[batch])
 
         later = self.graph_.inputs(validation.queries)
         whole = self.graph_.history

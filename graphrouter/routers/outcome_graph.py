@@ -36,16 +36,16 @@ class OutcomeGraph:
     relations: tuple[str, ...]
     edge_attributes: bool
 
-    def fit(self, data: RoutingData, log_amount: Array) -> Self:
+    def fit(self, data: RoutingData, amount: Array) -> Self:
         """Take in the outcomes.
 
         Where ``belongs_to`` is not among the relations, the graph has no tasks, so that nothing else tells them either.
 
         Args:
             data: Q queries; all their outcomes become messages.
-            log_amount: [Q, M], NaN where not known.
+            amount: [Q, M] relative to the LLM's mean, NaN where not known.
         """
-        self.data_, self.log_amount_ = data, log_amount
+        self.data_, self.amount_ = data, amount
         known = {task for task in data.queries.tasks if task is not None}
         self.tasks_ = sorted(known) if "belongs_to" in self.relations else []
         length = np.log1p(data.queries.chars)
@@ -72,7 +72,7 @@ class OutcomeGraph:
             weight = weight / weight[observed].mean()
             if not self.edge_attributes:
                 performance = np.where(observed, np.float32(np.nanmean(performance)), np.nan)
-        outcomes = {"performance": performance, "log_amount": self.log_amount_, "weight": weight}
+        outcomes = {"performance": performance, "amount": self.amount_, "weight": weight}
         self.graph = build_graph(self.data_, self.tasks_, outcomes, self.device_)
         self.settled = self.messages.settle(self.graph)
         return self
@@ -106,7 +106,7 @@ class OutcomeGraph:
             self.relations,
             self.edge_attributes,
         )
-        other.data_, other.log_amount_ = self.data_.take(np.flatnonzero(keep)), self.log_amount_[keep]
+        other.data_, other.amount_ = self.data_.take(np.flatnonzero(keep)), self.amount_[keep]
         other.tasks_, other.length_, other.device_ = self.tasks_, self.length_, self.device_
         return other._settle()
 
@@ -118,7 +118,7 @@ class OutcomeGraph:
             "queries": {name: _plain(getattr(queries, name)) for name in QUERY_STATE},
             "llms": {"names": list(llms.names), "vectors": llms.vectors},
             "cells": {name: getattr(self.data_, name) for name in STATE},
-            "log_amount": self.log_amount_,
+            "amount": self.amount_,
             "tasks": self.tasks_,
             "length": list(self.length_),
         }
@@ -139,7 +139,7 @@ class OutcomeGraph:
             Queries(**{**queries, **names}), llms, cells["performance"], cells["draws"], unknown, unknown, unknown
         )
         graph = cls(**settings)
-        graph.data_, graph.log_amount_, graph.tasks_ = data, state["log_amount"], list(state["tasks"])
+        graph.data_, graph.amount_, graph.tasks_ = data, state["amount"], list(state["tasks"])
         graph.length_, graph.device_ = (state["length"][0], state["length"][1]), torch.device("cpu")
         return graph._settle()
 
