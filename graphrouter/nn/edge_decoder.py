@@ -12,8 +12,10 @@ from torch.nn import functional
 TERMS = ("prior", "neighbours", "difficulty", "bilinear")
 PRIOR_RANGE = (0.01, 0.99)
 GATE = 0.1
+"""What the weights of the H kernel widths add up to before training."""
 SMALLEST_AMOUNT = 0.02
 AMOUNT_RANGE = 2.0
+"""How far, in logarithms, an amount can be from what the task expects."""
 LOGIT_PER_RESIDUAL = 4.0
 """Slope of the logit at one half: turns a difference of probabilities into one of logits."""
 
@@ -67,10 +69,17 @@ class EdgeDecoder(nn.Module):
                + \underbrace{s_m \Big(d_q + \sum_h c_h \bar r_{qh}\Big)}_{\text{difficulty}}
                + \underbrace{v_q \cdot (e_m + W h_m)}_{\text{bilinear}}
 
-    :math:`\mu` and :math:`r` are the messages over ``belongs_to`` and ``similar_to``, :math:`h_m` those over ``answered_by``,
-    :math:`\bar r` the mean over LLMs. The query's :math:`(a_q, g_q, d_q, v_q)` come from its vector, its task's state and,
-    over ``rev_answered_by``, the LLM states :math:`e_m` weighted by how the neighbours' outcomes differ. All of them start
-    at zero, so an untrained network predicts the shrunk messages: what it adds is earned by data.
+    :math:`\mu` and :math:`r` are the messages over ``belongs_to`` and ``similar_to`` (the latter as logits, by their slope at
+    one half), :math:`h_m` those over ``answered_by``, :math:`\bar r` the mean over LLMs. The query's
+    :math:`(a_q, g_q, d_q, v_q)` come from its vector, its task's state, :math:`\bar r_q` and, over ``rev_answered_by``, the LLM
+    states :math:`e_m` weighted by how the neighbours' outcomes differ. All of them start at zero, so an untrained network
+    predicts the shrunk messages: what it adds is earned by data.
+
+    The amount of output is told by all members together, from messages of its own, :math:`\mu'` and :math:`r'`:
+
+    .. math::
+        \log y_{qm} = \log \mu'_{tm} + \sigma\Big(\sum_h g'_h \, r'_{qhm} / \mu'_{tm} + b_m + u \cdot x_q\Big),
+        \qquad \sigma(z) = c \tanh(z / c)
 
     Args:
         inputs: D.

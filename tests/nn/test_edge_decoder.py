@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from graphrouter.nn import EdgeDecoder, EdgeInputs
-from graphrouter.nn.edge_decoder import GATE, LOGIT_PER_RESIDUAL, PRIOR_RANGE, TERMS
+from graphrouter.nn.edge_decoder import AMOUNT_RANGE, GATE, LOGIT_PER_RESIDUAL, PRIOR_RANGE, SMALLEST_AMOUNT, TERMS
 
 E, B, M, H, D, T, W = 3, 7, 5, 2, 6, 4, 8
 
@@ -33,7 +33,7 @@ def batch():
         fold=torch.tensor([0, 1, 0, 1, 1, 0, 0]),
         prior=uniform(B, M),
         residual=0.4 * uniform(B, H, M) - 0.2,
-        amount_prior=5 + uniform(B, M),
+        amount_prior=0.5 + uniform(B, M),
         amount_residual=uniform(B, H, M) - 0.5,
     )
 
@@ -55,13 +55,12 @@ def copy_of(module, **settings):
 
 
 def test_untrained_it_predicts_the_shrunk_messages(batch, history):
-    logits, amount = decoder(trained=False)(batch, history)
+    logits, _ = decoder(trained=False)(batch, history)
     residual = LOGIT_PER_RESIDUAL * batch.residual
     common = residual.mean(dim=2, keepdim=True)
     told = (GATE * (residual - common) + GATE * common).mean(dim=1)
     expected = torch.logit(batch.prior.clamp(*PRIOR_RANGE)) + told
     torch.testing.assert_close(logits, expected.expand(E, B, M))
-    torch.testing.assert_close(amount, batch.amount_prior + GATE * batch.amount_residual.mean(dim=1))
 
 
 def test_untrained_with_no_neighbours_it_predicts_the_prior(batch, history):
@@ -73,6 +72,39 @@ def test_a_prior_of_zero_or_one_is_not_taken_at_its_word(batch, history):
     certain = batch._replace(prior=(batch.prior > 0.5).float())
     for module in (decoder(trained=False), decoder()):
         assert torch.isfinite(logits_of(module, certain, history)).all()
+
+
+def test_untrained_the_amount_is_that_of_the_messages(batch, history):
+    _, log_amount = decoder(trained=False)(batch, history)
+    told = batch.amount_prior + GATE * batch.amount_residual.mean(dim=1)
+    torch.testing.assert_close(log_amount.exp(), told, rtol=0.01, atol=0)
+    _, alone = decoder(trained=False)(batch._replace(amount_residual=torch.zeros(B, H, M)), history)
+    torch.testing.assert_close(alone.exp(), batch.amount_prior)
+
+
+def test_an_amount_stays_within_reach_of_its_prior(batch, history):
+    module = decoder()
+    with torch.no_grad():
+        module.amount_bias += torch.tensor([-50.0, 50, 0, 0, 0])
+    for prior in (batch.amount_prior, torch.zeros(B, M)):
+        log_amount = module(batch._replace(amount_prior=prior), history)[1]
+        shift = log_amount - prior.clamp(min=SMALLEST_AMOUNT).log()
+        assert shift.abs().max() <= AMOUNT_RANGE + 1e-5
+        torch.testing.assert_close(shift[:, :2], torch.tensor([[-AMOUNT_RANGE, AMOUNT_RANGE]]).expand(B, 2))
+
+
+def test_the_amount_is_told_by_neighbours_llm_and_query(batch, history):
+    module = decoder()
+    before = module(batch, history)[1]
+    for changed in (
+        batch._replace(amount_residual=batch.amount_residual + 0.1),
+        batch._replace(x=batch.x + 0.1),
+        batch._replace(amount_prior=batch.amount_prior + 0.1),
+    ):
+        assert (module(changed, history)[1] != before).all()
+    with torch.no_grad():
+        module.amount_bias[1] += 0.1
+    assert ((module(batch, history)[1] != before) == (torch.arange(M) == 1)).all()
 
 
 def test_the_logit_is_the_sum_of_the_terms(batch, history):

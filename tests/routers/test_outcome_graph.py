@@ -28,8 +28,7 @@ def parts():
 def outcome_graph(data, **settings):
     defaults = {"neighbours": 20, "scales": (20.0, 4.0), "same_task_weight": 2.0, "task_strength": 5.0}
     defaults |= {"relations": RELATIONS, "edge_attributes": True}
-    log_amount = np.log(data.output_tokens)
-    return OutcomeGraph(**{**defaults, **settings}).fit(data, log_amount)
+    return OutcomeGraph(**{**defaults, **settings}).fit(data, data.output_tokens / 100)
 
 
 @pytest.fixture(scope="module")
