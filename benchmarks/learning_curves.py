@@ -6,24 +6,26 @@ Importing it imports torch, so limit the threads first.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from statistics import median
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 
 from graphrouter import metrics
 from graphrouter.dataset import RoutingData
+from graphrouter.routers import gnn
 from graphrouter.routers.base import Router
 from graphrouter.routers.gnn import GNN
 from graphrouter.routers.graphrouter import GraphRouter
 from graphrouter.run import RunOptions
 from graphrouter.scenario import Scenario, fit_cost_scale
+from graphrouter.training import fit_module
 
 Parts = dict[str, RoutingData]
-LADDER = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48)
-"""Epochs that the GNN router is trained for, each time from the start."""
+CPU = RunOptions(device="cpu")
 
 
 @dataclass(frozen=True)
@@ -43,14 +45,18 @@ class Point:
 
 @dataclass(frozen=True)
 class Curve:
-    """The points of one training, in order, and how much of the processor it got.
+    """One training, seen by one scenario.
 
     Attributes:
-        points: One per epoch of the published router, one per training of the GNN router.
-        busy: CPU seconds per wall second of all training; below the number of threads where the machine was shared.
+        points: One per epoch, in order.
+        total_seconds: Wall time of the whole ``fit``.
+        kept_reward: Of the router that came out of it.
+        busy: CPU seconds per wall second of ``fit``; below the number of threads where work is not parallel or others had the cores.
     """
 
     points: list[Point]
+    total_seconds: float
+    kept_reward: float
     busy: float
 
     @property
@@ -65,7 +71,10 @@ class Curve:
 
 def validation_reward(router: Router, data: RoutingData, scenario: Scenario, cost_scale: float) -> float:
     """Return the mean reward of what a router chooses among the LLMs with an outcome."""
-    choice = metrics.choose(router.utility(data.queries, scenario, cost_scale), data.performance)
+    queries = data.queries.take(
+        np.arange(len(data.queries))
+    )  # new ones: a router may keep its last answer, but its weights have moved
+    choice = metrics.choose(router.utility(queries, scenario, cost_scale), data.performance)
     return float(metrics.reward(choice, scenario.reward(data.performance, data.cost, cost_scale)))
 
 
@@ -73,69 +82,109 @@ def published_curves(parts: Parts, scenarios: Sequence[Scenario], seed: int, set
     """Train the published GraphRouter, one network for each scenario; return a curve for each.
 
     The clock starts when its graph is built. An epoch's time includes its look at the validation split, which
-    chooses the weights that are kept.
+    chooses the weights that are kept. The total is that of all its networks.
 
     Raises:
-        RuntimeError: If the reward of the router that is kept is not the best one of its curve: the two routers'
-            rewards would not be the same measure then.
+        RuntimeError: If the reward of the router that is kept is not the best one of its curve: the rewards of the
+            two routers would not be the same measure then.
     """
     names = list(dict.fromkeys(["performance_first", *(scenario.name for scenario in scenarios)]))
     router = GraphRouter(seed=seed, scenarios=names, **setting)
-    wall, busy = _fit(router, parts)
+    router.run = CPU
+    wall, busy = time.perf_counter(), time.process_time()
+    router.fit(parts["train"], parts["validation"])
+    wall, busy = time.perf_counter() - wall, time.process_time() - busy
     curves = []
     for scenario in scenarios:
         history = [one for one in router.history_ if one["scenario"] == scenario.name]
         points = [Point(one["epoch"] + 1, one["seconds"], one["validation_reward"]) for one in history]
-        curves.append(Curve(points, busy / wall))
         kept = validation_reward(router, parts["validation"], scenario, router.cost_scale_)
+        curves.append(Curve(points, wall, kept, busy / wall))
         if kept < curves[-1].best.reward - 1e-4:
             raise RuntimeError(f"the router that was kept has reward {kept}, its curve {curves[-1].best.reward}")
     return curves
 
 
-def gnn_curves(
-    parts: Parts, scenarios: Sequence[Scenario], seed: int, rewards: Sequence[float], repeats: int
-) -> tuple[list[Curve], list[Point]]:
-    """Train the GNN router for ever more epochs until it has these rewards, and then as it is trained by default.
+def gnn_curves(parts: Parts, scenarios: Sequence[Scenario], seed: int, repeats: int) -> list[Curve]:
+    """Train the GNN router by its defaults; one training serves all scenarios. Return a curve for each.
+
+    The clock starts with ``fit``, before the graph is built. Epoch 0 is before the first step: the messages alone
+    speak. The weights that are kept are chosen by the likelihood, not by the reward.
 
     Args:
         parts: Of the log.
-        scenarios: S of them; one training serves all.
+        scenarios: S of them.
         seed: Of the router.
-        rewards: S validation rewards to reach.
-        repeats: How often each training is timed; the median counts.
-
-    Returns:
-        A curve for each scenario, and for each the point of the default training. A point's seconds are those of a whole
-        ``fit`` from the start: graph, messages, training with its looks at the validation split, and calibration.
+        repeats: How often it is trained; every time is the median.
     """
-    rungs: list[list[Point]] = []
-    total = np.zeros(2)
-    for epochs in LADDER:
-        points, spent = _gnn_points(parts, scenarios, GNN(seed=seed, epochs=epochs), repeats)
-        rungs.append(points)
-        total += spent
-        reached = np.max([[point.reward for point in rung] for rung in rungs], axis=0)
-        if (reached >= np.array(rewards)).all():
-            break
-    default, _ = _gnn_points(parts, scenarios, GNN(seed=seed), 1)
-    wall, busy = total
-    return [Curve(list(points), busy / wall) for points in zip(*rungs, strict=True)], default
+    watches = [Watch(parts, scenarios, seed) for _ in range(repeats)]
+    curves = [watch.train() for watch in watches]
+    return [_median_of(same) for same in zip(*curves, strict=True)]
 
 
-def _gnn_points(
-    parts: Parts, scenarios: Sequence[Scenario], router: GNN, repeats: int
-) -> tuple[list[Point], np.ndarray]:
-    spent = np.array([_fit(router, parts) for _ in range(repeats)])
-    wall = median(spent[:, 0].tolist())
-    scale = fit_cost_scale(parts["train"].cost)
-    rewards = [validation_reward(router, parts["validation"], scenario, scale) for scenario in scenarios]
-    return [Point(router.epochs, wall, reward) for reward in rewards], spent.sum(axis=0)
+def _median_of(curves: Sequence[Curve]) -> Curve:
+    """Return the curve with the median of each time; the rewards are the same in all."""
+    times = [median(points) for points in zip(*([p.seconds for p in curve.points] for curve in curves), strict=True)]
+    points = [replace(point, seconds=at) for point, at in zip(curves[0].points, times, strict=True)]
+    total, busy = (median(getattr(curve, name) for curve in curves) for name in ("total_seconds", "busy"))
+    return Curve(points, total, curves[0].kept_reward, busy)
 
 
-def _fit(router: Router, parts: Parts) -> tuple[float, float]:
-    """Fit a router; return wall and CPU seconds."""
-    router.run = RunOptions(device="cpu")
-    wall, busy = time.perf_counter(), time.process_time()
-    router.fit(parts["train"], parts["validation"])
-    return time.perf_counter() - wall, time.process_time() - busy
+class Watch:
+    """Looks at a GNN router whenever it looks at the validation split; the clock stands still meanwhile.
+
+    Args:
+        parts: Of the log.
+        scenarios: S of them.
+        seed: Of the router.
+    """
+
+    def __init__(self, parts: Parts, scenarios: Sequence[Scenario], seed: int) -> None:
+        self.parts, self.scenarios, self.router = parts, scenarios, GNN(seed=seed)
+        self.router.run = CPU
+        self.cost_scale = fit_cost_scale(parts["train"].cost)
+        self.began = self.aside = 0.0
+        self.seconds: list[float] = []
+        self.rewards: list[list[float]] = []
+
+    def train(self) -> list[Curve]:
+        """Train, and return the S curves."""
+        self.began, busy = time.perf_counter(), time.process_time()
+        with patch.object(gnn, "fit_module", self._fit_module):
+            self.router.fit(self.parts["train"], self.parts["validation"])
+        wall = time.perf_counter() - self.began
+        share = (time.process_time() - busy) / wall
+        return [
+            Curve(
+                [
+                    Point(epochs, at, reward)
+                    for epochs, (at, reward) in enumerate(zip(self.seconds, column, strict=True))
+                ],
+                wall - self.aside,
+                kept,
+                share,
+            )
+            for column, kept in zip(zip(*self.rewards, strict=True), self._look(), strict=True)
+        ]
+
+    def _fit_module(
+        self, module: Any, batch_loss: Any, rows: int, validate: Callable[[], float], *rest: Any, **options: Any
+    ) -> Any:
+        """Stand in for `graphrouter.training.fit_module`, which validates before the first epoch and after each."""
+
+        def watched() -> float:
+            loss = validate()
+            stopped = time.perf_counter()
+            self.seconds.append(stopped - self.began - self.aside)
+            self.rewards.append(self._look())
+            self.aside += time.perf_counter() - stopped
+            return loss
+
+        return fit_module(module, batch_loss, rows, watched, *rest, **options)
+
+    def _look(self) -> list[float]:
+        """Return the S rewards of the router as it is."""
+        return [
+            validation_reward(self.router, self.parts["validation"], scenario, self.cost_scale)
+            for scenario in self.scenarios
+        ]

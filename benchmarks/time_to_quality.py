@@ -18,7 +18,7 @@ from graphrouter.errors import UserError
 from graphrouter.scenario import Scenario, find_scenario
 
 if TYPE_CHECKING:
-    from learning_curves import Curve, Point
+    from learning_curves import Curve
 
     from graphrouter.log import LLMLog
 
@@ -28,6 +28,7 @@ MARGINS = (0.0, 0.005, 0.01)
 """Below the published router's best reward: a maximum over hundreds of noisy epochs may come late by luck."""
 MARKS = (1, 3, 10, 30, 100, 300, 1000)
 """Epochs of the published router that are printed."""
+GNN_MARKS = (0, 1, 2, 3, 5, 10, 20, 30, 60)
 
 
 def options() -> argparse.Namespace:
@@ -37,7 +38,7 @@ def options() -> argparse.Namespace:
     made.add_argument("--settings", default=",".join(SETTINGS), help="of the published router (default: %(default)s)")
     made.add_argument("--epochs", type=int, help="of the published router, for a quick run (default: its 1,000)")
     made.add_argument("--patience", type=int, help="stop the published router after so many epochs without a gain")
-    made.add_argument("--repeats", type=int, default=3, help="timings of each GNN training (default: 3)")
+    made.add_argument("--repeats", type=int, default=3, help="trainings of the GNN router (default: 3)")
     made.add_argument("--estimate-cost", action="store_true", help="estimate costs that the log lacks")
     return made.parse_args()
 
@@ -54,10 +55,13 @@ def check(args: argparse.Namespace, log: LLMLog) -> tuple[list[Scenario], list[s
             raise UserError(f"--scenarios must be those of performance, but {scenario.name} is not")
         if scenario.beta and (np.isnan(log.cells("cost")) & (log.cells("draws") > 0)).any():
             raise UserError(f"{log.name} must have costs for {scenario.name}, but has not; add --estimate-cost")
+    if not scenarios or not settings:
+        raise UserError("--scenarios and --settings must name one or more, but one of them names none")
     if unknown := set(settings) - set(SETTINGS):
         raise UserError(f"--settings must be among {', '.join(SETTINGS)}, but one is {min(unknown)!r}")
-    if min(args.repeats, args.epochs or 1, args.patience or 1) < 1:
-        raise UserError("--repeats, --epochs and --patience must be 1 or more")
+    for name in ("repeats", "epochs", "patience"):
+        if (value := getattr(args, name)) is not None and value < 1:
+            raise UserError(f"--{name} must be 1 or more, but is {value}")
     return scenarios, settings
 
 
@@ -72,52 +76,52 @@ def race(args: argparse.Namespace, log: LLMLog, scenarios: list[Scenario], setti
     encoder = make_encoder(log, args.encoder)
     parts = load_parts(log, encoder, args.seed)
     cuts = {key: value for key in ("epochs", "patience") if (value := getattr(args, key))}
-    published = {name: published_curves(parts, scenarios, args.seed, {**SETTINGS[name], **cuts}) for name in settings}
-    rewards = [max(published[name][number].best.reward for name in settings) for number in range(len(scenarios))]
-    curves, default = gnn_curves(parts, scenarios, args.seed, rewards, args.repeats)
-    entries = [
-        entry(name, scenario.name, published[name][number], curves[number], default[number])
-        for number, scenario in enumerate(scenarios)
-        for name in settings
-    ]
+    ours = gnn_curves(parts, scenarios, args.seed, args.repeats)
+    entries = []
+    for setting in settings:
+        theirs = published_curves(parts, scenarios, args.seed, {**SETTINGS[setting], **cuts})
+        entries += [entry(setting, *one) for one in zip(scenarios, theirs, ours, strict=True)]
     return {"data": about(log, by_query(log, args.seed), encoder, args.seed), "cuts": cuts, "entries": entries}
 
 
-def entry(setting: str, scenario: str, published: Curve, gnn: Curve, default: Point) -> dict[str, Any]:
-    """Return the times of both routers to the published one's best reward and to a little less."""
-    reached = []
-    for margin in MARGINS:
-        reward = published.best.reward - margin
-        theirs, ours = published.reach(reward), gnn.reach(reward) or (default if default.reward >= reward else None)
-        assert theirs is not None
-        reached.append(
-            {
-                "margin": margin,
-                "reward": reward,
-                "published": asdict(theirs),
-                "gnn": asdict(ours) if ours else None,
-                "ratio": theirs.seconds / ours.seconds if ours else None,
-            }
-        )
-    kept = {"published": asdict(published), "gnn": asdict(gnn), "gnn_default": asdict(default)}
-    return {"setting": setting, "scenario": scenario, "target_ratio": TARGET, "reached": reached, **kept}
+def entry(setting: str, scenario: Scenario, published: Curve, gnn: Curve) -> dict[str, Any]:
+    """Return the times of both routers to the published one's best reward and to a little less, and both curves."""
+    reached = [compare(published, gnn, margin) for margin in MARGINS]
+    curves = {"published": asdict(published), "gnn": asdict(gnn)}
+    return {"setting": setting, "scenario": scenario.name, "target_ratio": TARGET, "reached": reached, **curves}
+
+
+def compare(published: Curve, gnn: Curve, margin: float) -> dict[str, Any]:
+    """Return the times to the published router's best reward less a margin; None where the GNN router never gets there."""
+    reward = published.best.reward - margin
+    theirs, ours = published.reach(reward), gnn.reach(reward)
+    assert theirs is not None  # its best point is one of its points
+    ratio = theirs.seconds / ours.seconds if ours else None
+    times = {"published": asdict(theirs), "gnn": asdict(ours) if ours else None}
+    return {"margin": margin, "reward": reward, "ratio": ratio, **times}
 
 
 def print_entry(one: dict[str, Any]) -> None:
     """Print the key points of both curves, and the times to the same reward."""
-    published, gnn, default = one["published"]["points"], one["gnn"]["points"], one["gnn_default"]
-    last = published[-1]["epochs"]
-    print(f"\n{one['scenario']}, published GraphRouter, {one['setting']} settings {SETTINGS[one['setting']] or ''}")
-    best = max(point["reward"] for point in published)
-    shown = [point for point in published if point["epochs"] in (*MARKS, last) or point["reward"] == best]
-    rows = [("published GraphRouter", point) for point in shown]
-    rows += [("gnn", point) for point in gnn] + [("gnn, default training", default)]
-    cells = [[name, str(p["epochs"]), f"{p['seconds']:.2f}", f"{p['reward']:.4f}"] for name, p in rows]
-    print(table(["", "epochs", "seconds", "validation reward"], cells))
+    print(f"\n{one['scenario']}, published GraphRouter with {one['setting']} settings {SETTINGS[one['setting']] or ''}")
+    rows = key_rows("published GraphRouter", one["published"], MARKS) + key_rows("gnn", one["gnn"], GNN_MARKS)
+    print(table(["", "epochs", "seconds", "validation reward"], rows))
     busy = f"{one['published']['busy']:.2f} and {one['gnn']['busy']:.2f}"
     print(f"CPU seconds per wall second, published and gnn: {busy}\n")
     head = ["validation reward", "published, s", "gnn, s", "times less", "target", "met"]
     print(table(head, [reached_cells(reached) for reached in one["reached"]]))
+
+
+def key_rows(name: str, curve: dict[str, Any], marks: tuple[int, ...]) -> list[list[str]]:
+    """Return the rows of a curve: at the marks, at its best, at its end, and what was kept."""
+    points = curve["points"]
+    best = max(points, key=lambda point: point["reward"])
+    rows = []
+    for point in points:
+        if point["epochs"] in marks or point is best or point is points[-1]:
+            label = f"{name}, its best" if point is best else name
+            rows.append([label, str(point["epochs"]), f"{point['seconds']:.2f}", f"{point['reward']:.4f}"])
+    return [*rows, [f"{name}, kept", "", f"{curve['total_seconds']:.2f}", f"{curve['kept_reward']:.4f}"]]
 
 
 def reached_cells(reached: dict[str, Any]) -> list[str]:
@@ -127,6 +131,22 @@ def reached_cells(reached: dict[str, Any]) -> list[str]:
     ours = [f"{gnn['seconds']:.2f}", f"{ratio:.1f}"] if gnn else ["not reached", "-"]
     goal = ["", ""] if margin else [f">= {TARGET:g}", "yes" if ratio and ratio >= TARGET else "no"]
     return [name, f"{reached['published']['seconds']:.2f}", *ours, *goal]
+
+
+def print_sums(entries: list[dict[str, Any]]) -> None:
+    """Print, for each setting, the times to the best reward in every scenario: the GNN router's one training has all."""
+    rows = []
+    for setting in dict.fromkeys(one["setting"] for one in entries):
+        firsts = [one["reached"][0] for one in entries if one["setting"] == setting]
+        theirs = sum(first["published"]["seconds"] for first in firsts)
+        if all(first["gnn"] for first in firsts):
+            ours = max(first["gnn"]["seconds"] for first in firsts)
+            cells = [f"{ours:.2f}", f"{theirs / ours:.1f}"]
+        else:
+            cells = ["not reached", "-"]
+        rows.append([f"{setting} settings", f"{theirs:.2f}", *cells])
+    print("\nAll scenarios: the published router trains a network for each, the GNN router one for all")
+    print(table(["to its best reward in each", "published, s", "gnn, s", "times less"], rows))
 
 
 def main() -> None:
@@ -143,6 +163,8 @@ def main() -> None:
         print(f"the published router was cut short: {result['cuts']}")
     for one in result["entries"]:
         print_entry(one)
+    if len(scenarios) > 1:
+        print_sums(result["entries"])
     write_json(args.out, result)
 
 
