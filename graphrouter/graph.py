@@ -3,7 +3,7 @@
 Relations (source, verb, target):
 
 - ``("query", "answered_by", "llm")``: one edge per observed cell; ``edge_attr`` holds its outcomes;
-- ``("query", "belongs_to", "task")``;
+- ``("query", "belongs_to", "task")``, and ``("new_query", "belongs_to", "task")``;
 - ``("query", "similar_to", "new_query")``: from the nearest queries of the log to a query that is to be predicted;
 - ``rev_answered_by`` and ``rev_belongs_to``, the same edges the other way.
 

@@ -75,7 +75,7 @@ class EdgeDecoder(nn.Module):
     states :math:`e_m` weighted by how the neighbours' outcomes differ. All of them start at zero, so an untrained network
     predicts the shrunk messages: what it adds is earned by data.
 
-    The amount of output is told by all members together, from messages of its own, :math:`\mu'` and :math:`r'`:
+    Members share the weights that tell the amount of output, from messages of its own, :math:`\mu'` and :math:`r'`:
 
     .. math::
         \log y_{qm} = \log \mu'_{tm} + \sigma\Big(\sum_h g'_h \, r'_{qhm} / \mu'_{tm} + b_m + u \cdot x_q\Big),

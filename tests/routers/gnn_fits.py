@@ -1,0 +1,42 @@
+"""Quick fits of the GNN router, shared by its tests."""
+
+import torch
+
+from graphrouter.metrics import nll
+from graphrouter.routers.gnn import GNN
+from graphrouter.run import RunOptions
+
+FAST = {
+    "neighbours": 30,
+    "folds": 3,
+    "members": 2,
+    "hidden": 8,
+    "rank": 4,
+    "dropout": 0.2,
+    "epochs": 6,
+    "batch_size": 32,
+    "learning_rate": 1e-2,
+}
+
+
+def fitted(parts, checkpoint=None, **settings):
+    """Return a GNN router that learnt from train and validation."""
+    router = GNN(**{**FAST, **settings})
+    router.run = RunOptions(device="cpu", checkpoint=checkpoint)
+    return router.fit(parts.train, parts.validation)
+
+
+def epochs_of(parts, file, **settings):
+    """Fit, and return what training noted of each epoch: ``epoch``, ``train_loss``, ``validation_loss``."""
+    fitted(parts, checkpoint=file, **settings)
+    return torch.load(file, weights_only=True)["history"]
+
+
+def train_losses(parts, file, **settings):
+    """Fit, and return the training loss of each epoch."""
+    return [entry["train_loss"] for entry in epochs_of(parts, file, **settings)]
+
+
+def nll_on_test(router, parts):
+    """Return how surprised a fitted router is by the outcomes of the test part."""
+    return float(nll(router.predict(parts.test.queries).quality, parts.test.performance))

@@ -1,0 +1,149 @@
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from gnn_fits import FAST, fitted, train_losses
+
+from graphrouter import training
+from graphrouter.config import make_router
+from graphrouter.errors import UserError
+from graphrouter.nn.edge_decoder import TERMS
+from graphrouter.nn.losses import LOSSES
+from graphrouter.pipeline import train
+from graphrouter.routers import gnn as gnn_module
+from graphrouter.routers.gnn import GNN, RELATIONS
+from graphrouter.testing import RouterContract, make_log, make_parts
+
+REPO = Path(__file__).parents[2]
+
+
+class TestGNN(RouterContract):
+    router = GNN(**FAST)
+
+
+@pytest.fixture(scope="module")
+def parts():
+    return make_parts(make_log())
+
+
+VARIANTS = (
+    [{"loss": loss} for loss in LOSSES]
+    + [{"relations": [name for name in RELATIONS if name != off]} for off in RELATIONS]
+    + [{"relations": []}]
+    + [{"terms": [name for name in TERMS if name != off]} for off in TERMS]
+    + [{"terms": [only]} for only in TERMS]
+    + [{"edge_attributes": False}]
+)
+
+
+class TestSwitches:
+    @pytest.mark.parametrize("settings", VARIANTS, ids=str)
+    def test_it_still_trains(self, parts, tmp_path, settings):
+        losses = train_losses(parts, tmp_path / "state.pt", epochs=4, **settings)
+        assert np.isfinite(losses).all()
+        assert losses[-1] < losses[0]
+
+    @pytest.mark.parametrize(
+        ("settings", "message"),
+        [
+            ({"loss": "sotf"}, "gnn.loss must be one of .* but is 'sotf'; did you mean 'soft'"),
+            ({"loss": "zzz"}, "known: listwise, one_hot, regression, soft"),
+            ({"relations": ["belongs_to", "similar"]}, "gnn.relations .* has 'similar'; did you mean 'similar_to'"),
+            ({"terms": ["prior", "bilinar"]}, "gnn.terms .* has 'bilinar'; did you mean 'bilinear'"),
+            ({"terms": []}, "gnn.terms must not be empty"),
+            ({"scales": []}, "gnn.scales must not be empty"),
+            ({"folds": 1}, "gnn.folds must be 2 or more, but is 1"),
+            ({"members": 0}, "gnn.members must be 1 or more, but is 0"),
+            ({"neighbours": 0}, "gnn.neighbours must be 1 or more, but is 0"),
+        ],
+        ids=str,
+    )
+    def test_a_wrong_setting_is_refused(self, parts, settings, message):
+        with pytest.raises(UserError, match=message):
+            fitted(parts, **settings)
+
+
+class TestCheckpoint:
+    @pytest.mark.parametrize("epochs_before_cut", [1, 3])
+    def test_resume_gives_identical_weights(self, parts, tmp_path, monkeypatch, epochs_before_cut):
+        file, save, left = tmp_path / "state.pt", training._save_checkpoint, [epochs_before_cut]
+
+        def cut(*state):
+            save(*state)
+            left[0] -= 1
+            if not left[0]:
+                raise KeyboardInterrupt
+
+        whole = fitted(parts)
+        monkeypatch.setattr(training, "_save_checkpoint", cut)
+        with pytest.raises(KeyboardInterrupt):
+            fitted(parts, checkpoint=file)
+        monkeypatch.undo()
+        assert len(torch.load(file, weights_only=True)["history"]) == epochs_before_cut
+        resumed = fitted(parts, checkpoint=file)
+        np.testing.assert_equal(resumed.get_state(), whole.get_state())
+        np.testing.assert_array_equal(
+            resumed.predict(parts.test.queries).quality, whole.predict(parts.test.queries).quality
+        )
+
+    @pytest.mark.parametrize(
+        "settings", [{"loss": "listwise"}, {"dropout": 0.1}, {"neighbours": 5}, {"seed": 1}, {"epochs": 3}], ids=str
+    )
+    def test_the_checkpoint_of_another_setting_is_refused(self, parts, tmp_path, settings):
+        fitted(parts, checkpoint=tmp_path / "state.pt", epochs=2)
+        with pytest.raises(UserError, match="same data, config and seed"):
+            fitted(parts, checkpoint=tmp_path / "state.pt", **{"epochs": 2, **settings})
+
+    def test_the_checkpoint_of_another_log_is_refused(self, parts, tmp_path):
+        fitted(parts, checkpoint=tmp_path / "state.pt", epochs=2)
+        with pytest.raises(UserError, match="same data, config and seed"):
+            fitted(make_parts(make_log(seed=1)), checkpoint=tmp_path / "state.pt", epochs=2)
+
+
+class TestPredict:
+    def test_another_seed_gives_another_result(self, parts):
+        first, second = (fitted(parts, seed=seed).predict(parts.test.queries).quality for seed in (0, 1))
+        assert not np.array_equal(first, second)
+
+    def test_the_size_of_chunks_does_not_matter(self, parts, monkeypatch):
+        router = fitted(parts)
+        whole = router.predict(parts.test.queries)
+        monkeypatch.setattr(gnn_module, "CHUNK", 7)
+        chunked = router.predict(parts.test.queries.take(np.arange(len(parts.test.queries))))
+        np.testing.assert_allclose(chunked.quality, whole.quality, atol=1e-6)
+        np.testing.assert_allclose(chunked.cost, whole.cost, rtol=1e-5)
+
+    def test_no_query_no_prediction(self, parts):
+        quality, cost = fitted(parts, epochs=1).predict(parts.test.queries.take(np.arange(0)))
+        assert quality.shape == cost.shape == (0, 3)
+
+    def test_no_epoch_gives_the_untrained_network(self, parts):
+        quality = fitted(parts, epochs=0).predict(parts.test.queries).quality
+        assert ((quality > 0) & (quality < 1)).all()
+
+    def test_a_router_that_is_fitted_again_forgets_what_it_said(self, parts):
+        router, queries = fitted(parts), parts.test.queries
+        before = router.predict(queries).quality
+        turned = replace(parts.train, performance=1 - parts.train.performance)
+        router.fit(turned, parts.validation)
+        assert np.abs(router.predict(queries).quality - before).max() > 0.1
+
+    def test_a_new_process_says_the_same_bits(self, tmp_path):
+        log = make_log(120, draws=2, missing=0.1, without_task=0.1)
+        pipeline = train(log, make_router("gnn", FAST), "tfidf:8")
+        folder, texts = pipeline.save(tmp_path / "router"), ["algebra question 12345", "history question 4", "neither"]
+        code = (
+            "import sys, json; from graphrouter import RoutingPipeline; p = RoutingPipeline.load(sys.argv[1]); "
+            "t = json.loads(sys.argv[2]); q, c = p.predict(t, ['algebra', None, 'unheard']); "
+            "print(q.tobytes().hex(), c.tobytes().hex(), *(d.llm for d in p.route(t, scenario='balance')))"
+        )
+        arguments = [sys.executable, "-c", code, str(folder), json.dumps(texts)]
+        done = subprocess.run(arguments, capture_output=True, text=True, check=True, cwd=REPO)
+        quality, cost = pipeline.predict(texts, ["algebra", None, "unheard"])
+        chosen = [decision.llm for decision in pipeline.route(texts, scenario="balance")]
+        assert done.stdout.split() == [quality.tobytes().hex(), cost.tobytes().hex(), *chosen]
