@@ -164,7 +164,7 @@ class EdgeDecoder(nn.Module):
         from_llms = torch.einsum("bhm,emr->ebhr", contrast, self.llm).flatten(2) * (10 / contrast.shape[2])
         if not self.llm_to_query:
             from_llms = torch.zeros_like(from_llms)
-        vector = self.dropout(batch.x.expand(members, -1, -1))
+        vector = self.dropout(batch.x).expand(members, -1, -1)
         state = self.query(vector) + self.task[:, batch.task]
         state = torch.cat([state, from_llms, mean.expand(members, -1, -1)], dim=2)
         state = self.dropout(functional.gelu(self.state(state)))

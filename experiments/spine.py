@@ -1,0 +1,83 @@
+"""Comparisons of several logs -> the README's result tables, in Markdown.
+
+Usage: python experiments/spine.py runs/spine/mmlu_pro runs/spine/llmrouter ...
+Each argument is the output folder of one `graphrouter compare LOG --config spine`.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import polars as pl
+
+from graphrouter.errors import UserError
+from graphrouter.metrics import LOWER_IS_BETTER
+
+OURS = "gnn"
+REFERENCES = ("oracle",)
+PAIRED = (("", "nll"), ("", "auroc"), ("performance_first", "reward"), ("balance", "reward"), ("cost_first", "reward"))
+PUBLISHED = "graphrouter"
+
+
+def read_summary(folder: Path) -> pl.DataFrame:
+    """Read the summary of one comparison.
+
+    Raises:
+        UserError: If the folder holds none, or one without the routers of the tables.
+    """
+    file = folder / "summary.csv"
+    if not file.exists():
+        raise UserError(f"{folder} must hold a finished comparison, but has no summary.csv; run graphrouter compare first")
+    summary = pl.read_csv(file).with_columns(pl.col("scenario").fill_null(""))
+    missing = {OURS, PUBLISHED} - set(summary["router"])
+    if missing:
+        raise UserError(f"{file} must have the routers {OURS} and {PUBLISHED}, but lacks {', '.join(missing)}; compare them")
+    return summary
+
+
+def paired_table(summary: pl.DataFrame) -> list[str]:
+    """Return the Markdown rows of one log: ours, the best baseline, and the paired difference with its interval."""
+    rows = []
+    for scenario, metric in PAIRED:
+        part = summary.filter((pl.col("scenario") == scenario) & (pl.col("metric") == metric))
+        if not part.height:
+            continue
+        ours = part.row(by_predicate=pl.col("router") == OURS, named=True)
+        best = part.row(by_predicate=pl.col("router") == ours["best_baseline"], named=True)
+        interval = f"{ours['difference']:+.4f} [{ours['difference_low']:+.4f}, {ours['difference_high']:+.4f}]"
+        label = f"{metric}, {scenario}" if scenario else metric
+        rows.append(f"| {ours['log']} | {label} | {ours['mean']:.4f} | {best['router']} {best['mean']:.4f} | {interval} |")
+    return rows
+
+
+def router_table(summaries: list[pl.DataFrame], scenario: str, metric: str) -> list[str]:
+    """Return the Markdown rows of one metric: a row per router, a column per log, and the mean over logs last."""
+    joined = pl.concat(summary.filter((pl.col("scenario") == scenario) & (pl.col("metric") == metric)) for summary in summaries)
+    wide = joined.pivot(on="log", index="router", values="mean", maintain_order=True)
+    wide = wide.with_columns(pl.mean_horizontal(pl.exclude("router")).alias("mean over logs"))
+    wide = wide.sort("mean over logs", descending=metric not in LOWER_IS_BETTER)
+    header = [f"| {' | '.join(wide.columns)} |", f"|{' --- |' * len(wide.columns)}"]
+    return header + [f"| {row[0]} | {' | '.join(f'{value:.4f}' for value in row[1:])} |" for row in wide.iter_rows()]
+
+
+def main(folders: list[str]) -> int:
+    """Print the tables."""
+    if not folders:
+        print(f"usage: {(__doc__ or '').splitlines()[2].removeprefix('Usage: ')}", file=sys.stderr)
+        return 2
+    try:
+        summaries = [read_summary(Path(folder)) for folder in folders]
+    except UserError as error:
+        print(f"spine: error: {error}", file=sys.stderr)
+        return 2
+    print("| log | metric | gnn | best baseline | paired difference, 95% interval |\n| --- | --- | --- | --- | --- |")
+    print("\n".join(row for summary in summaries for row in paired_table(summary)))
+    for scenario, metric in PAIRED:
+        print(f"\n{metric}{', ' + scenario if scenario else ''}\n")
+        print("\n".join(router_table(summaries, scenario, metric)))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
