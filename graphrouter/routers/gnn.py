@@ -13,15 +13,20 @@ from torch import Tensor
 from graphrouter.dataset import Queries, RoutingData
 from graphrouter.errors import UserError, suggest
 from graphrouter.nn.edge_decoder import TERMS, EdgeDecoder, EdgeInputs
-from graphrouter.nn.losses import LOSSES, amount_loss
+from graphrouter.nn.losses import LOSSES
 from graphrouter.routers.amounts import Amounts
 from graphrouter.routers.base import Prediction, Router
+from graphrouter.routers.edge_objective import (
+    QUALITY_RANGE,
+    TrainingObjective,
+    ValidationObjective,
+    bootstrap_shares,
+)
 from graphrouter.routers.outcome_graph import OutcomeGraph, fold_inputs
 from graphrouter.scenario import Scenario
 from graphrouter.training import Schedule, fit_module, pick_device
 
 Array = np.ndarray
-QUALITY_RANGE = (1e-4, 1 - 1e-4)
 CHUNK = 4096
 RELATIONS = ("belongs_to", "similar_to", "answered_by", "rev_answered_by")
 
@@ -163,52 +168,36 @@ class GNN(Router):
         return EdgeDecoder(**sizes)
 
     def _train(self, train: RoutingData, validation: RoutingData, inputs: EdgeInputs, history: Tensor) -> None:
-        device, rows, module = history.device, len(train.queries), self.module_
-        target, seen = _outcomes(train, device)
-        amount = torch.as_tensor(self.amounts_.relative(train), device=device)
-        shares = self._member_weights(rows).to(device)
-        loss = LOSSES[self.loss]
-
-        def batch_loss(batch: Tensor) -> Tensor:
-            hidden_task = torch.rand(len(batch), device=device) < self.task_dropout
-            logits, log_amount = module(inputs.take(batch + rows * hidden_task), history)
-            quality_loss = loss(logits, target[batch], seen[batch] * shares[:, batch, None])
-            return quality_loss + self.cost_weight * amount_loss(log_amount, amount[batch])
-
-        later = self.graph_.inputs(validation.queries)
-        whole = self.graph_.history
-        later_target, later_seen = _outcomes(validation, device)
-
-        def validate() -> float:
-            quality = torch.sigmoid(module(later, whole)[0]).mean(dim=0).clamp(*QUALITY_RANGE)
-            return soft_loss(quality, later_target, later_seen)
-
-        fast = module.fast_parameters()
-        slow = [weight for weight in module.parameters() if all(weight is not other for other in fast)]
-        groups: list[dict[str, Any]] = [
-            {"params": fast, "lr": 3 * self.learning_rate, "weight_decay": 0.0},
-            {"params": slow},
-        ]
-        schedule = Schedule(self.epochs, self.patience, self.batch_size, self.learning_rate, self.weight_decay)
+        rows, module = len(train.queries), self.module_
+        objective = TrainingObjective(
+            module,
+            inputs,
+            history,
+            train,
+            self.amounts_.relative(train),
+            bootstrap_shares(self.members, rows, self.seed) if self.bootstrap else torch.ones(self.members, rows),
+            loss=LOSSES[self.loss],
+            cost_weight=self.cost_weight,
+            task_dropout=self.task_dropout,
+        )
+        validate = ValidationObjective(module, self.graph_.inputs(validation.queries), self.graph_.history, validation)
         fit_module(
             module,
-            batch_loss,
+            objective,
             rows,
             validate,
-            schedule,
+            Schedule(self.epochs, self.patience, self.batch_size, self.learning_rate, self.weight_decay),
             seed=self.seed,
             run=self.run,
             label=self.name,
-            parameter_groups=groups,
+            parameter_groups=self._parameter_groups(),
             settings={one.name: getattr(self, one.name) for one in fields(self) if one.init},
         )
 
-    def _member_weights(self, rows: int) -> Tensor:
-        """Return [E, Q]: Bayesian bootstrap, an exponential weight for every member and query."""
-        if not self.bootstrap:
-            return torch.ones(self.members, rows)
-        random = np.random.default_rng([self.seed, 7])
-        return torch.as_tensor(random.exponential(size=(self.members, rows)), dtype=torch.float32)
+    def _parameter_groups(self) -> list[dict[str, Any]]:
+        fast = self.module_.fast_parameters()
+        slow = [weight for weight in self.module_.parameters() if all(weight is not other for other in fast)]
+        return [{"params": fast, "lr": 3 * self.learning_rate, "weight_decay": 0.0}, {"params": slow}]
 
     def _members(self, queries: Queries) -> tuple[Array, Array]:
         """Return the members' qualities [E, Q, M] and the expected cost [Q, M].
@@ -241,15 +230,3 @@ class GNN(Router):
         quality, cost = self._members(queries)
         wary = quality.mean(axis=0) - self.caution * quality.std(axis=0)
         return scenario.reward(wary.astype(np.float64), cost, cost_scale)
-
-
-def soft_loss(quality: Tensor, target: Tensor, seen: Tensor) -> float:
-    """Return the mean negative log-likelihood of the observed edges."""
-    losses = -(target * quality.log() + (1 - target) * torch.log1p(-quality)) * seen
-    return float(losses.sum() / seen.sum())
-
-
-def _outcomes(data: RoutingData, device: torch.device) -> tuple[Tensor, Tensor]:
-    """Return performance [Q, M], 0 where missing, and how many draws it is the mean of."""
-    performance = np.where(data.observed, data.performance, 0).astype(np.float32)
-    return torch.as_tensor(performance, device=device), torch.as_tensor(data.draws, dtype=torch.float32, device=device)

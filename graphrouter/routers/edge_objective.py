@@ -1,0 +1,93 @@
+"""What the GNN's decoder is trained and validated by."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from graphrouter.dataset import RoutingData
+from graphrouter.nn.edge_decoder import EdgeDecoder, EdgeInputs
+from graphrouter.nn.losses import amount_loss
+
+Array = np.ndarray
+Loss = Callable[[Tensor, Tensor, Tensor], Tensor]
+QUALITY_RANGE = (1e-4, 1 - 1e-4)
+
+
+class TrainingObjective:
+    """The loss of a batch of training queries.
+
+    Args:
+        module: The decoder.
+        inputs: [2Q, ...] of the Q training queries, with their task and then without; see `fold_inputs`.
+        history: [F, M, D].
+        data: The outcomes of the Q queries.
+        amount: [Q, M] relative amounts of output, NaN where not known.
+        shares: [E, Q], how much each member of the ensemble heeds each query.
+        loss: One of `graphrouter.nn.losses.LOSSES`.
+        cost_weight: Of the loss of the amount.
+        task_dropout: Share of queries shown without their task.
+    """
+
+    def __init__(
+        self,
+        module: EdgeDecoder,
+        inputs: EdgeInputs,
+        history: Tensor,
+        data: RoutingData,
+        amount: Array,
+        shares: Tensor,
+        *,
+        loss: Loss,
+        cost_weight: float,
+        task_dropout: float,
+    ) -> None:
+        self.module, self.inputs, self.history = module, inputs, history
+        self.target, self.draws = outcomes(data, history.device)
+        self.amount = torch.as_tensor(amount, device=history.device)
+        self.shares = shares.to(history.device)
+        self.loss, self.cost_weight, self.task_dropout = loss, cost_weight, task_dropout
+
+    def __call__(self, batch: Tensor) -> Tensor:
+        """Return the loss of the queries in rows [B]."""
+        without_task = torch.rand(len(batch), device=batch.device) < self.task_dropout
+        rows = batch + len(self.target) * without_task
+        logits, log_amount = self.module(self.inputs.take(rows), self.history)
+        quality = self.loss(logits, self.target[batch], self.draws[batch] * self.shares[:, batch, None])
+        return quality + self.cost_weight * amount_loss(log_amount, self.amount[batch])
+
+
+class ValidationObjective:
+    """The negative log-likelihood of the ensemble's mean on the validation queries, whatever the training loss.
+
+    Args:
+        module: The decoder.
+        inputs: Of the validation queries, from the graph of all training queries.
+        history: [1, M, D].
+        data: The validation outcomes.
+    """
+
+    def __init__(self, module: EdgeDecoder, inputs: EdgeInputs, history: Tensor, data: RoutingData) -> None:
+        self.module, self.inputs, self.history = module, inputs, history
+        self.target, self.draws = outcomes(data, history.device)
+
+    def __call__(self) -> float:
+        """Return the loss, weighted by draws."""
+        quality = torch.sigmoid(self.module(self.inputs, self.history)[0]).mean(dim=0).clamp(*QUALITY_RANGE)
+        losses = -(self.target * quality.log() + (1 - self.target) * torch.log1p(-quality)) * self.draws
+        return float(losses.sum() / self.draws.sum())
+
+
+def outcomes(data: RoutingData, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Return performance [Q, M], 0 where missing, and how many draws it is the mean of."""
+    performance = np.where(data.observed, data.performance, 0).astype(np.float32)
+    return torch.as_tensor(performance, device=device), torch.as_tensor(data.draws, dtype=torch.float32, device=device)
+
+
+def bootstrap_shares(members: int, rows: int, seed: int) -> Tensor:
+    """Return [E, Q] exponential weights: the Bayesian bootstrap (Rubin, 1981), one for every member."""
+    random = np.random.default_rng([seed, 7])
+    return torch.as_tensor(random.exponential(size=(members, rows)), dtype=torch.float32)
