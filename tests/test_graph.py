@@ -159,9 +159,9 @@ class TestAttach:
         assert set(edges.edge_attr[:, 1].tolist()) == {0.0, 1.0}
 
     def test_the_size_of_chunks_does_not_matter(self, parts, monkeypatch):
-        whole = joined(parts, 9)[SIMILAR_TO]
+        whole = joined(parts, 9, parts.train.queries)[SIMILAR_TO]
         monkeypatch.setattr(graph_module, "CHUNK", 4)
-        chunked = joined(parts, 9)[SIMILAR_TO]
+        chunked = joined(parts, 9, parts.train.queries)[SIMILAR_TO]
         assert torch.equal(chunked.edge_index, whole.edge_index)
         torch.testing.assert_close(chunked.edge_attr, whole.edge_attr)
 

@@ -91,7 +91,7 @@ class OutcomeMessages(nn.Module):
         """
         values, weights = _dense(graph)
         tasks = graph["task"].num_nodes
-        belongs_to = graph[BELONGS_TO].edge_index if self.use_tasks else graph[BELONGS_TO].edge_index[:, :0]
+        belongs_to = graph[BELONGS_TO].edge_index
         layers = (self.performance_mean, self.amount_mean)
         means = torch.stack(
             [layer(v, w, belongs_to, tasks) for layer, v, w in zip(layers, values, weights, strict=True)]

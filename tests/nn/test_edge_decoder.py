@@ -122,7 +122,7 @@ def test_the_prior_term_scales_the_logit_of_the_prior_for_each_query(batch, hist
     logits = logits_of(decoder(terms=("prior",)), batch, history)
     scale = logits / torch.logit(batch.prior.clamp(*PRIOR_RANGE))
     torch.testing.assert_close(scale, scale[:, :, :1].expand(E, B, M), rtol=1e-3, atol=1e-4)
-    assert scale[:, :, 0].std() > 0.01
+    assert (scale[:, :, 0].std(dim=1) > 0.01).all()
 
 
 def test_the_neighbours_term_compares_llms_and_is_linear_in_the_contrast(batch, history):
@@ -130,11 +130,10 @@ def test_the_neighbours_term_compares_llms_and_is_linear_in_the_contrast(batch, 
     logits = logits_of(module, batch, history)
     torch.testing.assert_close(logits.sum(dim=2), torch.zeros(E, B), atol=1e-5, rtol=0)
     contrast = (batch.residual - batch.residual.mean(dim=2, keepdim=True)).numpy()
-    for member in range(E):
-        for query in range(B):  # M logits from H gates
-            gates, left = np.linalg.lstsq(contrast[query].T, logits[member, query].numpy())[:2]
-            assert left < 1e-9
-            assert np.abs(gates).max() > 0.01
+    for member in range(E):  # of each query, M logits from H gates
+        solved = [np.linalg.lstsq(contrast[query].T, logits[member, query].numpy()) for query in range(B)]
+        assert all(left < 1e-9 for _, left, *_ in solved)
+        assert (np.std([gates for gates, *_ in solved], axis=0) > 0.01).all(), "each query has gates of its own"
 
 
 def test_the_difficulty_term_is_one_number_for_each_query_times_the_discrimination(batch, history):
@@ -151,6 +150,16 @@ def test_the_bilinear_term_has_the_rank_of_the_states(batch, history):
         values = torch.linalg.svdvals(member)
         assert values[1] > 1e-3
         assert values[2] < 1e-5
+
+
+def test_the_bilinear_term_reads_the_state_of_the_llm_itself(batch, history):
+    module = decoder(terms=("bilinear",), llm_to_query=False)
+    before = logits_of(module, batch, history)
+    with torch.no_grad():
+        module.llm[:, 1] += 1
+    changed = logits_of(module, batch, history) != before
+    assert changed[:, :, 1].all()
+    assert changed.sum() == E * B
 
 
 def test_a_query_sees_the_history_of_its_own_fold_only(batch, history):

@@ -153,6 +153,17 @@ def test_validation_and_test_outcomes_are_no_messages():
     np.testing.assert_equal(first.amounts_.get_state()["input_rate_"], second.amounts_.get_state()["input_rate_"])
 
 
+def test_draws_weigh_relative_to_each_other(parts):
+    queries, draws = parts.test.queries, parts.train.draws
+    uneven = np.where(parts.train.performance > 0.5, 3 * draws, draws)
+    one, same, other = (
+        outcome_graph(replace(parts.train, draws=given)).inputs(queries) for given in (draws, 7 * draws, uneven)
+    )
+    for name in MESSAGES:
+        torch.testing.assert_close(getattr(same, name), getattr(one, name))
+    assert (other.prior > one.prior).all(), "what weighs more was better"
+
+
 def test_without_belongs_to_nothing_tells_the_task(parts):
     graph = outcome_graph(parts.train, relations=("similar_to", "answered_by", "rev_answered_by"))
     queries = parts.test.queries
