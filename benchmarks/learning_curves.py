@@ -71,9 +71,8 @@ class Curve:
 
 def validation_reward(router: Router, data: RoutingData, scenario: Scenario, cost_scale: float) -> float:
     """Return the mean reward of what a router chooses among the LLMs with an outcome."""
-    queries = data.queries.take(
-        np.arange(len(data.queries))
-    )  # new ones: a router may keep its last answer, but its weights have moved
+    # New queries, as a router may keep its last answer, and its weights have moved since.
+    queries = data.queries.take(np.arange(len(data.queries)))
     choice = metrics.choose(router.utility(queries, scenario, cost_scale), data.performance)
     return float(metrics.reward(choice, scenario.reward(data.performance, data.cost, cost_scale)))
 

@@ -37,6 +37,7 @@ def lines(figures: dict[str, Any]) -> list[Line]:
     pipeline, router, single = figures["pipeline"], figures["router"], TARGETS["single_seconds"]
     return [
         ("training", figures["fit_seconds"], TARGETS["fit_seconds"], 1, "s"),
+        ("  CPU seconds of it, all threads", figures["fit_cpu_seconds"], None, 1, "s"),
         ("peak memory until trained", figures["fit_peak_bytes"], TARGETS["fit_peak_bytes"], GB, "GB"),
         ("  of it, Python, torch and the log", figures["import_peak_bytes"], None, GB, "GB"),
         ("splitting, and looking vectors up", figures["prepare_seconds"], None, 1, "s"),
