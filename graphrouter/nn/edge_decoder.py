@@ -168,7 +168,7 @@ class EdgeDecoder(nn.Module):
         state = self.query(vector) + self.task[:, batch.task]
         state = torch.cat([state, from_llms, mean.expand(members, -1, -1)], dim=2)
         state = self.dropout(functional.gelu(self.state(state)))
-        return self.head(state).split([1, self.scales, 1, self.rank], dim=2)  # type: ignore[return-value]
+        return self.head(state).split([1, self.scales, 1, self.rank], dim=2)
 
     def _bilinear(self, vector: Tensor, fold: Tensor, history: Tensor) -> Tensor:
         folds, llms, width = history.shape

@@ -47,6 +47,10 @@ class NodeNorm(nn.BatchNorm1d):
     Each mask has its own statistics, and they enter the running ones in turn, as if the masks came one by one.
     """
 
+    running_mean: Tensor
+    running_var: Tensor
+    momentum: float
+
     def forward(self, queries: Tensor, llms: Tensor) -> tuple[Tensor, Tensor]:  # type: ignore[override]
         """Normalise queries [P or 1, Q, C] and LLMs [P, M, C]; return both as [P, ., C]."""
         mean, variance = self._statistics(queries, llms) if self.training else (self.running_mean, self.running_var)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field, replace
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, cast
 
 import numpy as np
 import torch
@@ -117,7 +117,7 @@ class GraphRouter(Router):
 
     def scores(self, queries: Queries, scenario: str) -> Array:
         """Return the logits [Q, M] float32 of a scenario's network; each query's follow from its vector and task."""
-        network = self.module_[scenario]
+        network = self._network(scenario)
         device = network.query.weight.device
         known = (queries.vectors, self._task_rows(queries), self.task_vectors_, self.llm_nodes_[scenario])
         vectors, task_of, tasks, llms = (torch.as_tensor(array, device=device) for array in known)
@@ -166,7 +166,7 @@ class GraphRouter(Router):
 
     def _fit_scenario(self, scenario: Scenario, train: RoutingData, validation: RoutingData) -> None:
         device, count = pick_device(self.run.device), len(train.queries)
-        network, graph = self.module_[scenario.name].to(device), self._graph(scenario, train, device)
+        network, graph = self._network(scenario.name).to(device), self._graph(scenario, train, device)
         plan = Schedule(self.epochs, self.patience, count, self.learning_rate, self.weight_decay)
         seconds: list[float] = []
         began = time.perf_counter()
@@ -187,6 +187,9 @@ class GraphRouter(Router):
         network.cpu()
         self._record(scenario, epochs, seconds)
 
+    def _network(self, scenario: str) -> EdgeNetwork:
+        return cast(EdgeNetwork, self.module_[scenario])
+
     def _run_for(self, scenario: Scenario) -> RunOptions:
         if self.run.checkpoint is None:
             return self.run
@@ -195,7 +198,7 @@ class GraphRouter(Router):
 
     def _keep_llm_nodes(self, scenario: Scenario, graph: Graph) -> None:
         with torch.no_grad():
-            nodes = self.module_[scenario.name].settled_llms(graph)
+            nodes = self._network(scenario.name).settled_llms(graph)
         self.llm_nodes_[scenario.name] = nodes.cpu().numpy()
 
     def _record(self, scenario: Scenario, epochs: list[dict[str, float]], seconds: list[float]) -> None:

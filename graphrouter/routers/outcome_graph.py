@@ -126,7 +126,7 @@ class OutcomeGraph:
     @classmethod
     def from_state(cls, state: dict[str, Any]) -> Self:
         """Rebuild from `get_state`."""
-        settings = {
+        settings: dict[str, Any] = {
             name: tuple(value) if isinstance(value, list) else value for name, value in state["settings"].items()
         }
         queries = state["queries"]

@@ -12,6 +12,7 @@ from gnn_fits import FAST, fitted, train_losses
 from graphrouter import training
 from graphrouter.config import make_router
 from graphrouter.errors import UserError
+from graphrouter.metrics import nll
 from graphrouter.nn.edge_decoder import TERMS
 from graphrouter.nn.losses import LOSSES
 from graphrouter.pipeline import train
@@ -119,6 +120,13 @@ class TestCheckpoint:
 
 
 class TestPredict:
+    def test_it_predicts_as_at_its_best_validation(self, parts, tmp_path):
+        router = fitted(parts, checkpoint=tmp_path / "state.pt")
+        history = torch.load(tmp_path / "state.pt", weights_only=True)["history"]
+        quality = router.predict(parts.validation.queries).quality
+        best = min(entry["validation_loss"] for entry in history)
+        assert float(nll(quality, parts.validation.performance)) == pytest.approx(best, abs=1e-6)
+
     def test_another_seed_gives_another_result(self, parts):
         first, second = (fitted(parts, seed=seed).predict(parts.test.queries).quality for seed in (0, 1))
         assert not np.array_equal(first, second)
