@@ -354,6 +354,10 @@ class TestRoute:
         assert decision["task"] == "history"
         assert set(decision["quality"]) == set(decision["cost"]) == {"alpha", "beta", "gamma"}
 
+    def test_a_text_after_the_options(self, router: str, capsys: pytest.CaptureFixture[str]) -> None:
+        assert main(["route", router, "--task", "algebra", "algebra question 900"]) == 0
+        assert json.loads(capsys.readouterr().out)["query"] == "algebra question 900"
+
     def test_plain_lines_from_a_file(self, router: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         (tmp_path / "q.txt").write_text(
             "algebra question 900\n\nhistory question 901\r\n{not json}\n", encoding="utf-8-sig"

@@ -70,6 +70,8 @@ def _overrides(args: argparse.Namespace, rest: list[str]) -> list[str]:
     Raises:
         UserError: If there is another word, or the command takes no overrides.
     """
+    if getattr(args, "text", "") is None and rest and not rest[0].startswith("-"):
+        args.text = rest.pop(0)  # argparse misses an optional word that comes after the options
     for word in rest:
         if word.startswith("-"):
             option = word.partition("=")[0]
