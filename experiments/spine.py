@@ -28,11 +28,15 @@ def read_summary(folder: Path) -> pl.DataFrame:
     """
     file = folder / "summary.csv"
     if not file.exists():
-        raise UserError(f"{folder} must hold a finished comparison, but has no summary.csv; run graphrouter compare first")
+        raise UserError(
+            f"{folder} must hold a finished comparison, but has no summary.csv; run graphrouter compare first"
+        )
     summary = pl.read_csv(file).with_columns(pl.col("scenario").fill_null(""))
     missing = {OURS, PUBLISHED} - set(summary["router"])
     if missing:
-        raise UserError(f"{file} must have the routers {OURS} and {PUBLISHED}, but lacks {', '.join(missing)}; compare them")
+        raise UserError(
+            f"{file} must have the routers {OURS} and {PUBLISHED}, but lacks {', '.join(missing)}; compare them"
+        )
     return summary
 
 
@@ -47,13 +51,17 @@ def paired_table(summary: pl.DataFrame) -> list[str]:
         best = part.row(by_predicate=pl.col("router") == ours["best_baseline"], named=True)
         interval = f"{ours['difference']:+.4f} [{ours['difference_low']:+.4f}, {ours['difference_high']:+.4f}]"
         label = f"{metric}, {scenario}" if scenario else metric
-        rows.append(f"| {ours['log']} | {label} | {ours['mean']:.4f} | {best['router']} {best['mean']:.4f} | {interval} |")
+        rows.append(
+            f"| {ours['log']} | {label} | {ours['mean']:.4f} | {best['router']} {best['mean']:.4f} | {interval} |"
+        )
     return rows
 
 
 def router_table(summaries: list[pl.DataFrame], scenario: str, metric: str) -> list[str]:
     """Return the Markdown rows of one metric: a row per router, a column per log, and the mean over logs last."""
-    joined = pl.concat(summary.filter((pl.col("scenario") == scenario) & (pl.col("metric") == metric)) for summary in summaries)
+    joined = pl.concat(
+        summary.filter((pl.col("scenario") == scenario) & (pl.col("metric") == metric)) for summary in summaries
+    )
     wide = joined.pivot(on="log", index="router", values="mean", maintain_order=True)
     wide = wide.with_columns(pl.mean_horizontal(pl.exclude("router")).alias("mean over logs"))
     wide = wide.sort("mean over logs", descending=metric not in LOWER_IS_BETTER)
