@@ -58,10 +58,12 @@ def paired_table(summary: pl.DataFrame) -> list[str]:
 
 
 def router_table(summaries: list[pl.DataFrame], scenario: str, metric: str) -> list[str]:
-    """Return the Markdown rows of one metric: a row per router, a column per log, and the mean over logs last."""
+    """Return the Markdown rows of one metric: a row per router, a column per log, and the mean over logs last; none without values."""
     joined = pl.concat(
         summary.filter((pl.col("scenario") == scenario) & (pl.col("metric") == metric)) for summary in summaries
     )
+    if not joined.height:
+        return []
     wide = joined.pivot(on="log", index="router", values="mean", maintain_order=True)
     wide = wide.with_columns(pl.mean_horizontal(pl.exclude("router")).alias("mean over logs"))
     wide = wide.sort("mean over logs", descending=metric not in LOWER_IS_BETTER)
@@ -82,8 +84,9 @@ def main(folders: list[str]) -> int:
     print("| log | metric | gnn | best baseline | paired difference, 95% interval |\n| --- | --- | --- | --- | --- |")
     print("\n".join(row for summary in summaries for row in paired_table(summary)))
     for scenario, metric in PAIRED:
-        print(f"\n{metric}{', ' + scenario if scenario else ''}\n")
-        print("\n".join(router_table(summaries, scenario, metric)))
+        if rows := router_table(summaries, scenario, metric):
+            print(f"\n{metric}{', ' + scenario if scenario else ''}\n")
+            print("\n".join(rows))
     return 0
 
 
