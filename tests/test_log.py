@@ -112,7 +112,7 @@ def test_responses_go_along_for_the_queries_and_llms_that_are_kept(tmp_path):
     pl.DataFrame(said).write_parquet(folder / "responses.parquet")
     part = LLMLog.load(folder).take(np.array([0])).take_llms(["small"])
     copy = LLMLog.load(part.save(tmp_path / "copy"))
-    assert copy.responses().rows() == [("a", "small", "3")]
+    assert copy.responses().rows() == [("a", "small", 0, "3")]
     assert "no responses" in message(LLMLog("tiny", **tables()).responses)
 
 

@@ -1,0 +1,1 @@
+"""Engines turn prompts into responses: an OpenAI-compatible API, vLLM and transformers."""

@@ -1,0 +1,115 @@
+"""What every engine takes and gives: requests in, answers out, each as soon as it is there."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+Message = dict[str, str]
+"""``{"role": "system" | "user" | "assistant", "content": text}``."""
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How an LLM decodes.
+
+    Attributes:
+        max_tokens: Most tokens of a response.
+        temperature: 0 for greedy decoding.
+        top_p: Nucleus of the distribution that is sampled from.
+        stop: Texts that end a response.
+        seed: Of the first draw; draw d of a request uses ``seed + d`` where the engine can seed a request.
+    """
+
+    max_tokens: int = 512
+    temperature: float = 0.0
+    top_p: float = 1.0
+    stop: tuple[str, ...] = ()
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Request:
+    """A prompt to be answered.
+
+    Attributes:
+        key: The caller's name for it; comes back with the answer.
+        messages: The conversation so far; the last is from the user.
+        sampling: How to decode.
+    """
+
+    key: str
+    messages: tuple[Message, ...]
+    sampling: Sampling = field(default_factory=Sampling)
+
+
+@dataclass(frozen=True)
+class Completion:
+    """An answer.
+
+    Attributes:
+        key: Of the request.
+        text: The response.
+        input_tokens: Of the prompt, by the engine's own count, chat template included; None where it gave none.
+        output_tokens: Of the response, by the engine's own count, thinking included; None where it gave none.
+        latency_s: Seconds from the request to the whole answer. In a batch, those of the batch.
+        finish_reason: ``stop``, ``length`` (cut at ``max_tokens``), or what the engine said.
+        reasoning: Thinking that the engine gave apart from the response, or None.
+        model: The model's name as the engine reported it, or None.
+    """
+
+    key: str
+    text: str
+    input_tokens: int | None
+    output_tokens: int | None
+    latency_s: float
+    finish_reason: str = "stop"
+    reasoning: str | None = None
+    model: str | None = None
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A request that got no answer, after all retries. Its cell stays missing.
+
+    Attributes:
+        key: Of the request.
+        reason: One line; never holds a key or a header.
+        latency_s: Seconds until it was given up.
+    """
+
+    key: str
+    reason: str
+    latency_s: float = 0.0
+
+
+Answer = Completion | Failure
+
+
+class Engine(ABC):
+    """Turns requests into answers. An instance serves one LLM; use it as a context manager, which frees what it holds."""
+
+    concurrent: bool = False
+    """Whether several engines of this kind may run side by side (a server does the work) or only one (it holds memory)."""
+
+    @abstractmethod
+    def generate(self, requests: Iterable[Request]) -> Iterator[Answer]:
+        """Answer requests, each exactly once, in the order in which they finish.
+
+        A request is drawn from the iterable only when there is room for it, so a caller that stops handing out requests
+        (a budget is spent, Ctrl-C) gets the answers of those under way, and nothing further is asked.
+
+        Raises:
+            UserError: If no request can ever succeed: an unknown model, a refused key, no server at the address.
+        """
+
+    def close(self) -> None:  # noqa: B027 - most engines hold nothing
+        """Free connections or memory."""
+
+    def __enter__(self) -> Engine:
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        self.close()

@@ -1,0 +1,1 @@
+"""The tasks of FusionBench, each a small file, and tasks of the user's own."""

@@ -1,0 +1,94 @@
+"""What a task is: examples, a prompt for each style, and a grader."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+STYLES = ("direct", "reasoning")
+"""Prompting styles. Each makes a candidate of its own; that of reasoning is named ``LLM_think``, as in FusionBench."""
+
+
+@dataclass(frozen=True)
+class Example:
+    """One question of a task.
+
+    Attributes:
+        id: Names it within the task; the same from run to run, whatever part of the task is taken.
+        question: The question alone, with its passage or its options where it has them.
+        ground_truth: The gold answer as text; JSON where it has parts (aliases, unit tests).
+        choices: The options of a multiple choice question, in the order shown.
+        subtask: A finer label, such as the subject within mmlu, or None.
+        source_split: The split of the source that it comes from, or None.
+    """
+
+    id: str
+    question: str
+    ground_truth: str
+    choices: tuple[str, ...] = ()
+    subtask: str | None = None
+    source_split: str | None = None
+
+
+@dataclass(frozen=True)
+class Grade:
+    """What a grader found.
+
+    Attributes:
+        performance: In [0, 1].
+        prediction: The short answer that was read from the response; None where none could be read.
+    """
+
+    performance: float
+    prediction: str | None = None
+
+
+Grader = Callable[[str, Example], Grade]
+"""Response and example to grade. Never raises for a response, however odd."""
+
+
+@dataclass(frozen=True)
+class HubData:
+    """Where a task's examples come from.
+
+    Attributes:
+        path: Data set on the Hugging Face hub, ``owner/name``.
+        config: Its configuration, or None.
+        split: The split that is asked.
+    """
+
+    path: str
+    config: str | None = None
+    split: str = "test"
+
+
+@dataclass(frozen=True)
+class Task:
+    """A benchmark.
+
+    Attributes:
+        name: As in logs.
+        domain: Group of tasks, as in FusionBench.
+        metric: How ``performance`` is measured; written to the log.
+        description: A sentence on what it asks, for the task node of the graph.
+        hub: Its data set.
+        read: A row of that data set to an example (its id may be empty: then the row's number names it).
+        grade: The grader.
+        prompts: Per style, the text around the question: ``{question}`` stands for it.
+        max_tokens: Per style, the most tokens that a response needs.
+    """
+
+    name: str
+    domain: str
+    metric: str
+    description: str
+    hub: HubData
+    read: Callable[[Mapping[str, Any]], Example]
+    grade: Grader
+    prompts: Mapping[str, str]
+    max_tokens: Mapping[str, int] = field(default_factory=lambda: {"direct": 512, "reasoning": 1024})
+
+    def prompt(self, example: Example, style: str = "direct") -> str:
+        """Return what the LLM is asked, in one of `STYLES`. The direct prompt is also the log's ``query``."""
+        return self.prompts[style].replace("{question}", example.question)

@@ -1,0 +1,114 @@
+"""What every command of the project does alike: parse, run, and turn errors into a line and an exit status."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NoReturn, Protocol
+
+from graphrouter.errors import UserError, suggest
+
+
+class CommandGroup(Protocol):
+    """A module that adds commands to a program."""
+
+    def add_commands(self, commands: Any) -> None:
+        """Add them to what ``add_subparsers`` gave."""
+
+
+@dataclass(frozen=True)
+class Program:
+    """A command with subcommands.
+
+    Attributes:
+        name: As it is typed.
+        description: What it is for.
+        epilog: What stands below its help.
+        groups: Modules with the subcommands.
+    """
+
+    name: str
+    description: str
+    epilog: str
+    groups: Sequence[CommandGroup]
+
+    def main(self, argv: Sequence[str] | None = None) -> int:
+        """Run a command.
+
+        Args:
+            argv: The words after the program's name; None for those of the process.
+
+        Returns:
+            The exit status: 0, 2 after an error that the user can mend, 130 after Ctrl-C, 141 when the reader of the
+            output has gone.
+        """
+        args = argparse.Namespace()
+        try:
+            _, rest = self._parser().parse_known_args(argv, args)
+            args.overrides = self._overrides(args, rest)
+            with warnings.catch_warnings():
+                warnings.showwarning = self._show_warning
+                args.run(args)
+            sys.stdout.flush()
+        except UserError as error:
+            self._say(f"error: {' '.join(str(error).split())}")
+            return 2
+        except KeyboardInterrupt:
+            self._say(f"interrupted; {getattr(args, 'resume', 'run the same command again')}")
+            return 130
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 141
+        return 0
+
+    def _parser(self) -> _Parser:
+        parser = _Parser(prog=self.name, description=self.description, epilog=self.epilog, allow_abbrev=False)
+        parser.add_argument("--version", action=_Version, nargs=0, help="print the version and leave")
+        commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True, dest="command")
+        for group in self.groups:
+            group.add_commands(commands)
+        return parser
+
+    def _overrides(self, args: argparse.Namespace, rest: list[str]) -> list[str]:
+        """Return the ``key=value`` words among those that the parser did not know.
+
+        Raises:
+            UserError: If there is another word, or the command takes no overrides.
+        """
+        if getattr(args, "text", "") is None and rest and not rest[0].startswith("-"):
+            args.text = rest.pop(0)  # argparse misses an optional word that comes after the options
+        for word in rest:
+            if word.startswith("-"):
+                option = word.partition("=")[0]
+                raise UserError(f"{args.command} has no option {option}{suggest(option, args.options)}")
+            if not args.takes_overrides:
+                raise UserError(f"{args.command} does not take {word!r}; see {self.name} {args.command} --help")
+        return rest
+
+    def _show_warning(self, message: Warning | str, *_: object, **__: object) -> None:
+        self._say(f"warning: {' '.join(str(message).split())}")
+
+    def _say(self, text: str) -> None:
+        print(f"{self.name}: {text}", file=sys.stderr, flush=True)
+
+
+class _Parser(argparse.ArgumentParser):
+    """Raises a `UserError` where argparse would print several lines and leave."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UserError(f"{message}; see {self.prog} --help")
+
+
+class _Version(argparse.Action):
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        from importlib.metadata import PackageNotFoundError, version
+
+        try:
+            print(f"{parser.prog} {version('graphrouter')}")
+        except PackageNotFoundError:
+            print(f"{parser.prog} (not installed)")
+        parser.exit()
