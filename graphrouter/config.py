@@ -1,4 +1,4 @@
-"""YAML merged with dotted overrides, checked against dataclasses, through OmegaConf structured configs."""
+"""Routers and comparisons from YAML and overrides."""
 
 from __future__ import annotations
 
@@ -8,14 +8,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
-from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import ConfigKeyError, OmegaConfBaseException
-
 from graphrouter.errors import UserError, suggest
 from graphrouter.routers import find_router
 from graphrouter.routers.base import Router
 from graphrouter.scenario import find_scenario
+from graphrouter.settings import check, merge, parse_overrides, read_yaml
 
 NOT_IN_CONFIG = ("seed",)
 """Fields of a router that a run sets and a config does not."""
@@ -89,38 +86,6 @@ def configs_folder() -> Path:
     """Return the folder of the configs: of the checkout, or inside the installed package."""
     package = Path(__file__).parent
     return package / "configs" if (package / "configs").is_dir() else package.parent / "configs"
-
-
-def read_yaml(file: str | Path) -> dict[str, Any]:
-    """Read a YAML mapping; numbers such as ``1e-3`` are numbers.
-
-    Raises:
-        UserError: If the file cannot be read or is no mapping.
-    """
-    try:
-        loaded = OmegaConf.load(file)
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise UserError(f"{file} must be a YAML mapping, but cannot be read: {_line(error)}") from None
-    if not isinstance(loaded, DictConfig):
-        raise UserError(f"{file} must be a YAML mapping of keys to values, but is a list")
-    return typing.cast(dict[str, Any], OmegaConf.to_container(loaded))
-
-
-def parse_overrides(overrides: Sequence[str]) -> dict[str, Any]:
-    """Turn ``["knn.k=20", "seeds=3"]`` into a nested mapping.
-
-    Raises:
-        UserError: If one is not ``key=value``.
-    """
-    for text in overrides:
-        if not text.partition("=")[0].strip() or "=" not in text:
-            raise UserError(f"an override must be key=value, such as knn.k=20, but is {text!r}")
-    try:
-        return typing.cast(dict[str, Any], OmegaConf.to_container(OmegaConf.from_dotlist(list(overrides))))
-    except (yaml.YAMLError, OmegaConfBaseException) as error:
-        raise UserError(
-            f"an override must be key=value with a YAML value, but among {list(overrides)}: {_line(error)}"
-        ) from None
 
 
 def make_router(name: str, values: dict[str, Any] | None = None, where: str = "config") -> Router:
@@ -212,58 +177,10 @@ def _mapping(value: Any, name: str, where: str) -> dict[str, Any]:
     return value or {}
 
 
-def check(schema: type, values: dict[str, Any], where: str) -> dict[str, Any]:
-    """Merge values into a dataclass's defaults.
-
-    Returns:
-        The fields; nested dataclasses as mappings.
-
-    Raises:
-        UserError: If a key is unknown or a value is of the wrong type.
-    """
-    base = OmegaConf.structured(schema)
-    try:
-        merged = OmegaConf.to_container(OmegaConf.merge(base, OmegaConf.create(values)), resolve=True)
-    except ConfigKeyError as error:
-        *parents, key = str(error.full_key).split(".")
-        node = OmegaConf.select(base, ".".join(parents)) if parents else base
-        raise UserError(
-            f"{where}: unknown key {error.full_key!r}{suggest(key, [str(name) for name in node])}"
-        ) from None
-    except OmegaConfBaseException as error:
-        raise UserError(f"{where}: {error.full_key or 'a value'} is of the wrong type: {_line(error)}") from None
-    return typing.cast(dict[str, Any], merged)
-
-
 def hyperparameters(router: Router) -> dict[str, Any]:
     """Return a router's hyperparameters: its fields, less the seed and what says where to run."""
     fields = [field.name for field in dataclasses.fields(router) if field.init and field.name not in NOT_IN_CONFIG]
     return {name: getattr(router, name) for name in fields}
-
-
-def to_plain(value: Any) -> Any:
-    """Turn dataclasses, tuples and paths into what YAML and JSON hold."""
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {field.name: to_plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
-    if isinstance(value, dict):
-        return {key: to_plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [to_plain(item) for item in value]
-    return str(value) if isinstance(value, Path) else value
-
-
-def to_yaml(values: dict[str, Any]) -> str:
-    """Return YAML that `read_yaml` reads back as it was."""
-    return OmegaConf.to_yaml(OmegaConf.create(to_plain(values)))
-
-
-def merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
-    """Return ``base`` with the keys of ``over`` in front, mapping by mapping."""
-    merged = dict(base)
-    for key, value in over.items():
-        below = merged.get(key)
-        merged[key] = merge(below, value) if isinstance(below, dict) and isinstance(value, dict) else value
-    return merged
 
 
 def _schema(kind: type[Router]) -> type:
@@ -282,9 +199,3 @@ def _like(default: Any, value: Any) -> Any:
     if dataclasses.is_dataclass(default) and not isinstance(default, type):
         return type(default)(**{key: _like(getattr(default, key), item) for key, item in value.items()})
     return tuple(value) if isinstance(default, tuple) else value
-
-
-def _line(error: BaseException) -> str:
-    mark = getattr(error, "problem_mark", None)
-    text = getattr(error, "problem", None) or next(iter(str(error).splitlines()), type(error).__name__)
-    return f"{text} (line {mark.line + 1})" if mark else text

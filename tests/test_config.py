@@ -12,17 +12,14 @@ from graphrouter.config import (
     find_config,
     hyperparameters,
     make_router,
-    merge,
-    parse_overrides,
     read_comparison,
     read_router,
-    read_yaml,
-    to_yaml,
 )
 from graphrouter.encoders import find_encoder
 from graphrouter.errors import UserError
 from graphrouter.routers import find_router, router_names
 from graphrouter.routers.base import Prediction, Router
+from graphrouter.settings import merge, parse_overrides, read_yaml, to_yaml
 
 COMPARISONS = sorted(file.stem for file in (configs_folder() / "compare").glob("*.yaml"))
 

@@ -17,9 +17,10 @@ import graphrouter as gr
 from graphrouter.config import make_router
 from graphrouter.encoders import LogVectors, TfidfEncoder, find_encoder
 from graphrouter.errors import UserError
+from graphrouter.files import check_writable, replace_file
 from graphrouter.log import LLMLog
 from graphrouter.pipeline import RoutingPipeline, routing_data, train
-from graphrouter.pipeline.storage import check_writable, read_state, replace_file, state_bytes
+from graphrouter.pipeline.storage import read_state, state_bytes
 from graphrouter.pipeline.unseen import log_queries, unseen_part
 from graphrouter.routers import find_router
 from graphrouter.splits import by_query, normalise_text

@@ -59,7 +59,7 @@ def add_commands(commands: Any) -> None:
 def compare(args: argparse.Namespace) -> None:
     """Run a comparison, print its table, and name its report."""
     from graphrouter.config import read_comparison
-    from graphrouter.pipeline.storage import check_writable
+    from graphrouter.files import check_writable
 
     given = {
         key: getattr(args, key)

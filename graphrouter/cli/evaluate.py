@@ -32,8 +32,8 @@ def add_commands(commands: Any) -> None:
 def evaluate(args: argparse.Namespace) -> None:
     """Score a router, print the table, and name the report."""
     from graphrouter.evaluation import evaluate_router, format_table
+    from graphrouter.files import check_writable
     from graphrouter.pipeline import RoutingPipeline
-    from graphrouter.pipeline.storage import check_writable
     from graphrouter.pipeline.unseen import log_queries, unseen_part
 
     check_writable(args.out, "results")

@@ -55,10 +55,11 @@ def add_commands(commands: Any) -> None:
 def train(args: argparse.Namespace) -> None:
     """Train and save a router, and say where it is."""
     router, out = _router(args), Path(args.out)
-    from graphrouter.config import hyperparameters, to_yaml
+    from graphrouter.config import hyperparameters
+    from graphrouter.files import replace_file
     from graphrouter.pipeline import train as fit
     from graphrouter.pipeline.saved import check_folder
-    from graphrouter.pipeline.storage import replace_file
+    from graphrouter.settings import to_yaml
 
     check_folder(out)
     run = run_options(args)
@@ -78,7 +79,8 @@ def train(args: argparse.Namespace) -> None:
 
 
 def _router(args: argparse.Namespace) -> Router:
-    from graphrouter.config import make_router, parse_overrides, read_router
+    from graphrouter.config import make_router, read_router
+    from graphrouter.settings import parse_overrides
 
     if args.config:
         return read_router(args.config, args.overrides)

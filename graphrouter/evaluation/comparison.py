@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from graphrouter.config import hyperparameters, to_plain
+from graphrouter.config import hyperparameters
 from graphrouter.dataset import RoutingData, llm_texts
 from graphrouter.encoders import Encoder
 from graphrouter.errors import UserError
@@ -23,6 +23,7 @@ from graphrouter.log import LLMLog
 from graphrouter.routers.base import Router
 from graphrouter.run import RunOptions, provenance
 from graphrouter.scenario import SCENARIOS, Scenario, fit_cost_scale
+from graphrouter.settings import to_plain
 from graphrouter.splits import Split, by_query, query_groups
 
 Array = np.ndarray

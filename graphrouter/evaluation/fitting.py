@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from graphrouter.config import hyperparameters, to_plain
+from graphrouter.config import hyperparameters
 from graphrouter.dataset import Queries, RoutingData
 from graphrouter.errors import UserError
 from graphrouter.evaluation.store import Config, Predictions
@@ -15,6 +15,7 @@ from graphrouter.metrics import choose, nll, reward
 from graphrouter.routers.base import Router
 from graphrouter.run import RunOptions
 from graphrouter.scenario import Scenario
+from graphrouter.settings import to_plain
 
 Array = np.ndarray
 

@@ -25,8 +25,8 @@ from typing import Any
 import numpy as np
 
 from graphrouter.errors import UserError
+from graphrouter.files import replace_file
 from graphrouter.log import CELL_COLUMNS, LLMLog
-from graphrouter.pipeline.storage import replace_file
 from graphrouter.scenario import Scenario
 
 Array = np.ndarray

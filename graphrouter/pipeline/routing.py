@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from graphrouter.config import hyperparameters, make_router, to_plain
+from graphrouter.config import hyperparameters, make_router
 from graphrouter.dataset import Queries
 from graphrouter.encoders import Encoder, unit_rows
 from graphrouter.errors import UserError
@@ -19,6 +19,7 @@ from graphrouter.pipeline.saved import encoder_config, read_folder, rebuild_enco
 from graphrouter.routers.base import Prediction, Router
 from graphrouter.run import RunOptions, provenance
 from graphrouter.scenario import Scenario, find_scenario
+from graphrouter.settings import to_plain
 from graphrouter.splits import query_groups
 
 Array = np.ndarray

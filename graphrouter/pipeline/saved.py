@@ -13,7 +13,8 @@ from typing import Any
 
 from graphrouter.encoders import Encoder, SentenceEncoder, find_encoder
 from graphrouter.errors import UserError
-from graphrouter.pipeline.storage import check_writable, read_state, replace_file, state_bytes
+from graphrouter.files import check_writable, replace_file
+from graphrouter.pipeline.storage import read_state, state_bytes
 
 FORMAT = 1
 
