@@ -116,6 +116,27 @@ def test_responses_go_along_for_the_queries_and_llms_that_are_kept(tmp_path):
     assert "no responses" in message(LLMLog("tiny", **tables()).responses)
 
 
+def test_responses_in_memory_are_saved_with_their_draws(tmp_path):
+    said = pl.DataFrame({"query_id": ["b", "a"], "llm": ["small", "big"], "draw": [1, 0], "response": ["y", "x"]})
+    log = LLMLog("tiny", **tables(), texts=said)
+    assert log.has_responses
+    loaded = LLMLog.load(log.save(tmp_path / "saved"))
+    assert loaded.responses().rows() == [("a", "big", 0, "x"), ("b", "small", 1, "y")]
+
+
+def test_save_keeps_what_it_is_told_to_keep(tmp_path):
+    log, folder = LLMLog("tiny", **tables()), tmp_path / "log"
+    (folder / "journal").mkdir(parents=True)
+    (folder / "journal" / "answers").write_text("one")
+    assert "other files" in message(log.save, folder)
+    for _ in range(2):
+        log.save(folder, keep=("journal", "absent"))
+        assert (folder / "journal" / "answers").read_text() == "one"
+    assert_same(LLMLog.load(folder), log)
+    log.save(folder)
+    assert not (folder / "journal").exists()
+
+
 def test_take_and_hide_choose_rows_and_cells():
     log = LLMLog("tiny", **tables())
     assert log.take(np.array([False, True, False])).records["query_id"].to_list() == ["b", "b"]

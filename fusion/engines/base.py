@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 Message = dict[str, str]
 """``{"role": "system" | "user" | "assistant", "content": text}``."""
@@ -91,8 +91,11 @@ Answer = Completion | Failure
 class Engine(ABC):
     """Turns requests into answers. An instance serves one LLM; use it as a context manager, which frees what it holds."""
 
-    concurrent: bool = False
+    concurrent: ClassVar[bool] = False
     """Whether several engines of this kind may run side by side (a server does the work) or only one (it holds memory)."""
+
+    answers_depend_on: ClassVar[tuple[str, ...]] = ()
+    """Options, beside the model, that change what is answered; answers under other values of these are not mixed."""
 
     @abstractmethod
     def generate(self, requests: Iterable[Request]) -> Iterator[Answer]:

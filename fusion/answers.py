@@ -1,0 +1,171 @@
+"""The answers to a set of requests, kept in a journal, so that a later run asks only for what is missing."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from fusion.asking import Asking, Budget, Job
+from fusion.engines import find_engine
+from fusion.engines.base import Answer, Completion, Request
+from fusion.journal import Entry, Journal
+from fusion.llms import LLM
+from graphrouter.errors import UserError
+
+CellKey = tuple[str, str, int]
+"""``query_id``, ``llm`` and ``draw`` of the record that an answer is for."""
+
+Told = Callable[[CellKey], None]
+
+
+def request_key(cell: CellKey) -> str:
+    """Return a request's key for a cell."""
+    return json.dumps(cell)
+
+
+def cell_key(key: str) -> CellKey:
+    """Return the cell of a request's key."""
+    query_id, llm, draw = json.loads(key)
+    return query_id, llm, draw
+
+
+def digest(llm: LLM, request: Request) -> str:
+    """Follows from all that can change the answer: engine, model, messages, sampling. Prices and addresses do not."""
+    depends = find_engine(llm.engine).answers_depend_on
+    asked = {
+        "engine": llm.engine,
+        "model": Path(llm.model).name,
+        "options": {name: llm.options[name] for name in depends if name in llm.options},
+        "messages": request.messages,
+        "sampling": asdict(request.sampling),
+    }
+    return hashlib.sha256(json.dumps(asked, sort_keys=True, default=str).encode()).hexdigest()[:12]
+
+
+class Answers:
+    """Answers and failures of a set of requests.
+
+    Args:
+        jobs: All requests, by LLM; their keys are those of `request_key`.
+        journal: Open. What earlier runs wrote is read from it, and each new answer is in it before it counts.
+
+    Attributes:
+        answers: By cell.
+        failures: The reason, for each cell that got no answer when it was last asked.
+
+    Raises:
+        UserError: If the journal holds answers to other prompts, models or settings for cells of these jobs.
+    """
+
+    def __init__(self, jobs: Iterable[Job], journal: Journal) -> None:
+        self.answers: dict[CellKey, Entry] = {}
+        self.failures: dict[CellKey, str] = {}
+        self._jobs = list(jobs)
+        self._llms = {cell_key(request.key): job.llm for job in self._jobs for request in job.requests}
+        self._digests = {
+            cell_key(request.key): digest(job.llm, request) for job in self._jobs for request in job.requests
+        }
+        self._journal = journal
+        self._lock = threading.Lock()
+        self._read()
+
+    def _read(self) -> None:
+        other: list[CellKey] = []
+        for entry in self._journal.entries():
+            cell = (entry["query_id"], entry["llm"], entry["draw"])
+            if cell not in self._digests:
+                continue
+            if entry["asked"] != self._digests[cell]:
+                other.append(cell)
+            elif "failed" in entry:
+                self.failures[cell] = entry["failed"]
+            else:
+                self.answers[cell] = entry
+                self.failures.pop(cell, None)
+        stale = [cell for cell in other if cell not in self.answers]
+        if stale:
+            query_id, llm, draw = stale[0]
+            raise UserError(
+                f"{self._journal.file} must hold answers to the prompts, models and settings of this run, but "
+                f"{len(set(stale)):,} are to others (first: {llm} on {query_id}, draw {draw}); name another folder, or "
+                "give the LLM another name"
+            )
+
+    def add(self, answer: Answer) -> None:
+        """Write down an answer, or why there is none."""
+        cell = cell_key(answer.key)
+        entry: dict[str, Any] = {"query_id": cell[0], "llm": cell[1], "draw": cell[2], "asked": self._digests[cell]}
+        if isinstance(answer, Completion):
+            entry |= {
+                "response": answer.text,
+                "reasoning": answer.reasoning,
+                "input_tokens": answer.input_tokens,
+                "output_tokens": answer.output_tokens,
+                "latency_s": round(answer.latency_s, 4),
+                "finish_reason": answer.finish_reason,
+            }
+        else:
+            entry |= {"failed": answer.reason}
+        self._journal.append(entry)
+        with self._lock:
+            if isinstance(answer, Completion):
+                self.answers[cell] = entry
+                self.failures.pop(cell, None)
+            else:
+                self.failures[cell] = answer.reason
+
+    def left(self) -> list[Job]:
+        """Return what is not answered. What failed in an earlier run is asked again."""
+        jobs = [
+            Job(job.llm, [request for request in job.requests if cell_key(request.key) not in self.answers])
+            for job in self._jobs
+        ]
+        return [job for job in jobs if job.requests]
+
+    def cost(self, cell: CellKey) -> float | None:
+        """Return what an answer has cost in US dollars, or None where tokens or prices are unknown."""
+        answer = self.answers[cell]
+        return self._llms[cell].price(answer["input_tokens"], answer["output_tokens"])
+
+    def spent(self) -> float:
+        """Return what all answers have cost, in US dollars; those of unknown cost count nothing."""
+        return sum(self.cost(cell) or 0.0 for cell in self.answers)
+
+    def ask(self, purse: Budget, told: Told | None = None, progress: bool = True) -> Mapping[str, UserError]:
+        """Ask for what is left, with a bar of cells, rate, time left, spend and failures.
+
+        Args:
+            purse: What may be spent.
+            told: Hears of each cell that is answered, from several threads.
+            progress: Whether to show the bar.
+
+        Returns:
+            What ended the asking of an LLM, by its name.
+
+        Raises:
+            KeyboardInterrupt: After Ctrl-C, once the answers under way are in.
+        """
+        failed = 0
+        total = len(self._digests)
+        with tqdm(total=total, initial=len(self.answers), unit="cell", disable=not progress) as bar:
+
+            def take(llm: LLM, answer: Answer) -> None:
+                nonlocal failed
+                self.add(answer)
+                if told and isinstance(answer, Completion):
+                    told(cell_key(answer.key))
+                with self._lock:
+                    failed += not isinstance(answer, Completion)
+                    bar.set_postfix_str(f"${purse.spent:.4f}, {failed} failed", refresh=False)
+                    bar.update()
+
+            asking = Asking(self.left(), take, purse)
+            asking.run()
+        return asking.problems

@@ -1,0 +1,156 @@
+"""Asks several LLMs at a time, within a budget, and stops cleanly."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from fusion.engines import find_engine
+from fusion.engines.base import Answer, Completion, Request
+from fusion.llms import LLM
+from graphrouter.errors import UserError
+
+OnAnswer = Callable[[LLM, Answer], None]
+"""Is told of each answer as soon as it is there, by several threads."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """What one LLM is asked.
+
+    Attributes:
+        llm: The LLM.
+        requests: In the order in which they are handed out.
+    """
+
+    llm: LLM
+    requests: Sequence[Request]
+
+
+class Budget:
+    """US dollars that may be spent. A request is only sent if the most that it can cost is still there.
+
+    Args:
+        limit: None for no limit.
+        spent: What earlier runs have spent of it.
+    """
+
+    def __init__(self, limit: float | None = None, spent: float = 0.0) -> None:
+        self.limit = limit
+        self.spent = spent
+        self.reached = False
+        self._reserved: dict[str, float] = {}
+        self._lock = threading.Lock()
+
+    def reserve(self, llm: LLM, request: Request) -> bool:
+        """Set aside the most that a request can cost; False where the rest of the budget is less."""
+        most = highest_cost(llm, request)
+        with self._lock:
+            if self.limit is not None and self.spent + sum(self._reserved.values()) + most > self.limit:
+                self.reached = True
+                return False
+            self._reserved[request.key] = most
+            return True
+
+    def settle(self, llm: LLM, answer: Answer) -> None:
+        """Put what an answer cost in the place of what was set aside. A failure is taken to cost nothing."""
+        cost = llm.price(answer.input_tokens, answer.output_tokens) if isinstance(answer, Completion) else 0.0
+        with self._lock:
+            most = self._reserved.pop(answer.key, 0.0)
+            self.spent += most if cost is None else cost
+
+    def release(self, keys: Sequence[str]) -> None:
+        """Give back what was set aside for requests that will get no answer."""
+        with self._lock:
+            for key in keys:
+                self._reserved.pop(key, None)
+
+
+def highest_cost(llm: LLM, request: Request) -> float:
+    """Return the most that a request can cost in US dollars, at two characters a token; 0 without prices."""
+    characters = sum(len(message["content"]) for message in request.messages)
+    return llm.price(characters / 2, request.sampling.max_tokens) or 0.0
+
+
+class Asking:
+    """Asks all jobs: LLMs behind a server side by side, LLMs in this process one after the other.
+
+    A request fails alone. An LLM that cannot be asked at all (a refused key, an unknown model) ends its own job; the
+    others go on, and the problem is told at the end.
+
+    Args:
+        jobs: One per LLM.
+        on_answer: Is told of each answer.
+        budget: Of all jobs together.
+
+    Attributes:
+        problems: What ended a job, by the LLM's name.
+    """
+
+    def __init__(self, jobs: Sequence[Job], on_answer: OnAnswer, budget: Budget) -> None:
+        self.jobs = jobs
+        self.on_answer = on_answer
+        self.budget = budget
+        self.problems: dict[str, UserError] = {}
+        self._defect: BaseException | None = None
+        self._stop = threading.Event()
+
+    def run(self) -> None:
+        """Ask everything; return when all is answered, has failed, or the budget is reached.
+
+        Raises:
+            KeyboardInterrupt: After Ctrl-C, once the answers under way are in. A second Ctrl-C does not wait for them.
+        """
+        served = [job for job in self.jobs if find_engine(job.llm.engine).concurrent]
+        threads = [threading.Thread(target=self._guard, args=(job,), daemon=True) for job in served]
+        for thread in threads:
+            thread.start()
+        try:
+            for job in self.jobs:
+                if job not in served:
+                    self._guard(job)
+            for thread in threads:
+                thread.join()
+        except KeyboardInterrupt:
+            self._stop.set()
+            for thread in threads:
+                thread.join()
+            raise
+        if self._defect:
+            raise self._defect
+
+    def _guard(self, job: Job) -> None:
+        """Ask one LLM. An error of its own stays with it; a defect of ours stops all."""
+        try:
+            if not self._stop.is_set():
+                self._ask(job)
+        except UserError as error:
+            self.problems[job.llm.name] = error
+        except Exception as error:
+            self._defect = error
+            self._stop.set()
+
+    def _ask(self, job: Job) -> None:
+        left = deque(job.requests)
+        waiting: set[str] = set()
+        try:
+            with job.llm.make_engine() as engine:
+                before = -1
+                # A request that the budget had no room for may fit once those under way have cost less than they might.
+                while left and len(left) != before and not self._stop.is_set():
+                    before = len(left)
+                    for answer in engine.generate(self._hand_out(job.llm, left, waiting)):
+                        waiting.discard(answer.key)
+                        self.budget.settle(job.llm, answer)
+                        self.on_answer(job.llm, answer)
+        finally:
+            self.budget.release(list(waiting))
+
+    def _hand_out(self, llm: LLM, left: deque[Request], waiting: set[str]) -> Iterator[Request]:
+        while left and not self._stop.is_set():
+            if not self.budget.reserve(llm, left[0]):
+                return
+            waiting.add(left[0].key)
+            yield left.popleft()
