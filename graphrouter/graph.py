@@ -110,6 +110,21 @@ def attach(graph: HeteroData, queries: Queries, tasks: list[str], neighbours: in
     return joined
 
 
+def forget_tasks(joined: HeteroData, tasks: int) -> HeteroData:
+    """Return what `attach` gives for the same queries without their tasks; the search for neighbours is not repeated.
+
+    Args:
+        joined: From `attach`.
+        tasks: T, the number of tasks that the graph was built with.
+    """
+    untold = copy.copy(joined)
+    untold["new_query"].task = torch.full_like(joined["new_query"].task, tasks)
+    similar = joined[SIMILAR_TO].edge_attr
+    untold[SIMILAR_TO].edge_attr = torch.stack([similar[:, 0], torch.zeros_like(similar[:, 1])], dim=1)
+    untold[NEW_BELONGS_TO].edge_index = joined[NEW_BELONGS_TO].edge_index[:, :0]
+    return untold
+
+
 def _nearest(graph: HeteroData, queries: Queries, neighbours: int) -> tuple[Tensor, Tensor]:
     """Return rows [B, K] of the graph's nearest queries, and cosines [B, K]; -inf where the wording is the same."""
     known, groups = graph["query"].x, graph["query"].group

@@ -8,7 +8,17 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from graphrouter import graph as graph_module
-from graphrouter.graph import ANSWERED_BY, BELONGS_TO, NEW_BELONGS_TO, SIMILAR_TO, attach, build_graph, task_positions
+from graphrouter.dataset import Queries
+from graphrouter.graph import (
+    ANSWERED_BY,
+    BELONGS_TO,
+    NEW_BELONGS_TO,
+    SIMILAR_TO,
+    attach,
+    build_graph,
+    forget_tasks,
+    task_positions,
+)
 from graphrouter.testing import data_of, make_log, make_parts
 
 CPU = torch.device("cpu")
@@ -169,3 +179,21 @@ class TestAttach:
         blank = data_of([[1, 0, 1]], vectors=[[0, 0]], tasks=["art"], groups=[99])
         edges = attach(build(data), blank.queries, TASKS, 4)[SIMILAR_TO]
         assert edges.edge_attr[:, 0].tolist() == [0.0] * 4
+
+
+def test_forgetting_the_tasks_is_the_same_as_never_having_known_them(data):
+    queries = data.queries
+    untold = Queries(
+        queries.ids, np.full(len(queries), None, dtype=object), queries.chars, queries.vectors, queries.groups
+    )
+    graph = build(data)
+    told = attach(graph, queries, TASKS, 3)
+    forgotten, never = forget_tasks(told, len(TASKS)), attach(graph, untold, TASKS, 3)
+    assert torch.equal(forgotten["new_query"].task, never["new_query"].task)
+    assert torch.equal(forgotten[NEW_BELONGS_TO].edge_index, never[NEW_BELONGS_TO].edge_index)
+    assert torch.equal(forgotten[SIMILAR_TO].edge_index, never[SIMILAR_TO].edge_index)
+    assert torch.equal(forgotten[SIMILAR_TO].edge_attr, never[SIMILAR_TO].edge_attr)
+    again = attach(graph, queries, TASKS, 3)
+    assert torch.equal(told["new_query"].task, again["new_query"].task)
+    assert torch.equal(told[SIMILAR_TO].edge_attr, again[SIMILAR_TO].edge_attr)
+    assert told[NEW_BELONGS_TO].edge_index.shape[1] > 0

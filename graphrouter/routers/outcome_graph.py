@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import numpy as np
 import torch
 from torch import Tensor
+from torch_geometric.data import HeteroData
 
 from graphrouter.dataset import LLMs, Queries, RoutingData
-from graphrouter.graph import attach, build_graph
+from graphrouter.graph import attach, build_graph, forget_tasks
 from graphrouter.nn.edge_decoder import EdgeInputs
 from graphrouter.nn.edge_messages import OutcomeMessages
 
@@ -84,13 +85,20 @@ class OutcomeGraph:
 
     def inputs(self, queries: Queries) -> EdgeInputs:
         """Return what the decoder reads of B queries, each on its own."""
+        return self._read(attach(self.graph, queries, self.tasks_, self.neighbours), queries.chars)
+
+    def inputs_with_and_without_task(self, queries: Queries) -> tuple[EdgeInputs, EdgeInputs]:
+        """Return `inputs`, and what they are when the queries' tasks are not known."""
         joined = attach(self.graph, queries, self.tasks_, self.neighbours)
+        return self._read(joined, queries.chars), self._read(forget_tasks(joined, len(self.tasks_)), queries.chars)
+
+    def _read(self, joined: HeteroData, chars: Array) -> EdgeInputs:
         prior, residual = self.messages(self.settled, joined)
         new = joined["new_query"]
         unit = torch.nn.functional.normalize(new.x, dim=1)
-        length = torch.as_tensor(
-            (np.log1p(queries.chars) - self.length_[0]) / self.length_[1], device=self.device_
-        ).clamp(-3, 3)
+        length = torch.as_tensor((np.log1p(chars) - self.length_[0]) / self.length_[1], device=self.device_).clamp(
+            -3, 3
+        )
         x = torch.cat([VECTOR_LENGTH * unit, length[:, None], length[:, None] ** 2], dim=1)
         return EdgeInputs(x, new.task, torch.zeros_like(new.task), prior[0], residual[0], prior[1], residual[1])
 
@@ -98,14 +106,7 @@ class OutcomeGraph:
         """Return the graph of the other queries; tasks keep their positions."""
         keep = np.ones(len(self.data_.queries), dtype=bool)
         keep[rows] = False
-        other = OutcomeGraph(
-            self.neighbours,
-            self.scales,
-            self.same_task_weight,
-            self.task_strength,
-            self.relations,
-            self.edge_attributes,
-        )
+        other = replace(self)
         other.data_, other.amount_ = self.data_.take(np.flatnonzero(keep)), self.amount_[keep]
         other.tasks_, other.length_, other.device_ = self.tasks_, self.length_, self.device_
         return other._settle()
@@ -158,10 +159,9 @@ def fold_inputs(graph: OutcomeGraph, folds: int) -> tuple[EdgeInputs, Tensor]:
     for fold, rows in enumerate(rows_of):
         others = graph.without(rows)
         history.append(others.settled.history)
-        known = queries.take(rows)
-        unknown = Queries(known.ids, np.full(len(rows), None, dtype=object), known.chars, known.vectors, known.groups)
-        for part, shown in zip(parts, (known, unknown), strict=True):
-            part.append(others.inputs(shown)._replace(fold=torch.full((len(rows),), fold, device=graph.device_)))
+        at = torch.full((len(rows),), fold, device=graph.device_)
+        for part, inputs in zip(parts, others.inputs_with_and_without_task(queries.take(rows)), strict=True):
+            part.append(inputs._replace(fold=at))
     order = torch.as_tensor(np.argsort(np.concatenate(rows_of)), device=graph.device_)
     joined = [EdgeInputs(*(torch.cat(tensors)[order] for tensors in zip(*part, strict=True))) for part in parts]
     return EdgeInputs(*(torch.cat(pair) for pair in zip(*joined, strict=True))), torch.stack(history)
