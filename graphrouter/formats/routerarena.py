@@ -1,0 +1,104 @@
+"""RouterArena: what routers chose, what came back, and how it was scored.
+
+Source: https://github.com/RouteWorks/RouterArena (arXiv:2510.00202). ``router_inference/predictions/<router>.json`` is a list of
+``{"global index", "prompt", "prediction", "generated_result": {"generated_answer", "success", "token_usage"}, "cost",
+"accuracy", "for_optimality"}`` (``global_index`` in some files); ``cached_results/<llm>.jsonl`` has ``global_index, question,
+llm_selected, generated_answer, token_usage, success, evaluation_result: {score, inference_cost}``. ``llm_evaluation/run.py``
+fills in accuracy and cost.
+
+Conventions: a record is a scored answer, so a log of predictions holds one LLM per query, and more where a router's entries for
+optimality ask others. Entries without an answer or without a score are left out. Routers share cached answers: an answer that
+stands in several files, with equal tokens and cost, counts once. The task is the part of the index before the first ``_``, as in the evaluation there. A cost of 0, which is
+written where no price is known, is missing. Files ``*-robustness.json`` hold changed prompts without answers, and are skipped.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from graphrouter.errors import UserError
+from graphrouter.formats.builder import LogBuilder, content_id
+from graphrouter.formats.cells import charged, score
+from graphrouter.formats.rows import BadRow, Row, columns_of, shown
+
+NAME = "routerarena"
+LAYOUT = "RouterArena's router_inference/predictions/<router>.json or cached_results/<llm>.jsonl"
+INSIDE = ("router_inference/predictions/*.json", "cached_results/*.jsonl")
+INDICES = ("global index", "global_index")
+ROBUSTNESS = "-robustness"
+
+
+def recognises(path: Path) -> bool:
+    """Return whether a file, or the first one of a folder, has the fields of predictions or of cached results."""
+    for file in _files(path)[:1]:
+        columns = set(columns_of(file))
+        if columns & set(INDICES) and ({"prompt", "prediction"} <= columns or {"question", "llm_selected"} <= columns):
+            return True
+    return False
+
+
+def read(path: Path, builder: LogBuilder) -> None:
+    """Add a file, all files of a folder, or those of the repository.
+
+    Raises:
+        UserError: If there is no file, or no entry in any has a score.
+    """
+    files = _files(path)
+    if not files:
+        raise UserError(f"{path} must hold predictions or cached results of RouterArena, but holds none")
+    scored = entries = 0
+    for file in files:
+        for row in builder.rows(file):
+            entries += 1
+            with builder.checking(row):
+                scored += _add(row, builder)
+    if not scored and not builder.rejected:
+        raise UserError(
+            f"{path} must hold scored answers, but none of its {entries:,} entries has an answer and a score; run RouterArena's "
+            "llm_inference/run.py and llm_evaluation/run.py first"
+        )
+
+
+def _files(path: Path) -> list[Path]:
+    if path.is_file():
+        return [path] if path.suffix.lower() in (".json", ".jsonl") else []
+    found = [file for pattern in INSIDE for file in sorted(path.glob(pattern))]
+    found = found or sorted(file for file in path.glob("*.json*") if file.suffix.lower() in (".json", ".jsonl"))
+    return [file for file in found if not file.stem.endswith(ROBUSTNESS)]
+
+
+def _add(row: Row, builder: LogBuilder) -> bool:
+    """Add an entry; whether it was scored."""
+    index = next((text for name in INDICES if (text := row.optional_text(name))), None)
+    if index is None:
+        raise BadRow("global_index must be text, but is absent")
+    cached = "llm_selected" in row.values
+    query, llm = (row.text(name) for name in (("question", "llm_selected") if cached else ("prompt", "prediction")))
+    answer = row.values if cached else _object(row, "generated_result")
+    marks = _object(row, "evaluation_result") if cached else row.values
+    facts = Row(row.file, row.number, {**_object(Row(row.file, row.number, answer), "token_usage"), **answer, **marks})
+    performance = score(facts, "score" if cached else "accuracy")
+    if performance is None or facts.values.get("success") is False or facts.values.get("generated_answer") is None:
+        builder.leave_missing()
+        return False
+    columns: dict[str, Any] = {
+        "input_tokens": charged(facts, "input_tokens"),
+        "output_tokens": charged(facts, "output_tokens"),
+        "cost": charged(facts, "inference_cost" if cached else "cost"),
+    }
+    task, finer = index.split("_")[0], index.rpartition("_")[0] or index
+    key = content_id(task, finer, query)
+    builder.add_query(task, query, query_id=key, subtask=finer if finer != task else None)
+    builder.add_llm(llm)
+    builder.add_record(key, llm, performance, response=facts.optional_text("generated_answer") or "", **columns)
+    return True
+
+
+def _object(row: Row, column: str) -> dict[str, Any]:
+    value = row.values.get(column)
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise BadRow(f"{column} must be an object, but is {shown(value)}")
+    return value
