@@ -10,6 +10,7 @@ A layout is a module of this package with
 
 from __future__ import annotations
 
+import warnings
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -85,18 +86,23 @@ def seen(path: Path) -> str:
 
 
 def read_log(
-    path: str | Path, format: str | None = None, name: str | None = None, skip_bad: bool = False
+    path: str | Path,
+    format: str | None = None,  # noqa: A002 - the word that users type
+    name: str | None = None,
+    skip_bad: bool = False,
+    progress: bool = False,
 ) -> tuple[LLMLog, list[Rejected]]:
     """Read a public log.
 
     Args:
-        path: File or folder; for some layouts a data set on the Hugging Face hub (``owner/name``).
+        path: File or folder; for FusionBench also a data set on the Hugging Face hub (``owner/name``).
         format: Name of its layout; None to guess.
-        name: Of the log; None for the name of the file or folder.
+        name: Of the log; None for the name that it has, or that of the file or folder.
         skip_bad: Whether bad rows are left out; otherwise the first one ends the import.
+        progress: Whether to show how far the reading is.
 
     Returns:
-        The log, and the rows that were left out.
+        The log, and the rows that were left out. Warns of what was left out or missing without being bad.
 
     Raises:
         UserError: If the path is not of the layout, or a row is bad.
@@ -105,12 +111,19 @@ def read_log(
 
     path = Path(path)
     module = layout(format or guess_format(path))
-    builder = LogBuilder(name or path.resolve().stem, skip_bad)
+    resolved = path.resolve()
+    builder = LogBuilder(resolved.name if path.is_dir() else resolved.stem, skip_bad, progress)
     module.read(path, builder)
-    return builder.build(), builder.rejected
+    builder.name = name or builder.name
+    log = builder.build()
+    if builder.unscored:
+        _warn(log, f"{builder.unscored:,} rows have no performance, so their cells stay missing")
+    if builder.copies:
+        _warn(log, f"{builder.copies:,} rows are exact copies of others, and are left out")
+    return log, builder.rejected
 
 
-def export_log(log: LLMLog, format: str, path: str | Path) -> None:
+def export_log(log: LLMLog, format: str, path: str | Path) -> None:  # noqa: A002 - the word that users type
     """Write a log in a public layout; warns of what that cannot hold.
 
     Raises:
@@ -119,6 +132,10 @@ def export_log(log: LLMLog, format: str, path: str | Path) -> None:
     if format not in EXPORTS:
         raise UserError(f"an export must be one of {', '.join(EXPORTS)}, but is {format!r}")
     layout(format).write(log, Path(path))
+
+
+def _warn(log: LLMLog, what: str) -> None:
+    warnings.warn(f"{log.name}: {what}", stacklevel=3)
 
 
 def _columns(columns: list[str]) -> str:

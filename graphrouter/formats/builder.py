@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
-from collections.abc import Iterator
+import json
+import warnings
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 
 from graphrouter.errors import UserError
+from graphrouter.formats.flat import write_csv
 from graphrouter.formats.rows import BadRow, Row, read_rows, shown
 from graphrouter.log import COLUMNS, LLMLog
+
+Vector = np.ndarray
 
 
 @dataclass(frozen=True)
@@ -27,25 +32,39 @@ class Rejected:
 
 
 class LogBuilder:
-    """Collects queries, LLMs and records in any order.
+    """Collects queries, LLMs and records in any order; the same rows in another order make the same log.
 
-    A query is known by its task and text, so two rows of the same question join. A second record of the same query and
-    LLM is a further draw. What is given first stays; a later row may fill what was missing, and must not contradict.
+    A query is known by its id, which by default follows from its task and text, so that two rows of the same question
+    join. A later row may fill in what was missing, and must not contradict: of two rows that do, the second is bad.
+    A second record of the same query and LLM is a further draw, but for an exact copy, which says nothing new: it is
+    counted in ``copies`` and left out. Draws that the source does not number are numbered by their content.
 
     Args:
         name: Of the log.
         skip_bad: Whether a bad row is noted in ``rejected`` and left out; otherwise the first one ends the import.
+        progress: Whether to show how far each table is read.
+
+    Attributes:
+        rejected: The bad rows.
+        copies: How many records were exact copies.
+        unscored: How many records had no performance, because the call or its scoring failed: see `leave_missing`.
+        simulated: Whether the records come from a simulator; set by a format that knows.
+        cost_estimated: Whether costs are estimates; likewise.
     """
 
-    def __init__(self, name: str, skip_bad: bool = False) -> None:
+    def __init__(self, name: str, skip_bad: bool = False, progress: bool = False) -> None:
         self.name = name
         self.skip_bad = skip_bad
+        self.progress = progress
         self.rejected: list[Rejected] = []
+        self.copies = 0
+        self.unscored = 0
+        self.simulated = False
+        self.cost_estimated = False
         self._queries: dict[str, dict[str, Any]] = {}
         self._llms: dict[str, dict[str, Any]] = {}
-        self._records: dict[tuple[str, str, int], dict[str, Any]] = {}
-        self._draws: dict[tuple[str, str], int] = {}
-        self._responses: dict[tuple[str, str, int], str] = {}
+        self._records: dict[tuple[str, str], list[dict[str, Any]]] = {}
+        self._vectors: dict[str, Vector] = {}
 
     def reject(self, file: Path, row: int, reason: str) -> None:
         """Note a bad row.
@@ -67,7 +86,16 @@ class LogBuilder:
 
     def rows(self, file: Path) -> Iterator[Row]:
         """Read the rows of a table; lines that are no rows are rejected."""
-        return read_rows(file, self.reject)
+        return self.watched(read_rows(file, self.reject), file.name)
+
+    def watched(self, rows: Iterable[Row], what: str) -> Iterator[Row]:
+        """Pass rows on, with a progress bar where that is wanted."""
+        if not self.progress:
+            yield from rows
+            return
+        from tqdm import tqdm
+
+        yield from tqdm(rows, desc=what, unit=" rows", leave=False)
 
     def add_query(self, task: str | None, query: str, *, query_id: str | None = None, **columns: Any) -> str:
         """Add a query, or find it where it is known.
@@ -85,10 +113,31 @@ class LogBuilder:
         _merge(self._queries, query_id, {"task": task, "query": query, **columns}, "query")
         return query_id
 
+    def reword(self, query_id: str, query: str) -> None:
+        """Give a query that was added another text: a format that knows several for one query chooses in the end."""
+        self._queries[query_id]["query"] = query
+
+    def add_vector(self, query_id: str, vector: Vector) -> None:
+        """Add the vector [D] of a query; of two that differ, as float noise makes them, the smaller stays.
+
+        The log gets a column ``vector`` only if in the end every query has one, all of one length.
+        """
+        known = self._vectors.get(query_id)
+        if known is None or vector.tolist() < known.tolist():
+            self._vectors[query_id] = vector
+
     def add_llm(self, llm: str, **columns: Any) -> str:
         """Add an LLM (columns of ``llms``), or fill in what is known of it. Returns its name."""
         _merge(self._llms, llm, columns, "LLM")
         return llm
+
+    def knows(self, query_id: str, llm: str) -> bool:
+        """Whether both have been added."""
+        return query_id in self._queries and llm in self._llms
+
+    def leave_missing(self) -> None:
+        """Count a record without performance. Its cell stays missing, which is no fault of the row."""
+        self.unscored += 1
 
     def add_record(
         self,
@@ -107,7 +156,7 @@ class LogBuilder:
             llm: Of an LLM that was added.
             performance: In [0, 1].
             response: Its text; None where the source has none. ``response_chars`` follows from it.
-            draw: Its number where the source counts draws; None for the next of this query and LLM.
+            draw: Its number where the source counts draws; None for a further one of this query and LLM.
             columns: Further columns of ``records``.
 
         Raises:
@@ -115,72 +164,102 @@ class LogBuilder:
         """
         if not 0 <= performance <= 1:
             raise BadRow(f"performance must be within [0, 1], but is {shown(performance)}")
-        draw = self._draws.get((query_id, llm), 0) if draw is None else draw
-        key = (query_id, llm, draw)
-        if key in self._records:
-            raise BadRow(f"a record must occur once, but query {query_id}, LLM {llm}, draw {draw} was there before")
-        self._draws[query_id, llm] = max(self._draws.get((query_id, llm), 0), draw + 1)
-        self._records[key] = {"performance": performance, **columns}
+        record = {"draw": draw, "performance": performance, **columns}
         if response is not None:
-            self._records[key].setdefault("response_chars", float(len(response)))
-            self._responses[key] = response
+            record["response"] = response
+            if record.get("response_chars") is None:
+                record["response_chars"] = float(len(response))
+        cell = self._records.setdefault((query_id, llm), [])
+        if draw is None and record in cell:
+            self.copies += 1
+            return
+        if draw is not None and any(other["draw"] == draw for other in cell):
+            raise BadRow(f"a record must occur once, but query {query_id}, LLM {llm}, draw {draw} was there before")
+        cell.append(record)
 
-    def build(self, *, cost_estimated: bool = False) -> LLMLog:
+    def build(self) -> LLMLog:
         """Return the log. Queries without any record and LLMs without any stay in it.
 
         Raises:
             UserError: If there is no record.
         """
         if not self._records:
-            left = (
-                f"; all {len(self.rejected)} rows were bad, the first: {self.rejected[0].reason}"
-                if self.rejected
-                else ""
-            )
-            raise UserError(f"{self.name} must hold at least one scored response, but holds none{left}")
+            raise UserError(f"{self.name} must hold at least one scored response, but holds none{self._left_out()}")
+        records = [row for key, cell in self._records.items() for row in _numbered(key, cell)]
         keys = ("query_id", "llm", "draw")
-        records = [dict(zip(keys, key, strict=True)) | row for key, row in self._records.items()]
-        texts = [dict(zip(keys, key, strict=True)) | {"response": text} for key, text in self._responses.items()]
+        texts = [{key: row[key] for key in (*keys, "response")} for row in records if "response" in row]
+        for row in records:
+            row.pop("response", None)
+        queries = [{"query_id": key} | row for key, row in self._queries.items()]
         return LLMLog(
             self.name,
-            _table("queries", [{"query_id": key} | row for key, row in self._queries.items()]),
+            self._with_vectors(_table("queries", queries)),
             _table("llms", [{"llm": key} | row for key, row in self._llms.items()]),
             _table("records", records),
-            cost_estimated=cost_estimated,
+            simulated=self.simulated,
+            cost_estimated=self.cost_estimated,
             texts=pl.DataFrame(texts) if texts else None,
         )
 
+    def _left_out(self) -> str:
+        bad = f"; {len(self.rejected)} rows were bad, the first: {self.rejected[0].reason}" if self.rejected else ""
+        return bad + (f"; {self.unscored} rows had no performance" if self.unscored else "")
 
-def content_id(task: str | None, query: str) -> str:
-    """Return an id that follows from a query's task and text alone."""
-    digest = hashlib.sha256(f"{task}\n{query}".encode(errors="surrogatepass")).hexdigest()
-    return f"{task or 'query'}-{digest[:12]}"
+    def _with_vectors(self, queries: pl.DataFrame) -> pl.DataFrame:
+        if not self._vectors:
+            return queries
+        lengths = {len(vector) for vector in self._vectors.values()}
+        if len(lengths) > 1 or len(self._vectors) < queries.height:
+            warnings.warn(
+                f"{self.name}: vectors are left out, for {len(self._vectors)} of {queries.height} queries have one, "
+                f"of lengths {', '.join(map(str, sorted(lengths)))}",
+                stacklevel=2,
+            )
+            return queries
+        stacked = np.stack([self._vectors[query_id] for query_id in queries["query_id"]])
+        return queries.with_columns(pl.Series("vector", stacked).arr.to_list())
+
+
+def content_id(task: str | None, *parts: str | None) -> str:
+    """Return an id that follows from a query's task and the texts that tell it from others."""
+    digest = hashlib.sha256(json.dumps([task, *parts]).encode()).hexdigest()
+    return f"{task or 'query'}-{digest[:16]}"
 
 
 def write_rejected(rejected: list[Rejected], file: Path) -> None:
     """Write ``file, row, reason`` of the rows that were left out."""
-    draft = file.with_name(f".{file.name}.part")
-    with draft.open("w", encoding="utf-8", newline="") as stream:
-        writer = csv.writer(stream)
-        writer.writerow(("file", "row", "reason"))
-        writer.writerows((str(row.file), row.row, row.reason) for row in rejected)
-    draft.replace(file)
+    write_csv(file, ("file", "row", "reason"), [(str(row.file), row.row, row.reason) for row in rejected])
 
 
 def _merge(known: dict[str, dict[str, Any]], key: str, columns: dict[str, Any], what: str) -> None:
-    """Fill in what is missing; what contradicts makes the row bad."""
+    """Fill in what is missing; what contradicts makes the row bad, and nothing of it is taken."""
     row = known.setdefault(key, {})
     for column, value in columns.items():
-        if value is None:
-            row.setdefault(column, None)
-        elif row.get(column) is None:
-            row[column] = value
-        elif row[column] != value:
+        if value is not None and row.get(column) is not None and row[column] != value:
             raise BadRow(
                 f"{column} of {what} {key!r} must be the same in all rows, but is {shown(value)} after {shown(row[column])}"
             )
+    for column, value in columns.items():
+        if value is not None or column not in row:
+            row[column] = value
+
+
+def _numbered(key: tuple[str, str], cell: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Number the draws of a cell that the source did not, by their content, after those that it did."""
+    counted = [record for record in cell if record["draw"] is not None]
+    others = [record for record in cell if record["draw"] is None]
+    if len(others) > 1:
+        others.sort(key=lambda record: json.dumps(record, sort_keys=True, default=str))
+    first = max((record["draw"] for record in counted), default=-1) + 1
+    for draw, record in enumerate(others, start=first):
+        record["draw"] = draw
+    for record in counted + others:
+        yield {"query_id": key[0], "llm": key[1], **record}
 
 
 def _table(table: str, rows: list[dict[str, Any]]) -> pl.DataFrame:
-    known = {column: kind for column, kind in COLUMNS[table].items() if any(column in row for row in rows)}
-    return pl.DataFrame(rows, schema_overrides=known, infer_schema_length=None)
+    """Make a frame; its columns are in an order that does not depend on that of the rows."""
+    names = {column for row in rows for column in row}
+    known = {column: kind for column, kind in COLUMNS[table].items() if column in names}
+    frame = pl.DataFrame(rows, schema_overrides=known, infer_schema_length=None, strict=False)
+    return frame.select(*known, *sorted(names - set(known)))

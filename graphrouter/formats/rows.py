@@ -6,10 +6,10 @@ import csv
 import json
 import math
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from graphrouter.errors import UserError
 
@@ -19,6 +19,11 @@ Reject = Callable[[Path, int, str], None]
 TABLES = (".csv", ".json", ".jsonl", ".parquet")
 SHOWN = 60
 """Characters of a bad value that an error shows."""
+NO_NUMBER = ("", "nan", "none", "null")
+"""Texts of a number that is missing, as pandas and Python write them."""
+LOOKED_AT = 64
+"""Most tables of a folder whose columns are looked at to guess its layout."""
+CHUNK = 1 << 20
 
 
 class BadRow(ValueError):
@@ -59,18 +64,21 @@ class Row:
         """Return a number that must be there."""
         value = self.optional_number(column, low=low, high=high)
         if value is None:
-            raise BadRow(f"{column} must be a number, but is {'empty' if column in self.values else 'absent'}")
+            came = shown(self.values[column]) if column in self.values else "absent"
+            raise BadRow(f"{column} must be a number, but is {came}")
         return value
 
     def optional_number(self, column: str, *, low: float = 0.0, high: float = math.inf) -> float | None:
-        """Return a finite number within [low, high], or None where it is absent, null or empty."""
+        """Return a finite number within [low, high], or None where it is absent, null, empty or not a number (NaN)."""
         value = self.values.get(column)
-        if value is None or value == "":
+        if value is None or (isinstance(value, str) and value.strip().lower() in NO_NUMBER):
             return None
         try:
             number = float(value)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             raise BadRow(f"{column} must be a number, but is {shown(value)}") from None
+        if math.isnan(number):
+            return None
         if not math.isfinite(number) or not low <= number <= high:
             limits = f"within [{low:g}, {high:g}]" if math.isfinite(high) else f"finite and at least {low:g}"
             raise BadRow(f"{column} must be {limits}, but is {shown(value)}")
@@ -107,6 +115,29 @@ def read_rows(file: Path, reject: Reject) -> Iterator[Row]:
         ) from None
     except OSError as error:
         raise UserError(f"{file} must be a file that can be read, but {error.strerror or error}") from None
+
+
+def tables(path: Path) -> list[Path]:
+    """Return the tables at a path, by ending: the file itself, or those in the folder and below, sorted; none hidden."""
+    if not path.is_dir():
+        return [path] if path.is_file() and path.suffix.lower() in TABLES else []
+    files = (file for file in path.rglob("*") if file.suffix.lower() in TABLES and file.is_file())
+    return sorted(file for file in files if not any(part.startswith(".") for part in file.relative_to(path).parts))
+
+
+def tables_with(path: Path, columns: Iterable[str]) -> list[Path]:
+    """Return the tables at a path that have all of these columns."""
+    wanted = set(columns)
+    return [file for file in tables(path) if wanted <= set(columns_of(file))]
+
+
+def holds(path: Path, columns: Iterable[str]) -> bool:
+    """Whether one of the first tables at a path has all of these columns; never raises."""
+    wanted = set(columns)
+    try:
+        return any(wanted <= set(columns_of(file)) for file in tables(path)[:LOOKED_AT])
+    except OSError:
+        return False
 
 
 def columns_of(file: Path) -> list[str]:
@@ -153,25 +184,51 @@ def _jsonl(file: Path, reject: Reject) -> Iterator[Row]:
                 continue
             try:
                 values = json.loads(line)
-            except ValueError as error:
+            except (ValueError, RecursionError) as error:
                 reject(file, number, f"must be JSON, but {error}")
                 continue
             yield from _object(file, number, values, reject)
 
 
 def _json(file: Path, reject: Reject) -> Iterator[Row]:
-    values = read_json(file)
-    if not isinstance(values, list):
-        raise UserError(f"{file} must be a JSON list of objects, but is {shown(values)}")
-    for number, value in enumerate(values, start=1):
-        yield from _object(file, number, value, reject)
+    """Read a list of objects, or objects one after the other, as ``datasets`` writes to files that end in ``.json`` too."""
+    with file.open(encoding="utf-8-sig") as stream:
+        for number, value in enumerate(_values(file, stream), start=1):
+            yield from _object(file, number, value, reject)
+
+
+def _values(file: Path, stream: TextIO) -> Iterator[object]:
+    """Read the values of a long JSON list one by one, so that never all of them are in memory."""
+    decoder, text, place, between = json.JSONDecoder(), stream.read(CHUNK), 0, " \t\r\n,"
+    inside = text.lstrip(" \t\r\n").startswith("[")
+    text = text.lstrip(" \t\r\n")[inside:]
+    while True:
+        while place < len(text) and text[place] in between:
+            place += 1
+        if inside and text[place : place + 1] == "]":
+            return
+        try:
+            value, place = decoder.raw_decode(text, place)
+        except (ValueError, RecursionError) as error:
+            more = stream.read(max(CHUNK, len(text) - place))
+            if not more and (inside or place < len(text)):
+                raise UserError(f"{file} must be a JSON list of objects, but {_reason(error)}; mend it") from None
+            if not more:
+                return
+            text, place = text[place:] + more, 0
+            continue
+        yield value
+
+
+def _reason(error: Exception) -> str:
+    return error.msg if isinstance(error, json.JSONDecodeError) else str(error)
 
 
 def _object(file: Path, number: int, value: object, reject: Reject) -> Iterator[Row]:
     if isinstance(value, dict):
         yield Row(file, number, value)
     else:
-        reject(file, number, f"must be a JSON object, but is {shown(value)}")
+        reject(file, number, f"must be a JSON object, but is {type(value).__name__}")
 
 
 def _parquet(file: Path, reject: Reject) -> Iterator[Row]:
@@ -196,5 +253,5 @@ def read_json(file: Path) -> Any:
         return json.loads(file.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise UserError(f"{file} must be a file that can be read, but {error.strerror or error}") from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UserError(f"{file} must be JSON, but {error}; mend it") from None

@@ -1,0 +1,89 @@
+"""Descriptions of LLMs in JSON, as GraphRouter, FusionFactory and LLMRouter keep them: ``{name: {feature, ...}}``.
+
+Sources: ``data_process/LLM_Descriptions.json`` of https://github.com/ulab-uiuc/FusionFactory (``feature, input_price,
+output_price, model``), and ``default_llm.json`` of https://github.com/ulab-uiuc/LLMRouter (adds ``size``, such as ``7B``, and
+``service``). Prices are in US dollars per million tokens. Everything else in such a file, addresses and keys of APIs
+included, is left where it is.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from graphrouter.errors import UserError
+from graphrouter.formats.builder import LogBuilder
+from graphrouter.formats.rows import BadRow, Row, read_json, shown
+
+if TYPE_CHECKING:
+    from graphrouter.log import LLMLog
+
+SIZE = re.compile(r"\s*(\d+(?:\.\d+)?(?:e[+-]?\d+)?)\s*([TBM])\s*", re.IGNORECASE)
+BILLIONS = {"t": 1e3, "b": 1.0, "m": 1e-3}
+COLUMNS = ("description", "input_price", "output_price", "size_b", "source_name", "service")
+
+
+def find_candidates(folder: Path) -> list[Path]:
+    """Return the JSON files in a folder and below that describe LLMs, sorted."""
+    return [file for file in sorted(folder.rglob("*.json")) if _describes(file)]
+
+
+def read_candidates(file: Path, builder: LogBuilder) -> None:
+    """Add the LLMs of a file.
+
+    Raises:
+        UserError: If it is no object of objects, or one of them is bad.
+    """
+    described = read_json(file)
+    if not isinstance(described, dict):
+        raise UserError(f"{file} must be a JSON object of LLMs, but is {type(described).__name__}; mend it")
+    for number, (name, values) in enumerate(described.items(), start=1):
+        row = Row(file, number, values if isinstance(values, dict) else {})
+        with builder.checking(row):
+            if not isinstance(values, dict):
+                raise BadRow(f"{shown(name)} must have a JSON object, but has {type(values).__name__}")
+            builder.add_llm(
+                name,
+                description=row.optional_text("feature"),
+                input_price=row.optional_number("input_price"),
+                output_price=row.optional_number("output_price"),
+                size_b=_size(row),
+                source_name=row.optional_text("model"),
+                service=row.optional_text("service"),
+            )
+
+
+def candidates(log: LLMLog) -> dict[str, dict[str, Any]]:
+    """Return the description of each LLM of a log. What is not known is left out."""
+    described = {}
+    for llm in log.llms.iter_rows(named=True):
+        size = llm["size_b"]
+        values = {
+            "size": None if size is None else f"{size!r}B".replace(".0B", "B"),
+            "feature": llm["description"],
+            "input_price": llm["input_price"],
+            "output_price": llm["output_price"],
+            "model": llm.get("source_name"),
+            "service": llm.get("service"),
+        }
+        described[llm["llm"]] = {key: value for key, value in values.items() if value is not None}
+    return described
+
+
+def _describes(file: Path) -> bool:
+    try:
+        described = read_json(file) if file.stat().st_size < 1 << 26 else None
+    except (UserError, OSError):
+        return False
+    values = described.values() if isinstance(described, dict) else ()
+    known = {"feature", "input_price", "output_price", "model", "size"}
+    return bool(values) and all(isinstance(value, dict) and known & set(value) for value in values)
+
+
+def _size(row: Row) -> float | None:
+    text = row.optional_text("size")
+    found = SIZE.fullmatch(text) if text else None
+    if text and not found:
+        raise BadRow(f"size must be like 7B, but is {shown(text)}")
+    return float(found[1]) * BILLIONS[found[2].lower()] if found else None

@@ -1,0 +1,48 @@
+"""Rows of a data set on the Hugging Face hub."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from graphrouter.errors import UserError
+from graphrouter.formats.rows import TABLES, Row
+
+HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+")
+ONLY_SPLIT = ("data", "default")
+"""Names of a split or configuration that say nothing."""
+
+
+def is_hub_name(path: Path) -> bool:
+    """Whether a path can only be ``owner/name`` on the hub: it has that form, and nothing is there."""
+    named = HUB_NAME.fullmatch(path.as_posix()) and path.suffix.lower() not in TABLES
+    return bool(named) and not path.exists()
+
+
+def hub_rows(name: str) -> Iterator[Row]:
+    """Read all configurations and splits of a data set, through the ``datasets`` library and its cache.
+
+    Args:
+        name: ``owner/name``, or a local folder of the same form.
+
+    Yields:
+        Rows; the name of their file is the split, or the configuration where the split's name says nothing.
+
+    Raises:
+        UserError: If the data set cannot be loaded.
+    """
+    import datasets
+
+    try:
+        for config in datasets.get_dataset_config_names(name):
+            for split, table in datasets.load_dataset(name, config).items():
+                part = config if str(split) in ONLY_SPLIT else str(split)
+                for number, values in enumerate(table, start=1):
+                    yield Row(Path(name) / part, number, values)
+    except Exception as error:  # the library and its transport raise dozens of kinds
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise UserError(
+            f"{name} must be a data set on the Hugging Face hub that can be reached, but {reason}; "
+            "or name a local copy of it"
+        ) from None
