@@ -71,7 +71,7 @@ def _literal_list(text: str) -> list[str] | None:
     if not (text.startswith("[") and text.endswith("]")) or len(text) > LONGEST_LIST:
         return None
     inside = text[2:-2]
-    if text[:2] == "['" and text[-2:] == "']" and not any(mark in inside for mark in "'\\\n\r\0"):
+    if len(text) > 3 and text[:2] == "['" and text[-2:] == "']" and not any(mark in inside for mark in "'\\\n\r\0"):
         return [inside]  # most cells; the parser would need a hundred times as long
     try:
         with warnings.catch_warnings():

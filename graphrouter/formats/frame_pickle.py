@@ -36,7 +36,8 @@ KINDS = {
     "array class": ("numpy.ndarray",),
     "dtype": ("numpy.dtype",),
     "slice": ("builtins.slice", "__builtin__.slice"),
-    "byte array": ("builtins.bytearray", "__builtin__.bytearray"),
+    "byte array": ("builtins.bytearray", "__builtin__.bytearray", "builtins.bytes", "__builtin__.bytes"),
+    "missing": ("pandas.NA", "pandas._libs.missing.NA"),
     "encoded": ("_codecs.encode",),
     "strings": ("pandas.arrays.ArrowStringArray", "pandas.core.arrays.string_arrow.ArrowStringArray"),
     "object strings": ("pandas._libs.arrays.__pyx_unpickle_NDArrayBacked",),
@@ -59,6 +60,8 @@ class Refused(pickle.UnpicklingError):
 
 class _Sealed(type):
     """Keeps a pickle from setting attributes of the classes that it is given."""
+
+    kind: str
 
     def __setattr__(cls, name: str, value: object) -> None:
         raise Refused(f"it sets {name} of a class")
@@ -113,7 +116,8 @@ def read_frame(file: Path) -> dict[str, list[Any]]:
         raise UserError(f"{file} must be a file that can be read, but {error.strerror or error}") from None
     except Refused as error:
         raise UserError(
-            f"{file} must hold a pickled table and nothing else, but {error}; nothing of it was run"
+            f"{file} must hold a pickled table and nothing else, but {error}; nothing of it was run. Where you trust it, "
+            "save the table as CSV or Parquet"
         ) from None
     except Exception as error:  # a broken or hostile pickle can fail in any way
         reason = f"{type(error).__name__}: {error}".strip().splitlines()[0]
@@ -131,7 +135,7 @@ def _table(frame: Any) -> dict[str, list[Any]]:
     for block in blocks if isinstance(blocks, tuple | list) else ():
         values, place = _of("block", block).args[:2]
         rows = [_values(values)] if _kind(values) in STRINGS else _values(values)
-        places = list(range(*place.args)) if _kind(place) == "slice" else _values(place)
+        places = range(*place.args) if _kind(place) == "slice" else _values(place)
         for row, at in zip(rows, places, strict=True):
             cells[columns[at]] = row
     if len(cells) != len(columns) or len({len(row) for row in cells.values()}) > 1:
@@ -193,10 +197,14 @@ def _bytes(value: Any) -> bytes:
 
 
 def _cell(value: Any) -> Any:
+    if value is None or isinstance(value, str | float):
+        return value
     if _kind(value) == "scalar":
         dtype, data = value.args
         return np.frombuffer(_bytes(data), _dtype(dtype))[0].item()
-    if isinstance(value, _Node):
+    if value in (NODES["pandas.NA"], NODES["pandas._libs.missing.NA"]):
+        return None
+    if isinstance(value, _Node | _Sealed):
         raise ValueError(f"a cell holds a {value.kind}")
     return value
 
@@ -218,13 +226,11 @@ def _arrow_texts(node: Any) -> list[str | None]:
         return []
     valid, offsets, data = (None if buffer is None else _bytes(buffer) for buffer in buffers)
     bounds = np.frombuffer(offsets or b"", width)[start : start + length + 1].tolist()
-    here = np.ones(length, dtype=np.uint8)
+    here = [1] * (len(bounds) - 1)
     if valid is not None:
-        here = np.unpackbits(np.frombuffer(valid, np.uint8), bitorder="little")[start : start + length]
+        here = np.unpackbits(np.frombuffer(valid, np.uint8), bitorder="little")[start : start + length].tolist()
     if len(bounds) != length + 1 or len(here) != length:
         raise ValueError("a column of texts is shorter than it says")
     whole = data or b""
-    return [
-        whole[low:high].decode("utf-8") if there else None
-        for low, high, there in zip(bounds, bounds[1:], here.tolist(), strict=False)
-    ]
+    ends = zip(bounds, bounds[1:], here, strict=False)
+    return [whole[low:high].decode("utf-8") if there else None for low, high, there in ends]

@@ -104,14 +104,12 @@ def _judgements(file: Path, builder: LogBuilder) -> None:
             raise UserError(f"{file} must have {', '.join(sorted(JUDGEMENT))}, but has {shown(sorted(row.values))}")
         with builder.checking(row):
             number, llm, turn = (row.text(name) for name in ("question_id", "model", "turn"))
-            rating = row.number_of("score", low=UNREAD, high=RATINGS)
-            if rating != UNREAD and rating < 0:
-                raise BadRow(f"score must be within [0, 10], or -1 for none, but is {rating:g}")
-            if turn in ratings.setdefault(number, {}).setdefault(llm, {}):
+            rating = _rating(row)
+            asked = turns.get(number, {}).get(turn) or _asked(row)
+            if turn in ratings.get(number, {}).get(llm, {}):
                 raise BadRow(f"a turn must be judged once per LLM, but question {number}, turn {turn} was there before")
-            if number not in turns or turn not in turns[number]:
-                turns.setdefault(number, {})[turn] = _asked(row)
-            ratings[number][llm][turn] = None if rating == UNREAD else rating / RATINGS
+            turns.setdefault(number, {})[turn] = asked
+            ratings.setdefault(number, {}).setdefault(llm, {})[turn] = rating
     for number, by_llm in ratings.items():
         key = builder.add_query("mt_bench", SECOND.join(turns[number][turn] for turn in sorted(turns[number])))
         for llm, by_turn in by_llm.items():
@@ -122,6 +120,13 @@ def _judgements(file: Path, builder: LogBuilder) -> None:
             else:
                 mean = sum(known) / len(known)
                 builder.add_record(key, llm, mean, judge_score=mean)
+
+
+def _rating(row: Row) -> float | None:
+    rating = row.number_of("score", low=UNREAD, high=RATINGS)
+    if UNREAD < rating < 0:
+        raise BadRow(f"score must be within [0, 10], or -1 for none, but is {rating:g}")
+    return None if rating == UNREAD else rating / RATINGS
 
 
 def _turns(file: Path, builder: LogBuilder) -> dict[str, dict[str, str]]:

@@ -23,7 +23,9 @@ from graphrouter.formats.builder import LogBuilder
 from graphrouter.formats.cells import amount, score, texts
 from graphrouter.formats.frame_pickle import read_frame
 from graphrouter.formats.rows import BadRow, Row, columns_of, shown
-from graphrouter.formats.wide_table import COST, EVAL_NAME, PROMPT, RESPONSE, SAMPLE_ID
+from graphrouter.formats.wide_table import COST, EVAL_NAME, PROMPT, RESPONSE, SAMPLE_ID, write
+
+__all__ = ["LAYOUT", "NAME", "read", "recognises", "write"]
 
 NAME = "routerbench"
 LAYOUT = (
@@ -75,7 +77,7 @@ def _query(row: Row, known: dict[str, str]) -> str:
     if isinstance(prompt, str) and prompt in known:
         return known[prompt]
     query = texts(row, PROMPT)
-    if not query:
+    if query is None:
         raise BadRow(f"{PROMPT} must be text, but is {shown(prompt)}")
     if isinstance(prompt, str):
         known[prompt] = query
@@ -123,8 +125,8 @@ def _cells(row: Row, llms: list[str]) -> Iterator[_Cell]:
 
 def _add(row: Row, query: str, cells: list[_Cell], chosen: dict[str, str], builder: LogBuilder) -> None:
     """Add a row. Of the wordings of one sample, the first in the alphabet is the query, whatever the order of the rows."""
-    name, sample_id = row.text(EVAL_NAME), row.optional_text(SAMPLE_ID)
-    family = name.partition("-")[0]
+    name, sample_id = row.optional_text(EVAL_NAME), row.optional_text(SAMPLE_ID)
+    family = (name or "").partition("-")[0]
     inside = family in FAMILIES and family != name and (sample_id or "").startswith(f"{name}.")
     known = chosen.get(sample_id, query) if sample_id else query
     key = builder.add_query(family if inside else name, known, query_id=sample_id, subtask=name if inside else None)

@@ -1,0 +1,563 @@
+"""RouterBench: the wide table, its raw form, and pickles that must not run."""
+
+import base64
+import io
+import pickle
+import zlib
+from pathlib import Path
+
+import pandas as pd
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from old_pickles import PICKLES
+from public_layouts import knows_only_its_own, write_table
+
+from graphrouter.errors import UserError
+from graphrouter.formats import routerbench
+from graphrouter.formats.builder import LogBuilder
+from graphrouter.formats.cells import texts
+from graphrouter.formats.frame_pickle import read_frame
+from graphrouter.formats.rows import BadRow, Row
+from graphrouter.log import LLMLog
+
+GPT, MIXTRAL = "gpt-4-1106-preview", "mistralai/mixtral-8x7b-chat"
+
+
+def sample(sample_id="mbpp.dev.1", prompt="['Write it.']", eval_name="mbpp", gpt=1.0, mixtral=0.0, **columns):
+    row = {"sample_id": sample_id, "prompt": prompt, "eval_name": eval_name, GPT: gpt, MIXTRAL: mixtral}
+    row |= {f"{GPT}|model_response": "['def f(): pass\\n']", f"{MIXTRAL}|model_response": '["it\'s"]'}
+    row |= {f"{GPT}|total_cost": 0.01, f"{MIXTRAL}|total_cost": 3e-05, "oracle_model_to_route_to": GPT}
+    return row | columns
+
+
+def read(path: Path, skip_bad=False) -> tuple[LLMLog, LogBuilder]:
+    builder = LogBuilder("log", skip_bad)
+    routerbench.read(path, builder)
+    return builder.build(), builder
+
+
+def put(folder: Path, rows, ending="csv") -> Path:
+    file = folder / f"routerbench_0shot.{ending}"
+    frame = pd.DataFrame(rows)
+    if ending == "csv":
+        frame.to_csv(file)  # with a column of row numbers without a name, as the published files have
+    elif ending == "parquet":
+        frame.to_parquet(file)
+    else:
+        frame.to_pickle(file)
+    return file
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet", "pkl"])
+def test_each_file_type_reads_alike(tmp_path, ending):
+    rows = [sample(), sample("mbpp.dev.2", "['Now this.', 'And that.']", gpt=0.75, mixtral=None)]
+    file = put(tmp_path, rows, ending)
+    assert routerbench.recognises(file)
+    log, _ = read(file)
+    assert log.queries.select("query_id", "task", "subtask", "query").rows() == [
+        ("mbpp.dev.1", "mbpp", None, "Write it."),
+        ("mbpp.dev.2", "mbpp", None, "Now this.\n\nAnd that."),
+    ]
+    assert log.records.select("query_id", "llm", "performance", "cost").rows() == [
+        ("mbpp.dev.1", GPT, 1.0, 0.01),
+        ("mbpp.dev.1", MIXTRAL, 0.0, 3e-05),
+        ("mbpp.dev.2", GPT, 0.75, 0.01),
+    ]
+    assert log.responses()["response"].to_list() == ["def f(): pass\n", "it's", "def f(): pass\n"]
+
+
+@pytest.mark.parametrize("ending", ["csv", "pkl"])
+def test_the_raw_form_reads_like_the_wide_one(tmp_path, ending):
+    wide = [sample(), sample("mbpp.dev.2", "['Now this.']", gpt=0.75)]
+    long = [
+        {key: row[key] for key in ("sample_id", "prompt", "eval_name")}
+        | {
+            "model_name": llm,
+            "performance": row[llm],
+            "model_response": row[f"{llm}|model_response"],
+            "cost": row[f"{llm}|total_cost"],
+        }
+        for row in wide
+        for llm in (MIXTRAL, GPT)
+    ]
+    (tmp_path / "raw").mkdir()
+    file = put(tmp_path / "raw", long, ending)
+    assert routerbench.recognises(file)
+    one, two = read(put(tmp_path, wide))[0], read(file)[0]
+    assert one.queries.equals(two.queries)
+    assert one.records.equals(two.records)
+    assert one.responses().equals(two.responses())
+
+
+@pytest.mark.parametrize(
+    ("sample_id", "eval_name", "task", "subtask"),
+    [
+        ("mmlu-anatomy.val.3", "mmlu-anatomy", "mmlu", "mmlu-anatomy"),
+        ("mtbench-math.dev.3", "mtbench-math", "mtbench", "mtbench-math"),
+        ("mtbench.dev.1", "mtbench", "mtbench", None),
+        ("arc-challenge.test.1", "arc-challenge", "arc-challenge", None),
+        ("q7", "mmlu-anatomy", "mmlu-anatomy", None),
+        ("q8", "", None, None),
+    ],
+)
+def test_subjects_are_subtasks_where_the_id_says_so(tmp_path, sample_id, eval_name, task, subtask):
+    log, _ = read(put(tmp_path, [sample(sample_id, eval_name=eval_name), sample("other")]))
+    assert log.queries.filter(query_id=sample_id).select("task", "subtask").row(0) == (task, subtask)
+
+
+def test_two_half_filled_rows_are_one_query(tmp_path):
+    halves = [sample(prompt="['B wording']", gpt=None), sample(prompt="['A wording']", mixtral=None)]
+    for rows in (halves, halves[::-1]):
+        log, _ = read(put(tmp_path, rows))
+        assert log.queries["query"].to_list() == ["A wording"]
+        assert log.records.select("llm", "draw").rows() == [(GPT, 0), (MIXTRAL, 0)]
+
+
+def test_row_order_does_not_matter(tmp_path):
+    rows = [
+        sample(f"mbpp.dev.{at % 5}", f"['Q{at % 5}']", gpt=at / 8, mixtral=None if at % 3 else 0.5) for at in range(8)
+    ]
+    one, two = read(put(tmp_path, rows))[0], read(put(tmp_path, rows[::-1]))[0]
+    assert one.queries.equals(two.queries)
+    assert one.records.equals(two.records)
+    assert one.responses().equals(two.responses())
+
+
+def test_an_llm_without_any_score_stays(tmp_path):
+    log, _ = read(put(tmp_path, [sample(mixtral=None)]))
+    assert log.llm_names == (GPT, MIXTRAL)
+    assert log.records.height == 1
+
+
+def test_scores_may_be_true_and_false(tmp_path):
+    log, _ = read(put(tmp_path, [sample(gpt=True, mixtral=False), sample("mbpp.dev.2", gpt=False, mixtral=True)]))
+    assert log.records["performance"].to_list() == [1.0, 0.0, 0.0, 1.0]
+
+
+@pytest.mark.parametrize(
+    ("bad", "reason"),
+    [
+        (sample("b", gpt=1.5), f"{GPT} must be within"),
+        (sample("b", gpt="good"), f"{GPT} must be a number"),
+        (sample("b", mixtral=7), f"{MIXTRAL} must be within"),
+        (sample("b", prompt=None), "prompt must be text"),
+        (sample("b", **{f"{MIXTRAL}|total_cost": -1}), "total_cost must be"),
+        (sample(eval_name="other"), "task of query"),
+    ],
+)
+@pytest.mark.parametrize("ending", ["csv", "pkl"])
+def test_a_bad_row_is_refused_whole_or_listed(tmp_path, bad, reason, ending):
+    file = put(tmp_path, [sample(), bad], ending)
+    with pytest.raises(UserError, match=reason.replace("|", r"\|")):
+        read(file)
+    log, builder = read(file, skip_bad=True)
+    assert log.queries.height == 1
+    assert log.records.height == 2
+    assert [row.file for row in builder.rejected] == [file]
+
+
+def test_other_tables_are_refused(tmp_path):
+    with pytest.raises(UserError, match="must have the columns prompt, eval_name"):
+        read(write_table(tmp_path / "a.csv", [{"prompt": "?", "eval_name": "x", "m": 1.0}]))
+    with pytest.raises(UserError, match="must have the columns prompt, eval_name"):
+        read(put(tmp_path, [{"a": 1}], "pkl"))
+
+
+# Texts of Python lists
+
+
+@pytest.mark.parametrize(
+    ("text", "read_as"),
+    [
+        ("['one']", "one"),
+        ("['']", ""),
+        ("['it\\'s', \"two\"]", "it's\n\ntwo"),
+        ("plain", "plain"),
+        ("[", "["),
+        ("[']", "[']"),
+        ("[]", "[]"),
+        ("[1, 2]", "[1, 2]"),
+        ("['a', 1]", "['a', 1]"),
+        ("['a' 'b']", "ab"),
+        ("[open('x')]", "[open('x')]"),
+        ("[__import__('os').system('true')]", "[__import__('os').system('true')]"),
+        ("['a'] + ['b']", "['a'] + ['b']"),
+        ("[" * 10_000 + "]" * 10_000, "[" * 10_000 + "]" * 10_000),
+        ("[" + "-" * 100_000 + "1]", "[" + "-" * 100_000 + "1]"),
+        (["a", "b"], "a\n\nb"),
+    ],
+)
+def test_lists_in_texts_are_parsed_and_never_evaluated(text, read_as):
+    assert texts(Row(Path("x"), 1, {"prompt": text}), "prompt") == read_as
+
+
+@given(st.lists(st.text(), min_size=1, max_size=3))
+def test_a_printed_list_reads_back(parts):
+    assert texts(Row(Path("x"), 1, {"prompt": repr(parts)}), "prompt") == "\n\n".join(parts)
+
+
+def test_a_cell_of_another_kind_is_bad():
+    with pytest.raises(BadRow, match="prompt must be text or a list of texts"):
+        texts(Row(Path("x"), 1, {"prompt": [1]}), "prompt")
+
+
+# Pickles
+
+
+@pytest.mark.parametrize("key", PICKLES, ids=str)
+def test_pickles_of_older_pandas_are_read(tmp_path, key):
+    file = tmp_path / "old.pkl"
+    file.write_bytes(zlib.decompress(base64.b85decode(PICKLES[key])))
+    assert routerbench.recognises(file)
+    log, _ = read(file)
+    assert log.queries.select("query_id", "task", "query").rows() == [
+        ("mbpp.dev.2", "mbpp", "a\n\n\nb's"),
+        ("mmlu-anatomy.val.1", "mmlu", "One é?"),
+    ]
+    assert log.records.select("query_id", "llm", "performance", "cost").rows() == [
+        ("mbpp.dev.2", "n", 1.0, 3e-4),
+        ("mmlu-anatomy.val.1", "m", 1.0, 1e-4),
+        ("mmlu-anatomy.val.1", "n", 0.25, 2e-4),
+    ]
+    assert log.responses()["response"].to_list() == ["z", "x", "y"]
+
+
+FRAMES = {
+    "texts": pd.DataFrame({"a": ["x", None, "é\n"], "b": ["", "y", "z" * 300]}),
+    "numbers": pd.DataFrame({"a": [1, 2, 3], "b": [True, False, True], "c": [0.5, None, -1.0], "d": [1.5, 2.5, 3.5]}),
+    "objects": pd.DataFrame({"a": ["x", 1, None], "b": [["l", "m"], 0.5, True]}, dtype=object),
+    "numpy scalars": pd.DataFrame({"a": [pd.Series([1.5])[0], "x"]}, dtype=object),
+    "one row": pd.DataFrame({"a": ["x"], "b": [1]}),
+    "no rows": pd.DataFrame({"a": pd.Series([], dtype=str), "b": pd.Series([], dtype=float)}),
+    "a part": pd.concat([pd.DataFrame({"a": ["u", "v", None]}), pd.DataFrame({"a": ["w"]})]).iloc[1:],
+    "own row names": pd.DataFrame({"a": [1, 2], "b": ["x", "y"]}, index=["p", "q"]).rename_axis("idx"),
+    "python strings": pd.DataFrame({"a": pd.array(["x", "y"], dtype=pd.StringDtype("python"))}),
+}
+
+
+@pytest.mark.parametrize("protocol", range(2, pickle.HIGHEST_PROTOCOL + 1))
+@pytest.mark.parametrize("name", FRAMES)
+def test_pickles_of_the_installed_pandas_are_read(tmp_path, name, protocol):
+    frame = FRAMES[name]
+    frame.to_pickle(tmp_path / "a.pkl", protocol=protocol)
+    expected = {
+        column: [None if value is None or value != value else value for value in frame[column]] for column in frame
+    }
+    found = read_frame(tmp_path / "a.pkl")
+    assert {
+        column: [None if value != value else value for value in cells] for column, cells in found.items()
+    } == expected
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        pd.DataFrame({"a": pd.Categorical(["x"])}),
+        pd.DataFrame({"a": pd.to_datetime(["2024-01-01"])}),
+        pd.DataFrame({"a": pd.array([1, None], dtype="Int64")}),
+        pd.Series([1]),
+        [1, 2],
+        {"_mgr": 1},
+        "text",
+        None,
+    ],
+)
+def test_what_is_no_table_of_texts_and_numbers_is_refused(tmp_path, value):
+    file = tmp_path / "a.pkl"
+    file.write_bytes(pickle.dumps(value))
+    with pytest.raises(UserError, match=r"must (be a DataFrame|hold a pickled table).*CSV or Parquet"):
+        read_frame(file)
+
+
+@given(st.binary(max_size=80))
+def test_any_bytes_are_read_or_refused(tmp_path_factory, content):
+    file = tmp_path_factory.mktemp("any") / "a.pkl"
+    file.write_bytes(b"\x80\x04" + content)
+    with pytest.raises(UserError):
+        read_frame(file)
+
+
+@given(st.integers(0, 1200), st.binary(min_size=1, max_size=4))
+def test_a_damaged_pickle_is_read_or_refused(tmp_path_factory, at, damage):
+    whole = zlib.decompress(base64.b85decode(PICKLES["2.3.3", 5]))
+    file = tmp_path_factory.mktemp("damaged") / "a.pkl"
+    file.write_bytes(whole[:at] + damage + whole[at + len(damage) :])
+    try:
+        assert len(read_frame(file)) == 10
+    except UserError as error:
+        assert str(file) in str(error)  # noqa: PT017 - either outcome is right
+
+
+class Call:
+    """Pickles as a call of something, with arguments."""
+
+    def __init__(self, function, *args, state=None):
+        self.function, self.args, self.state = function, args, state
+
+    def __reduce__(self):
+        return (self.function, self.args) if self.state is None else (self.function, self.args, self.state)
+
+
+class Named:
+    """Stands for a global of any name, also one that this machine does not have."""
+
+    def __init__(self, module, name):
+        self.module, self.name = module, name
+
+
+def pickled(value, protocol=2) -> bytes:
+    """Pickle a value in which `Named` become global names."""
+
+    class Pickler(pickle._Pickler):
+        def save(self, value, save_persistent_id=True):
+            if isinstance(value, Named):
+                self.write(pickle.GLOBAL + f"{value.module}\n{value.name}\n".encode())
+            elif isinstance(value, Call):
+                for part in (value.function, value.args):
+                    self.save(part)
+                self.write(pickle.REDUCE)
+                if value.state is not None:
+                    self.save(value.state)
+                    self.write(pickle.BUILD)
+            else:
+                super().save(value, save_persistent_id)
+
+    stream = io.BytesIO()
+    Pickler(stream, protocol).dump(value)
+    return stream.getvalue()
+
+
+TOUCH = "import pathlib; pathlib.Path({!r}).touch()"
+MALICIOUS = {
+    "os.system": lambda mark: Call(Named("os", "system"), f"touch {mark}"),
+    "posix.system": lambda mark: Call(Named("posix", "system"), f"touch {mark}"),
+    "builtins.eval": lambda mark: Call(Named("builtins", "eval"), f"open({mark!r}, 'w')"),
+    "builtins.exec": lambda mark: Call(Named("builtins", "exec"), TOUCH.format(mark)),
+    "__builtin__.eval": lambda mark: Call(Named("__builtin__", "eval"), f"open({mark!r}, 'w')"),
+    "builtins.open": lambda mark: Call(Named("builtins", "open"), mark, "w"),
+    "builtins.getattr": lambda mark: Call(Call(Named("builtins", "getattr"), Named("os", "path"), "os"), mark),
+    "builtins.__import__": lambda mark: Call(Named("builtins", "__import__"), "os"),
+    "functools.partial": lambda mark: Call(Call(Named("functools", "partial"), Named("os", "system")), f"touch {mark}"),
+    "subprocess.Popen": lambda mark: Call(Named("subprocess", "Popen"), ["touch", mark]),
+    "operator.methodcaller": lambda mark: Call(Named("operator", "methodcaller"), "system", f"touch {mark}"),
+    "importlib.import_module": lambda mark: Call(Named("importlib", "import_module"), "os"),
+    "pickle.loads": lambda mark: Call(Named("pickle", "loads"), pickled(Call(Named("os", "system"), f"touch {mark}"))),
+    "pandas.read_pickle": lambda mark: Call(Named("pandas", "read_pickle"), mark),
+    "pandas.eval": lambda mark: Call(Named("pandas", "eval"), f"@open({mark!r}, 'w')"),
+    "pandas.DataFrame.to_csv": lambda mark: Call(Named("pandas", "DataFrame.to_csv"), pd.DataFrame({"a": [1]}), mark),
+    "pandas.core.frame.DataFrame.eval": lambda mark: Call(Named("pandas.core.frame", "DataFrame.eval"), "1"),
+    "numpy.load": lambda mark: Call(Named("numpy", "load"), mark, None, True),
+    "numpy.testing._private.utils.runstring": lambda mark: Call(
+        Named("numpy.testing._private.utils", "runstring"), TOUCH.format(mark), {}
+    ),
+    "numpy.f2py.crackfortran.myeval": lambda mark: Call(
+        Named("numpy.f2py.crackfortran", "myeval"), f"open({mark!r}, 'w')"
+    ),
+    "numpy.os": lambda mark: Call(Named("numpy", "os"), mark),
+    "copyreg._reconstructor": lambda mark: Call(
+        Named("copyreg", "_reconstructor"), Named("builtins", "object"), None, None
+    ),
+    "codecs.open": lambda mark: Call(Named("codecs", "open"), mark, "w"),
+}
+
+
+def in_a_cell(value):
+    """Return a table that holds the value in a cell, built of allowed names."""
+    dtype = Call(Named("numpy", "dtype"), "O8", False, True)
+    array = [
+        Call(Named("numpy.core.multiarray", "_reconstruct"), Named("numpy", "ndarray"), (0,), b"b", state=state)
+        for state in ((1, (1, 1), dtype, False, [value]), (1, (1,), dtype, False, ["prompt"]))
+    ]
+    block = Call(
+        Named("pandas._libs.internals", "_unpickle_block"), array[0], Call(Named("builtins", "slice"), 0, 1, 1), 2
+    )
+    axis = Call(
+        Named("pandas.core.indexes.base", "_new_Index"), Named("pandas", "Index"), {"data": array[1], "name": None}
+    )
+    manager = Call(Named("pandas.core.internals.managers", "BlockManager"), (block,), [axis, axis])
+    return Call(Named("pandas.core.frame", "DataFrame"), state={"_mgr": manager})
+
+
+@pytest.mark.parametrize(
+    "wrap", [lambda value: value, in_a_cell, lambda value: {"_mgr": [value]}], ids=["alone", "cell", "state"]
+)
+@pytest.mark.parametrize("name", MALICIOUS)
+def test_a_pickle_that_names_anything_else_is_refused_before_it_runs(tmp_path, name, wrap):
+    mark, file = tmp_path / "ran", tmp_path / "routerbench_0shot.pkl"
+    file.write_bytes(pickled(wrap(MALICIOUS[name](str(mark)))))
+    with pytest.raises(UserError, match="nothing of it was run") as raised:
+        read(file)
+    assert not mark.exists()
+    assert any(
+        f"names {part}," in str(raised.value)
+        for part in (name, "os.system", "os.path", "_codecs.encode", "builtins.object")
+    )
+
+
+def test_the_cell_of_the_tests_above_is_a_table(tmp_path):
+    (tmp_path / "a.pkl").write_bytes(pickled(in_a_cell("harmless")))
+    assert read_frame(tmp_path / "a.pkl") == {"prompt": ["harmless"]}
+
+
+def test_a_malicious_pickle_of_the_standard_pickler_is_refused(tmp_path):
+    import os
+
+    mark = tmp_path / "ran"
+    frame = pd.DataFrame({"prompt": [Call(os.system, f"touch {mark}")]}, dtype=object)
+    for protocol in range(pickle.HIGHEST_PROTOCOL + 1):
+        frame.to_pickle(tmp_path / "a.pkl", protocol=protocol)
+        with pytest.raises(UserError, match=r"posix.system|copy_?reg"):
+            read(tmp_path / "a.pkl")
+        assert not mark.exists()
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        Call(Named("pandas", "DataFrame"), state=(None, {"__setstate__": 1})),
+        in_a_cell(Named("numpy", "ndarray")),
+        in_a_cell(Call(Named("builtins", "slice"), 0)),
+        Call(Named("numpy", "dtype"), "f8"),
+    ],
+)
+def test_allowed_names_in_the_wrong_place_are_refused(tmp_path, value):
+    (tmp_path / "a.pkl").write_bytes(pickled(value))
+    with pytest.raises(UserError):
+        read_frame(tmp_path / "a.pkl")
+
+
+def test_a_pickle_cannot_change_the_classes_it_is_given(tmp_path):
+    attack = b"\x80\x02cpandas\nDataFrame\nN}X\x04\x00\x00\x00kindX\x01\x00\x00\x00xs\x86b."
+    (tmp_path / "a.pkl").write_bytes(attack)
+    with pytest.raises(UserError):
+        read_frame(tmp_path / "a.pkl")
+    FRAMES["texts"].to_pickle(tmp_path / "b.pkl")
+    assert list(read_frame(tmp_path / "b.pkl")) == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("shape", "data"),
+    [((2, 2), ["x"]), ((-1, 1), ["x"]), ((1, 10**12), ["x"]), (("a",), ["x"]), ((1, 1), None)],
+)
+def test_shapes_that_do_not_fit_are_refused(tmp_path, shape, data):
+    table = in_a_cell("x")
+    array = table.state["_mgr"].args[0][0].args[0]
+    array.state = (1, shape, array.state[2], False, data)
+    (tmp_path / "a.pkl").write_bytes(pickled(table))
+    if shape == (-1, 1):
+        assert read_frame(tmp_path / "a.pkl") == {"prompt": ["x"]}
+        return
+    with pytest.raises(UserError, match="cannot be read"):
+        read_frame(tmp_path / "a.pkl")
+
+
+@pytest.mark.parametrize("place", [(0, 10**12, 1), (0, 2, 1), (5, 6, 1), (0, 0, 1)])
+def test_places_that_do_not_fit_are_refused(tmp_path, place):
+    table = in_a_cell("x")
+    table.state["_mgr"].args[0][0].args[1].args = place
+    (tmp_path / "a.pkl").write_bytes(pickled(table))
+    with pytest.raises(UserError, match="cannot be read"):
+        read_frame(tmp_path / "a.pkl")
+
+
+def arrow_texts(length, start, buffers, kind="large_string"):
+    """Return a table with one column of texts as pandas 3 pickles it."""
+    kind = Call(Named("pyarrow.lib", "type_for_alias"), kind)
+    buffers = [None if part is None else Call(Named("pyarrow.lib", "py_buffer"), part) for part in buffers]
+    array = Call(Named("pyarrow.lib", "_restore_array"), (kind, length, 0, start, buffers, [], None))
+    table = in_a_cell("x")
+    block = table.state["_mgr"].args[0][0]
+    block.args = (Call(Named("pandas.arrays", "ArrowStringArray"), state={"_pa_array": array}), *block.args[1:])
+    return table
+
+
+ENDS = b"".join(at.to_bytes(8, "little") for at in (0, 1, 2, 4))
+
+
+@pytest.mark.parametrize(
+    ("length", "start", "valid", "expected"),
+    [
+        (3, 0, None, ["a", "b", "cd"]),
+        (3, 0, b"\x05", ["a", None, "cd"]),
+        (2, 1, b"\x06", ["b", "cd"]),
+        (0, 0, None, []),
+    ],
+)
+def test_arrow_texts_are_read(tmp_path, length, start, valid, expected):
+    (tmp_path / "a.pkl").write_bytes(pickled(arrow_texts(length, start, [valid, ENDS, b"abcd"])))
+    assert read_frame(tmp_path / "a.pkl") == {"prompt": expected}
+
+
+@pytest.mark.parametrize(
+    ("length", "start", "buffers", "kind"),
+    [
+        (4, 0, [None, ENDS, b"abcd"], "large_string"),
+        (10**12, 0, [None, ENDS, b"abcd"], "large_string"),
+        (3, 9, [None, ENDS, b"abcd"], "large_string"),
+        (3, 0, [b"", ENDS, b"abcd"], "large_string"),
+        (3, 0, [None, ENDS[:-3], b"abcd"], "large_string"),
+        (3, 0, [None, ENDS, b"\xff\xff\xff\xff"], "large_string"),
+        (3, 0, [None, ENDS, b"abcd"], "int64"),
+    ],
+)
+def test_arrow_texts_that_do_not_fit_are_refused(tmp_path, length, start, buffers, kind):
+    (tmp_path / "a.pkl").write_bytes(pickled(arrow_texts(length, start, buffers, kind)))
+    with pytest.raises(UserError, match="cannot be read"):
+        read_frame(tmp_path / "a.pkl")
+
+
+def test_an_absent_file_is_named(tmp_path):
+    with pytest.raises(UserError, match=r"a.pkl must be a file"):
+        read(tmp_path / "a.pkl")
+
+
+def test_knows_its_own_layout_and_no_other(tmp_path):
+    assert knows_only_its_own(routerbench, tmp_path)
+    assert not routerbench.recognises(tmp_path / "absent.pkl")
+    (tmp_path / "empty.pkl").touch()
+    assert not routerbench.recognises(tmp_path / "empty.pkl")
+    pd.DataFrame({"a": [1]}).to_pickle(tmp_path / "other.pkl")
+    assert not routerbench.recognises(tmp_path / "other.pkl")
+
+
+def test_a_malicious_pickle_may_be_recognised_but_is_not_run(tmp_path):
+    mark = tmp_path / "ran"
+    file = tmp_path / "a.pkl"
+    file.write_bytes(pickled([Call(Named("os", "system"), f"touch {mark}"), "sample_id", "eval_name", "m|total_cost"]))
+    assert routerbench.recognises(file)
+    assert not mark.exists()
+
+
+# Exports, and the converted data
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_an_export_reads_back(tmp_path, ending):
+    rows = [
+        sample(f"mbpp.dev.{at}", repr([text]), gpt=at / 4, mixtral=None if at == 1 else 0.1)
+        for at, text in enumerate(["it's", 'a\r\n"b",', "['c']", "é\0"])
+    ]
+    log, _ = read(put(tmp_path, rows, "parquet"))
+    file = tmp_path / f"export.{ending}"
+    routerbench.write(log, file)
+    again, _ = read(file)
+    assert again.queries.equals(log.queries)
+    assert again.llms.equals(log.llms)
+    assert again.records.equals(log.records)
+    assert again.responses().equals(log.responses())
+
+
+@pytest.mark.real_data
+def test_conventions_agree_with_the_converted_data(real_data, tmp_path):
+    log = LLMLog.load(real_data / "routerbench")
+    with pytest.warns(UserWarning, match="cannot hold"):
+        routerbench.write(log, tmp_path / "wide.csv")
+    again, _ = read(tmp_path / "wide.csv")
+    assert again.queries.select("query_id", "task", "query").equals(log.queries.select("query_id", "task", "query"))
+    columns = ["query_id", "llm", "performance"]
+    assert again.records.select(columns).equals(log.records.select(columns))
+    assert (again.records["cost"] - log.records["cost"]).abs().max() < 1e-12
+    assert again.responses().equals(log.responses())
+    assert set(pl.Series(again.records["performance"]).unique()) == {0.0, 1.0}
