@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 STYLES = ("direct", "reasoning")
@@ -50,7 +51,7 @@ Grader = Callable[[str, Example], Grade]
 
 @dataclass(frozen=True)
 class HubData:
-    """Where a task's examples come from.
+    """A data set on the hub that a task's examples come from.
 
     Attributes:
         path: Data set on the Hugging Face hub, ``owner/name``.
@@ -72,10 +73,12 @@ class Task:
         domain: Group of tasks, as in FusionBench.
         metric: How ``performance`` is measured; written to the log.
         description: A sentence on what it asks, for the task node of the graph.
-        hub: Its data set.
-        read: A row of that data set to an example (its id may be empty: then the row's number names it).
+        read: A row of the source to an example. The id may be empty: then a hash of the question names it. Raises a
+            ValueError where the row has no gold answer.
         grade: The grader.
         prompts: Per style, the text around the question: ``{question}`` stands for it.
+        hub: The data set on the hub that its examples come from; None where `examples` is given.
+        examples: The JSONL file that its examples come from; None where `hub` is given.
         max_tokens: Per style, the most tokens that a response needs.
     """
 
@@ -83,10 +86,11 @@ class Task:
     domain: str
     metric: str
     description: str
-    hub: HubData
     read: Callable[[Mapping[str, Any]], Example]
     grade: Grader
     prompts: Mapping[str, str]
+    hub: HubData | None = None
+    examples: Path | None = None
     max_tokens: Mapping[str, int] = field(default_factory=lambda: {"direct": 512, "reasoning": 1024})
 
     def prompt(self, example: Example, style: str = "direct") -> str:

@@ -1,0 +1,112 @@
+"""What graders share: where in a response its answer stands, and when two short answers are the same."""
+
+from __future__ import annotations
+
+import functools
+import json
+import re
+import unicodedata
+from collections import deque
+
+from fusion.tasks.base import Example
+
+MARK = re.compile(
+    r"####|<answer>|\b(?:answer|(?:correct|right|best|final)\s{1,3}(?:option|choice|letter|solution|result))\b"
+    r"[^\n.:=]{0,40}?(?:\bis\b|\bare\b|\bbe\b|[:=])",
+    re.IGNORECASE,
+)
+"""What announces a final answer: ``The answer is``, ``**Answer:**``, ``Final answer =``, ``####``."""
+
+BOX = re.compile(r"\\(?:boxed|fbox)\s*(\{|[^\s{}$])")
+BETWEEN_BOXES = re.compile(r"(?:[\s,;$.&]|\\text\{|\\quad|and|or|\})*")
+LONGEST_BOX = 10_000
+MOST = 20  # boxes or announcements that are looked at, from the end
+
+
+def boxed(response: str) -> str | None:
+    r"""Return the content of the last ``\boxed{...}``, or None. Boxes side by side are joined by a comma."""
+    found: list[tuple[int, int, str]] = []
+    for match in deque(BOX.finditer(response), maxlen=MOST):
+        if not found or match.start() >= found[-1][1]:
+            found += _content(response, match)
+    if not found:
+        return None
+    last = [found[-1][2]]
+    for (_, end, content), (start, _, _) in zip(found[-2::-1], found[:0:-1], strict=True):
+        if start - end > 40 or not BETWEEN_BOXES.fullmatch(response, end, start):
+            break
+        last.insert(0, content)
+    return ", ".join(dict.fromkeys(part.strip() for part in last))
+
+
+def _content(response: str, match: re.Match[str]) -> list[tuple[int, int, str]]:
+    """Return start, end and content of a box; none where its braces do not close."""
+    if match[1] != "{":
+        return [(match.start(), match.end(), match[1])]
+    depth, begin = 0, match.end() - 1
+    for place in range(begin, min(len(response), begin + LONGEST_BOX)):
+        depth += {"{": 1, "}": -1}.get(response[place], 0)
+        if depth == 0:
+            return [(match.start(), place + 1, response[begin + 1 : place])]
+    return []
+
+
+def announced(response: str) -> list[str]:
+    """Return what follows each announcement of an answer, to the end of its line, the last announcement first.
+
+    Where the line ends there, the answer is taken from the next line that has text.
+    """
+    parts = []
+    for match in deque(MARK.finditer(response), maxlen=MOST):
+        rest = response[match.end() : match.end() + 2000].lstrip(" *_:`\r\n\t")
+        parts.append(rest.partition("\n")[0].partition("</answer>")[0].rstrip(" *_`\t\r"))
+    return parts[::-1]
+
+
+def short_answer(response: str) -> str:
+    """Return the answer alone: what is boxed, else what was announced last, else the whole response."""
+    box = boxed(response)
+    if box is not None:
+        return box
+    parts = [part for part in announced(response) if part]
+    return parts[0] if parts else response.strip()
+
+
+def last_line(text: str) -> str:
+    """Return the last line that has text."""
+    return text.rstrip().rpartition("\n")[2].strip()
+
+
+_DASHES = dict.fromkeys(map(ord, "\u2010\u2011\u2012\u2013\u2212"), "-")
+_NUMBER_COMMA = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
+_LOOSE = re.compile(r"(?<!\d)\.|\.(?!\d)|-(?!\d)|(?<=[^\s$(])-")
+_ARTICLES = re.compile(r"\b(?:a|an|the)\b")
+
+
+def normalise(text: str) -> str:
+    """Return a short answer in lower case, without punctuation, articles and superfluous space.
+
+    As in SQuAD's evaluation (Rajpurkar et al. 2016, arXiv:1606.05250), and more careful with numbers: a decimal point
+    and a minus sign stay, and the commas of thousands go.
+    """
+    text = unicodedata.normalize("NFKC", text).translate(_DASHES).lower()
+    text = _LOOSE.sub("", _NUMBER_COMMA.sub("", text))
+    text = "".join(c for c in text if c in ".-" or not _is_punctuation(c))
+    return " ".join(_ARTICLES.sub(" ", text).split())
+
+
+@functools.lru_cache(4096)
+def _is_punctuation(character: str) -> bool:
+    return character in "$+<=>^`|~" or unicodedata.category(character)[0] == "P"
+
+
+def aliases(example: Example) -> list[str]:
+    """Return the gold answers: those of a JSON list of texts, else the ground truth itself."""
+    if example.ground_truth.startswith("["):
+        try:
+            parts = json.loads(example.ground_truth)
+        except ValueError:
+            parts = None
+        if isinstance(parts, list) and parts and all(isinstance(part, str) for part in parts):
+            return parts
+    return [example.ground_truth]

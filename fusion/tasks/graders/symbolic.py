@@ -1,0 +1,164 @@
+r"""The grader for mathematical expressions (math): is what stands in ``\boxed{}`` equal to the gold answer?
+
+Equality is decided by ``math-verify`` (https://github.com/huggingface/Math-Verify). Its own time limits work by signals, which
+only the main thread gets, and cannot interrupt a large power that is being computed. So it runs in worker processes, which are
+killed when they take too long, and which any thread can use.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import json
+import os
+import queue
+import re
+import selectors
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+from fusion.tasks.base import Example, Grade
+from fusion.tasks.graders.answers import aliases, announced, boxed
+from graphrouter.errors import UserError
+
+TIME_LIMIT_S = 5.0
+START_LIMIT_S = 120.0
+MOST_WORKERS = 4
+LONGEST = 2000
+WORKER = Path(__file__).with_name("math_worker.py")
+
+_TIDY = [
+    (re.compile(r"\\(?:left|right|displaystyle|!|,|;|:|quad)(?![a-zA-Z])|[$~]|\\[$%]|(?<=\d)%"), ""),
+    (re.compile(r"\\[dt]frac"), r"\\frac"),
+    (re.compile(r"\^\s?\{?\\circ\}?|\\degree"), ""),
+    (re.compile(r"\\frac(\d)(\d)"), r"\\frac{\1}{\2}"),
+    (re.compile(r"(?<=\d)(?:,|\{,\})(?=\d{3}(?!\d))"), ""),
+    (re.compile(r"\\(?:text|textbf|mbox|mathrm)\s?\{\s?([^{}]{0,200}?)\s?\}"), r"\1"),
+    (re.compile(r"\s+"), ""),
+    (re.compile(r"\.+$"), ""),
+]
+
+
+def math_equal(response: str, example: Example) -> Grade:
+    r"""1 where the boxed answer equals the ground truth as mathematics.
+
+    The answer is the content of the last ``\boxed{}``, else what follows the last ``The answer is`` or the like; a
+    response with neither gets nothing. A comparison that takes longer than 5 s, or more than 2 GiB, counts as unequal.
+    """
+    answer = boxed(response)
+    if answer is None:
+        answer = next((_cut(part) for part in announced(response) if _cut(part)), None)
+    if not answer:
+        return Grade(0.0)
+    return Grade(float(any(same_expression(gold, answer) for gold in aliases(example))), answer[:200])
+
+
+def _cut(part: str) -> str:
+    """Return a formula that starts a line, or the line without its full stop."""
+    formula = re.match(r"\$+([^$]+)\$|\\\((.+?)\\\)", part)
+    return (formula[1] or formula[2]).strip() if formula else part.rstrip(". ")
+
+
+def same_expression(gold: str, answer: str) -> bool:
+    """Return whether two LaTeX expressions are equal, as text or as mathematics."""
+    if len(answer) > LONGEST:
+        return False
+    tidy = [_tidy(gold), _tidy(answer)]
+    if tidy[0] == tidy[1]:
+        return True
+    return POOL.ask([[gold, answer], tidy])
+
+
+def _tidy(expression: str) -> str:
+    for pattern, replacement in _TIDY:
+        expression = pattern.sub(replacement, expression)
+    return expression
+
+
+class Worker:
+    """A process that compares expressions."""
+
+    def __init__(self) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-P", str(WORKER)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,  # Ctrl-C is for the process that asks
+        )
+        if self._answer(START_LIMIT_S) != b"ready\n":
+            self.kill()
+            raise UserError(
+                "grading mathematics needs math-verify, but it cannot be imported; install the package again"
+            )
+
+    def ask(self, pairs: list[list[str]]) -> bool | None:
+        """Return whether a pair is equal, or None where that took too long.
+
+        Raises:
+            OSError: If the process has died, before or of the question.
+        """
+        assert self.process.stdin
+        self.process.stdin.write(json.dumps(pairs).encode() + b"\n")
+        self.process.stdin.flush()
+        answer = self._answer(TIME_LIMIT_S)
+        if answer == b"":
+            raise OSError("the worker has died")
+        return None if answer is None else answer == b"1\n"
+
+    def _answer(self, limit_s: float) -> bytes | None:
+        assert self.process.stdout
+        with selectors.DefaultSelector() as selector:
+            selector.register(self.process.stdout, selectors.EVENT_READ)
+            return self.process.stdout.readline() if selector.select(limit_s) else None
+
+    def kill(self) -> None:
+        """End the process."""
+        self.process.kill()
+        self.process.communicate()
+
+
+class Pool:
+    """Workers that are started when needed, up to `MOST_WORKERS`, and used by any thread."""
+
+    def __init__(self) -> None:
+        self.idle: queue.SimpleQueue[Worker] = queue.SimpleQueue()
+        self.room = threading.Semaphore(min(MOST_WORKERS, os.cpu_count() or 1))
+
+    def ask(self, pairs: list[list[str]]) -> bool:
+        """Return whether one of the pairs is equal; False where that cannot be decided in time."""
+        with self.room:
+            try:
+                return self._ask(self._idle() or Worker(), pairs)
+            except OSError:  # the worker may have been dead before, so the question is put once more, to a new one
+                with contextlib.suppress(OSError):
+                    return self._ask(Worker(), pairs)
+        return False
+
+    def _ask(self, worker: Worker, pairs: list[list[str]]) -> bool:
+        equal = None
+        try:
+            equal = worker.ask(pairs)
+        finally:
+            if equal is None:
+                worker.kill()
+            else:
+                self.idle.put(worker)
+        return bool(equal)
+
+    def _idle(self) -> Worker | None:
+        try:
+            return self.idle.get_nowait()
+        except queue.Empty:
+            return None
+
+    def close(self) -> None:
+        """End the idle workers."""
+        while worker := self._idle():
+            worker.kill()
+
+
+POOL = Pool()
+atexit.register(POOL.close)

@@ -1,0 +1,136 @@
+"""Short texts, on answers marked by hand."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fusion.tasks.base import Example
+from fusion.tasks.graders.answers import normalise
+from fusion.tasks.graders.text import contains_match, exact_match, f1, yes_no
+
+OBAMA = json.dumps(["Barack Obama", "Barack Hussein Obama", "Obama"])
+CONTAINS = [
+    (OBAMA, "Barack Obama", 1),
+    (OBAMA, "It was president Obama who signed it.", 1),
+    (OBAMA, "barack obama!", 1),
+    (OBAMA, "**Barack Hussein Obama II**", 1),
+    (OBAMA, "Obama's daughter", 0),
+    (OBAMA, "Obamacare", 0),
+    (OBAMA, "Michelle", 0),
+    (OBAMA, "", 0),
+    ("The Beatles", "beatles", 1),
+    ("The Beatles", "It was the  Beatles.", 1),
+    ("1,000", "about 1000 people", 1),
+    ("3.5", "It is 3.5 km", 1),
+    ("3.5", "It is 35 km", 0),
+    ("5", "It is -5 degrees", 0),
+    ("5", "in 1957", 0),
+    ("no", "I do not know", 0),
+    ("New York City", "New  York\nCity", 1),
+    ("caf\u00e9", "The Caf\u00e9 is open", 1),
+    ("well-known", "a well\u2010known man", 1),
+    ("U.S.", "the US", 1),
+    ("The", "The", 1),
+    ("The", "a thing", 0),
+    (json.dumps(["colour", "color"]), "Its color is red", 1),
+]
+EXACT = [
+    ("Paris", "Paris", 1),
+    ("Paris", "paris.", 1),
+    ("Paris", "The Paris", 1),
+    ("Paris", "Answer: Paris", 1),
+    ("Paris", "Let me think.\nIt lies in France.\nAnswer: **Paris**", 1),
+    ("Paris", "The answer is Paris.", 1),
+    ("Paris", "\\boxed{Paris}", 1),
+    ("Paris", "It is Paris", 0),
+    ("Paris", "Paris, Texas", 0),
+    ("Paris", "", 0),
+    ("12", "12", 1),
+    ("12", "1.2", 0),
+    ("12", "-12", 0),
+    ("1.2", "12", 0),
+    ("1200", "1,200", 1),
+    ("12", "Answer: 12", 1),
+    ("12", "The sum is 12. Answer: 13", 0),
+    (json.dumps(["NYC", "New York"]), "new york", 1),
+]
+F1 = [
+    (OBAMA, "Barack Obama", 1.0),
+    (OBAMA, "Obama", 1.0),
+    (OBAMA, "president Obama", 2 / 3),
+    (OBAMA, "Barack Hussein Obama Junior", 6 / 7),
+    (OBAMA, "George Bush", 0.0),
+    (OBAMA, "", 0.0),
+    (OBAMA, "Answer: Barack Obama", 1.0),
+    ("the cat sat", "a cat sat", 1.0),
+    ("cat sat", "cat", 2 / 3),
+    ("cat sat", "sat cat", 1.0),
+    ("cat cat", "cat", 2 / 3),
+    ("cat", "cat cat cat", 0.5),
+    ("cat", "dog cat", 2 / 3),
+    ("cat", "The answer is: a cat", 1.0),
+    ("in the city", "the city of lights", 0.4),
+]
+YES_NO = [
+    ("yes", "yes", 1),
+    ("yes", "Yes.", 1),
+    ("yes", "**Yes**, it does.", 1),
+    ("yes", "True", 1),
+    ("yes", "Answer: yes", 1),
+    ("yes", "There is no doubt that it is so. Answer: yes", 1),
+    ("yes", "The passage says so.\nThe answer is **yes**.", 1),
+    ("yes", "The answer is true, not false.", 1),
+    ("yes", "\\boxed{\\text{yes}}", 1),
+    ("no", "no", 1),
+    ("no", "No, there is none.", 1),
+    ("no", "Answer: No", 1),
+    ("no", "false", 1),
+    ("no", "The statement is not true.", 1),
+    ("no", "That isn't true.", 1),
+    ("no", "I first thought yes.\nBut no.", 1),
+    ("yes", "no", 0),
+    ("no", "Yes, there is no other.", 0),
+    ("yes", "yes and no", 0),
+    ("yes", "yes or no?", 0),
+    ("no", "There is no information on that", 0),
+    ("no", "I know nothing about it", 0),
+    ("yes", "yesterday", 0),
+    ("yes", "", 0),
+    ("yes", "I cannot say.", 0),
+]
+
+
+@pytest.mark.parametrize(("gold", "response", "right"), CONTAINS)
+def test_contains_match(gold, response, right):
+    assert contains_match(response, Example("1", "?", gold)).performance == right
+
+
+@pytest.mark.parametrize(("gold", "response", "right"), EXACT)
+def test_exact_match(gold, response, right):
+    assert exact_match(response, Example("1", "?", gold)).performance == right
+
+
+@pytest.mark.parametrize(("gold", "response", "score"), F1)
+def test_f1(gold, response, score):
+    assert f1(response, Example("1", "?", gold)).performance == pytest.approx(score)
+
+
+@pytest.mark.parametrize(("gold", "response", "right"), YES_NO)
+def test_yes_no(gold, response, right):
+    assert yes_no(response, Example("1", "?", gold)).performance == right
+
+
+@given(st.text())
+def test_normalising_twice_changes_nothing(text):
+    assert normalise(normalise(text)) == normalise(text)
+
+
+@given(st.lists(st.sampled_from("bcde"), max_size=6), st.lists(st.sampled_from("bcde"), min_size=1, max_size=6))
+def test_f1_is_within_bounds_symmetric_and_one_for_the_same_words(words, gold):
+    score = f1(" ".join(words), Example("1", "?", " ".join(gold))).performance
+    assert 0 <= score <= 1
+    assert (score == 1) == (sorted(words) == sorted(gold))
+    if words:
+        assert score == f1(" ".join(gold), Example("1", "?", " ".join(words))).performance
