@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 SIZE = re.compile(r"\s*(\d+(?:\.\d+)?(?:e[+-]?\d+)?)\s*([TBM])\s*", re.IGNORECASE)
 BILLIONS = {"t": 1e3, "b": 1.0, "m": 1e-3}
-COLUMNS = ("description", "input_price", "output_price", "size_b", "source_name", "service")
+ALWAYS = ("feature", "input_price", "output_price")
 
 
 def find_candidates(folder: Path) -> list[Path]:
@@ -55,7 +55,7 @@ def read_candidates(file: Path, builder: LogBuilder) -> None:
 
 
 def candidates(log: LLMLog) -> dict[str, dict[str, Any]]:
-    """Return the description of each LLM of a log. What is not known is left out."""
+    """Return the description of each LLM of a log. A feature or price that is not known is null; the rest is left out."""
     described = {}
     for llm in log.llms.iter_rows(named=True):
         size = llm["size_b"]
@@ -67,7 +67,7 @@ def candidates(log: LLMLog) -> dict[str, dict[str, Any]]:
             "model": llm.get("source_name"),
             "service": llm.get("service"),
         }
-        described[llm["llm"]] = {key: value for key, value in values.items() if value is not None}
+        described[llm["llm"]] = {key: value for key, value in values.items() if value is not None or key in ALWAYS}
     return described
 
 

@@ -45,7 +45,9 @@ def flatten(log: LLMLog, *, responses: bool = False) -> pl.DataFrame:
     return cells.join(first, on=key, how="left", maintain_order="left")
 
 
-def warn_of_losses(log: LLMLog, layout: str, holds: Sequence[str], others: Sequence[str] = ()) -> None:
+def warn_of_losses(
+    log: LLMLog, layout: str, holds: Sequence[str], others: Sequence[str] = (), identity: Sequence[str] = ()
+) -> None:
     """Warn once of all that a layout cannot hold.
 
     Args:
@@ -53,8 +55,13 @@ def warn_of_losses(log: LLMLog, layout: str, holds: Sequence[str], others: Seque
         layout: Its name.
         holds: Columns that the layout holds, of any table; ``response`` for the responses.
         others: Further losses, in words.
+        identity: Columns of ``queries`` by which the layout tells queries apart, where it has no ids.
     """
     lost = list(others)
+    told = [column for column in identity if column in log.queries.columns]
+    alike = log.queries.height - log.queries.select(told).n_unique() if told else 0
+    if alike:
+        lost.append(f"{alike:,} queries that differ from another in nothing that it tells queries by (they are joined)")
     cells = log.records.select("query_id", "llm").n_unique()
     if cells < log.records.height:
         first = ", with the first one's response" if "response" in holds and log.has_responses else ""

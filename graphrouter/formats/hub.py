@@ -10,8 +10,6 @@ from graphrouter.errors import UserError
 from graphrouter.formats.rows import TABLES, Row
 
 HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+")
-ONLY_SPLIT = ("data", "default")
-"""Names of a split or configuration that say nothing."""
 
 
 def is_hub_name(path: Path) -> bool:
@@ -27,7 +25,7 @@ def hub_rows(name: str) -> Iterator[Row]:
         name: ``owner/name``, or a local folder of the same form.
 
     Yields:
-        Rows; the name of their file is the split, or the configuration where the split's name says nothing.
+        Rows; the name of their file is the split or, where each of several configurations has just one, the configuration.
 
     Raises:
         UserError: If the data set cannot be loaded.
@@ -35,9 +33,11 @@ def hub_rows(name: str) -> Iterator[Row]:
     import datasets
 
     try:
-        for config in datasets.get_dataset_config_names(name):
-            for split, table in datasets.load_dataset(name, config).items():
-                part = config if str(split) in ONLY_SPLIT else str(split)
+        configs = datasets.get_dataset_config_names(name)
+        for config in configs:
+            tables = datasets.load_dataset(name, config)
+            for split, table in tables.items():
+                part = config if len(configs) > 1 and len(tables) == 1 else str(split)
                 for number, values in enumerate(table, start=1):
                     yield Row(Path(name) / part, number, values)
     except Exception as error:  # the library and its transport raise dozens of kinds

@@ -110,7 +110,8 @@ def write(log: LLMLog, path: Path) -> None:
         write_jsonl(path / f"routing_data{ending}.jsonl", _routing(rows, cells, log))
     write_json(path / "llm_candidates.json", candidates(log))
     others = [] if parted or splits.null_count() == len(splits) else ["queries.source_split (only train and test)"]
-    warn_of_losses(log, NAME, HELD, others)
+    identity = ("task", "query", "ground_truth", "metric", "choices", "source_id", *(("source_split",) if parted else ()))
+    warn_of_losses(log, NAME, HELD, others, identity)
 
 
 def _rows(file: Path, builder: LogBuilder) -> Iterator[Row]:
@@ -158,7 +159,7 @@ def _add_record(row: Row, query_id: str, builder: LogBuilder) -> None:
     llm = builder.add_llm(row.text("model_name"))
     performance, response = row.optional_number("performance", high=1), row.values.get("response")
     tokens: dict[str, Any] = {column: row.optional_number(column) for column in ("input_tokens", "output_tokens")}
-    failed = isinstance(response, str) and response.startswith(FAILED) and not any(tokens.values())
+    failed = isinstance(response, str) and response.startswith(FAILED) and set(tokens.values()) == {0.0}
     if performance is None or failed:
         builder.leave_missing()
         return

@@ -84,7 +84,7 @@ def write(log: LLMLog, path: Path) -> None:
     tasks = log.queries.group_by("task").len()["len"]
     others = ["tasks of unequal size (its reader takes all to be equal)"] if tasks.n_unique() > 1 else []
     others += [] if "vector" in log.queries.columns else ["queries without vectors (its reader needs them)"]
-    warn_of_losses(log, NAME, (*HELD, *HELD_OF_LLMS), others)
+    warn_of_losses(log, NAME, (*HELD, *HELD_OF_LLMS), others, identity=("task", "query", "ground_truth"))
 
 
 def _add(row: Row, builder: LogBuilder) -> None:

@@ -86,7 +86,9 @@ class Row:
 
 
 def shown(value: object) -> str:
-    """Return a value as an error shows it."""
+    """Return a value as an error shows it: its beginning, and of an object only its type, for a key may be inside."""
+    if isinstance(value, dict) or (isinstance(value, list) and any(isinstance(part, dict) for part in value)):
+        return "a JSON object" if isinstance(value, dict) else "a list of JSON objects"
     text = repr(value)
     return text if len(text) <= SHOWN else f"{text[:SHOWN]}..."
 
