@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -138,7 +138,7 @@ class Answers:
         """Return what all answers have cost, in US dollars; those of unknown cost count nothing."""
         return sum(self.cost(cell) or 0.0 for cell in self.answers)
 
-    def ask(self, purse: Budget, told: Told | None = None, progress: bool = True) -> Mapping[str, UserError]:
+    def ask(self, purse: Budget, told: Told | None = None, progress: bool = True) -> Asking:
         """Ask for what is left, with a bar of cells, rate, time left, spend and failures.
 
         Args:
@@ -147,7 +147,7 @@ class Answers:
             progress: Whether to show the bar.
 
         Returns:
-            What ended the asking of an LLM, by its name.
+            The asking: what ended that of an LLM, and whether the budget did.
 
         Raises:
             KeyboardInterrupt: After Ctrl-C, once the answers under way are in.
@@ -168,4 +168,4 @@ class Answers:
 
             asking = Asking(self.left(), take, purse)
             asking.run()
-        return asking.problems
+        return asking

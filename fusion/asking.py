@@ -40,7 +40,6 @@ class Budget:
     def __init__(self, limit: float | None = None, spent: float = 0.0) -> None:
         self.limit = limit
         self.spent = spent
-        self.reached = False
         self._reserved: dict[str, float] = {}
         self._lock = threading.Lock()
 
@@ -49,7 +48,6 @@ class Budget:
         most = highest_cost(llm, request)
         with self._lock:
             if self.limit is not None and self.spent + sum(self._reserved.values()) + most > self.limit:
-                self.reached = True
                 return False
             self._reserved[request.key] = most
             return True
@@ -74,6 +72,23 @@ def highest_cost(llm: LLM, request: Request) -> float:
     return llm.price(characters / 2, request.sampling.max_tokens) or 0.0
 
 
+def check_budget(limit: float | None, llms: Sequence[LLM]) -> None:
+    """Refuse a budget that is no amount, or for LLMs whose cost is not known.
+
+    Raises:
+        UserError: If so.
+    """
+    if limit is None:
+        return
+    if not limit > 0:
+        raise UserError(f"a budget must be above 0 dollars, but is {limit}")
+    free = [llm.name for llm in llms if llm.input_price is None or llm.output_price is None]
+    if free:
+        raise UserError(
+            f"a budget needs input_price and output_price of every LLM, but {', '.join(free)} lacks them; add them"
+        )
+
+
 class Asking:
     """Asks all jobs: LLMs behind a server side by side, LLMs in this process one after the other.
 
@@ -87,6 +102,7 @@ class Asking:
 
     Attributes:
         problems: What ended a job, by the LLM's name.
+        over_budget: Whether requests were left because the budget had no room for them.
     """
 
     def __init__(self, jobs: Sequence[Job], on_answer: OnAnswer, budget: Budget) -> None:
@@ -94,6 +110,7 @@ class Asking:
         self.on_answer = on_answer
         self.budget = budget
         self.problems: dict[str, UserError] = {}
+        self.over_budget = False
         self._defect: BaseException | None = None
         self._stop = threading.Event()
 
@@ -145,6 +162,7 @@ class Asking:
                         waiting.discard(answer.key)
                         self.budget.settle(job.llm, answer)
                         self.on_answer(job.llm, answer)
+                self.over_budget |= bool(left) and not self._stop.is_set()
         finally:
             self.budget.release(list(waiting))
 

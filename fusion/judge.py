@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 
 from fusion.answers import Answers, CellKey, request_key
-from fusion.asking import Budget, Job
+from fusion.asking import Budget, Job, check_budget
 from fusion.engines.base import Request, Sampling
 from fusion.journal import Journal
 from fusion.llms import LLM
@@ -54,7 +54,7 @@ Reference answer:
 """
 
 _SCORE = re.compile(r"""\bscore\b["'*\s]*[:=]["'*\s]*(-?\d+(?:\.\d+)?)(?:\s*/\s*(\d+))?""", re.IGNORECASE)
-_ONLY = re.compile(r"\s*\**(\d+(?:\.\d+)?)\**(?:\s*/\s*(\d+))?\s*\.?\s*")
+_ONLY = re.compile(r"[\s*]*(\d+(?:\.\d+)?)(?:\s*/\s*(\d+))?[\s*.]*")
 
 
 @dataclass(frozen=True)
@@ -72,6 +72,8 @@ class Rubric:
     max_chars: int = 8000
 
     def __post_init__(self) -> None:
+        if self.max_chars < 100:
+            raise UserError(f"max_chars must be 100 or more, but is {self.max_chars}")
         absent = [part for part in ("{query}", "{response}") if part not in self.text]
         if self.reference and "{reference}" not in self.text:
             absent.append("{reference}")
@@ -146,13 +148,15 @@ def judge(
         UserError: If the log has no responses, has scores of another judge, or no score came out of it.
         KeyboardInterrupt: After Ctrl-C; what is scored is in the journal.
     """
+    check_budget(budget, [llm])
     file = out / FOLDER / f"{re.sub(r'[^A-Za-z0-9.-]+', '_', llm.name)}.jsonl"
     if log.records["judge_score"].is_not_null().any() and not replace_scores and not file.exists():
         raise UserError(f"{log.name} has judge scores already; replace them with --replace, or name another --out")
-    job = Job(llm, _requests(log, llm, rubric or Rubric(), max_tokens))
+    requests = _requests(log, llm, rubric or Rubric(), max_tokens)
+    job = Job(llm, requests)
     with Journal(file) as journal:
         answers = Answers([job], journal)
-        problems = answers.ask(Budget(budget, answers.spent()), progress=progress)
+        problems = answers.ask(Budget(budget, answers.spent()), progress=progress).problems
     if not answers.answers and problems:
         raise next(iter(problems.values()))
     judged = with_scores(log, {cell: read_score(entry["response"]) for cell, entry in answers.answers.items()})

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from fusion.answers import Answers
-from fusion.asking import Budget, highest_cost
+from fusion.asking import Budget, check_budget, highest_cost
 from fusion.collect.assembly import assemble, failures_csv
 from fusion.collect.grading import Grading
 from fusion.collect.plan import Plan, Question, interleave
@@ -111,26 +111,28 @@ def collect(
     if regrade:
         (folder / "grades.jsonl").unlink(missing_ok=True)
     interrupted = None
-    problems: Mapping[str, UserError] = {}
+    asking = None
     with Journal(folder / "answers.jsonl") as journal, Journal(folder / "grades.jsonl") as graded:
         answers = Answers(plan.jobs(), journal)
         _note(plan, folder)
         purse = Budget(budget, answers.spent())
         grading = Grading({cell.key: cell for cell in plan.cells}, answers, graded)
         try:
-            problems = answers.ask(purse, grading.submit, progress)
+            asking = answers.ask(purse, grading.submit, progress)
         except KeyboardInterrupt as error:
             interrupted = error
         finally:
             grading.finish()
     replace_file(folder / "failed.csv", failures_csv(answers.failures).encode("utf-8", errors="replace"))
+    problems = asking.problems if asking else {}
     if not grading.grades and (interrupted or problems):
         raise interrupted or next(iter(problems.values()))
     log = assemble(plan, answers, grading.grades, out.resolve().name)
     log.save(out, keep=(JOURNAL,))
     if interrupted:
         raise interrupted
-    return Collection(log, len(plan.cells), len(answers.failures), purse.spent, purse.reached, problems)
+    over = bool(asking and asking.over_budget)
+    return Collection(log, len(plan.cells), len(answers.failures), purse.spent, over, problems)
 
 
 def preview(plan: Plan) -> dict[str, float]:
@@ -146,11 +148,7 @@ def _check(plan: Plan, out: Path, budget: float | None) -> None:
     others = [file.name for file in out.iterdir() if file.name != JOURNAL] if out.is_dir() else []
     if others and not (out / JOURNAL).is_dir():
         raise UserError(f"{out} must be new, or hold a collected log, but holds {others[0]}; name another folder")
-    free = [llm.name for llm in plan.llms if llm.input_price is None or llm.output_price is None]
-    if budget is not None and free:
-        raise UserError(
-            f"a budget needs input_price and output_price of every LLM, but {', '.join(free)} lacks them; add them"
-        )
+    check_budget(budget, plan.llms)
 
 
 def _note(plan: Plan, folder: Path) -> None:
