@@ -6,6 +6,7 @@ import pickle
 import zlib
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
@@ -70,7 +71,7 @@ def test_each_file_type_reads_alike(tmp_path, ending):
 
 @pytest.mark.parametrize("ending", ["csv", "pkl"])
 def test_the_raw_form_reads_like_the_wide_one(tmp_path, ending):
-    wide = [sample(), sample("mbpp.dev.2", "['Now this.']", gpt=0.75)]
+    wide = [sample(prompt="['write it.']"), sample("mbpp.dev.2", "['now this.']", gpt=0.75)]
     long = [
         {key: row[key] for key in ("sample_id", "prompt", "eval_name")}
         | {
@@ -229,6 +230,8 @@ FRAMES = {
     "numbers": pd.DataFrame({"a": [1, 2, 3], "b": [True, False, True], "c": [0.5, None, -1.0], "d": [1.5, 2.5, 3.5]}),
     "objects": pd.DataFrame({"a": ["x", 1, None], "b": [["l", "m"], 0.5, True]}, dtype=object),
     "numpy scalars": pd.DataFrame({"a": [pd.Series([1.5])[0], "x"]}, dtype=object),
+    "a matrix": pd.DataFrame(np.arange(6.0).reshape(3, 2), columns=["a", "b"]),
+    "a matrix of objects": pd.DataFrame(np.array([["a", 1], ["b", 2], ["c", None]], dtype=object), columns=["a", "b"]),
     "one row": pd.DataFrame({"a": ["x"], "b": [1]}),
     "no rows": pd.DataFrame({"a": pd.Series([], dtype=str), "b": pd.Series([], dtype=float)}),
     "a part": pd.concat([pd.DataFrame({"a": ["u", "v", None]}), pd.DataFrame({"a": ["w"]})]).iloc[1:],
@@ -314,6 +317,8 @@ def pickled(value, protocol=2) -> bytes:
         def save(self, value, save_persistent_id=True):
             if isinstance(value, Named):
                 self.write(pickle.GLOBAL + f"{value.module}\n{value.name}\n".encode())
+            elif isinstance(value, type) and id(value) not in self.memo:
+                self.save_type(value)  # as plain pickle does; dill, which datasets imports, changes that everywhere
             elif isinstance(value, Call):
                 for part in (value.function, value.args):
                     self.save(part)
@@ -459,6 +464,40 @@ def test_places_that_do_not_fit_are_refused(tmp_path, place):
     table.state["_mgr"].args[0][0].args[1].args = place
     (tmp_path / "a.pkl").write_bytes(pickled(table))
     with pytest.raises(UserError, match="cannot be read"):
+        read_frame(tmp_path / "a.pkl")
+
+
+def test_a_column_without_a_block_is_refused(tmp_path):
+    table = in_a_cell("x")
+    manager = table.state["_mgr"]
+    manager.args = ((), manager.args[1])
+    (tmp_path / "a.pkl").write_bytes(pickled(table))
+    with pytest.raises(UserError, match="do not fit its columns"):
+        read_frame(tmp_path / "a.pkl")
+
+
+@pytest.mark.parametrize(
+    ("code", "data", "reason"),
+    [
+        ("f8", np.ones(1).tobytes(), None),
+        ("f8", b"1234", "ValueError"),
+        ("c16", np.ones(1, complex).tobytes(), "neither text nor a number"),
+        ("M8", np.ones(1).tobytes(), "neither text nor a number"),
+        ("V8", np.ones(1).tobytes(), "neither text nor a number"),
+        ("f8", "text", "bytes are expected"),
+        ("f8", Call(Named("_codecs", "encode"), "\0" * 6 + "\xf0?", "latin1"), None),
+        ("f8", Call(Named("_codecs", "encode"), "\0" * 6 + "\xf0?", "utf-8"), "bytes are encoded as 'utf-8'"),
+    ],
+)
+def test_numbers_are_read_from_bytes_of_known_types(tmp_path, code, data, reason):
+    table = in_a_cell("x")
+    dtype = Call(Named("numpy", "dtype"), code, False, True, state=(3, "<", None, None, None, -1, -1, 0))
+    table.state["_mgr"].args[0][0].args[0].state = (1, (1, 1), dtype, False, data)
+    (tmp_path / "a.pkl").write_bytes(pickled(table, 3))
+    if reason is None:
+        assert read_frame(tmp_path / "a.pkl") == {"prompt": [1.0]}
+        return
+    with pytest.raises(UserError, match=reason):
         read_frame(tmp_path / "a.pkl")
 
 
