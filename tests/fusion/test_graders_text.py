@@ -34,6 +34,10 @@ CONTAINS = [
     ("U.S.", "the US", 1),
     ("The", "The", 1),
     ("The", "a thing", 0),
+    ("two", "There are two ways.\n**Answer:** three", 0),
+    ("two", "There are three ways.\nFinal answer: two\nGood.", 1),
+    ("two", "Answer: one\nAnswer:\ntwo", 1),
+    ("two", "The answer: there are two", 1),
     (json.dumps(["colour", "color"]), "Its color is red", 1),
 ]
 EXACT = [
@@ -94,6 +98,7 @@ YES_NO = [
     ("no", "Yes, there is no other.", 0),
     ("yes", "yes and no", 0),
     ("yes", "yes or no?", 0),
+    ("no", "Is it yes or no? It is false.", 1),
     ("no", "There is no information on that", 0),
     ("no", "I know nothing about it", 0),
     ("yes", "yesterday", 0),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
+from collections import Counter, deque
 
 from fusion.tasks.base import Example, Grade
 from fusion.tasks.graders.answers import aliases, announced, boxed, last_line, normalise, short_answer
@@ -19,12 +19,17 @@ def exact_match(response: str, example: Example) -> Grade:
     return Grade(float(any(found == normalise(gold) for gold in aliases(example))), answer[:200] or None)
 
 
+FINAL_LINE = re.compile(r"^[^\w\n]{0,10}(?:final\s)?answer[*_ ]{0,4}:", re.IGNORECASE | re.MULTILINE)
+
+
 def contains_match(response: str, example: Example) -> Grade:
     """1 where one of the gold answers stands in the response as whole words, both normalised.
 
-    It cannot tell an answer from a list of guesses; FusionBench uses it for open questions (``cem``).
+    Where a line of the response begins with ``Answer:``, only what follows counts, not the thoughts before. It cannot tell
+    an answer from a list of guesses; FusionBench uses it, on the whole response, for open questions (``cem``).
     """
-    words = f" {normalise(response)} "
+    final = deque(FINAL_LINE.finditer(response), maxlen=1)
+    words = f" {normalise(response[final[0].end() :] if final else response)} "
     for gold in aliases(example):
         short = normalise(gold)
         if f" {short} " in words if short else gold.strip() == response.strip():
@@ -49,7 +54,8 @@ def _f1(words: list[str], gold: list[str]) -> float:
 _TRUTHS = {"yes": "yes", "true": "yes", "no": "no", "false": "no"}
 _FIRST = re.compile(r"[\W_]*(yes|no|true|false)\b")
 _SAID = re.compile(r"\b(yes|true|false)\b|\b(no)\b(?=\s*(?:[^\w\s]|$))")  # 'no evidence' says nothing
-_DENIED = {
+_TIDY = {
+    re.compile(r"\b(?:yes|true)\s?(?:or|/)\s?(?:no|false)\b"): "",
     re.compile(r"\b(yes|true|no|false),?\s+(?:and\s+)?not\s+(?:yes|true|no|false)\b"): r"\1",
     re.compile(r"(?:\bnot|n't)\s+(?:be\s+)?true\b"): " false",
     re.compile(r"(?:\bnot|n't)\s+(?:be\s+)?false\b"): " true",
@@ -64,7 +70,7 @@ def yes_no(response: str, example: Example) -> Grade:
 
 def _read_truth(response: str) -> str | None:
     text = response.lower()
-    for pattern, word in _DENIED.items():
+    for pattern, word in _TIDY.items():
         text = pattern.sub(word, text)
     for part in (boxed(text) or "", *announced(text), text):
         first = _FIRST.match(part)
