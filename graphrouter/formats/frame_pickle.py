@@ -58,17 +58,8 @@ class Refused(pickle.UnpicklingError):
     """A name that a table does not need."""
 
 
-class _Sealed(type):
-    """Keeps a pickle from setting attributes of the classes that it is given."""
-
-    kind: str
-
-    def __setattr__(cls, name: str, value: object) -> None:
-        raise Refused(f"it sets {name} of a class")
-
-
-class _Node(metaclass=_Sealed):
-    """Stands for an object: what it was made from, and the state that it was given."""
+class _Node:
+    """Stands for an object: what it was made from, and the state that it was given. A pickle can set nothing else."""
 
     __slots__ = ("args", "state")
     kind = ""
@@ -84,9 +75,7 @@ class _Node(metaclass=_Sealed):
         self.state = state
 
 
-NODES = {
-    name: _Sealed(kind, (_Node,), {"kind": kind, "__slots__": ()}) for kind, names in KINDS.items() for name in names
-}
+NODES = {name: type(kind, (_Node,), {"kind": kind, "__slots__": ()}) for kind, names in KINDS.items() for name in names}
 
 
 class _TableUnpickler(pickle.Unpickler):
@@ -204,8 +193,8 @@ def _cell(value: Any) -> Any:
         return np.frombuffer(_bytes(data), _dtype(dtype))[0].item()
     if value in (NODES["pandas.NA"], NODES["pandas._libs.missing.NA"]):
         return None
-    if isinstance(value, _Node | _Sealed):
-        raise ValueError(f"a cell holds a {value.kind}")
+    if isinstance(value, _Node | type):
+        raise ValueError(f"a cell holds a {_kind(value)}")
     return value
 
 

@@ -112,6 +112,11 @@ def test_our_own_rows(tmp_path):
     assert log.responses()["response"].to_list() == ['{"sum": 2}']
 
 
+def test_an_answer_in_json_stays_as_it_is(tmp_path):
+    said = '{"error":  "none", "content": "x"}'
+    assert one(tmp_path, flat(response=said)).responses()["response"].to_list() == [said]
+
+
 def test_the_last_message_of_the_user_comes_first(tmp_path):
     turns = [{"role": "system", "content": "Be brief."}, user("Hello"), {"role": "assistant", "content": "Hi"}, user()]
     tool = {"role": "tool", "content": "4", "tool_call_id": "1"}

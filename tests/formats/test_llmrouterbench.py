@@ -85,6 +85,13 @@ def test_names_stand_in_the_path_where_the_file_has_none(tmp_path):
         assert log.llm_names == ("qwen",)
 
 
+def test_names_in_the_file_come_before_those_of_its_path(tmp_path):
+    put(tmp_path, [record()], model_name="org/m", dataset_name="AIME", split="all")
+    log, _ = read(tmp_path)
+    assert log.queries.select("task", "source_split").row(0) == ("AIME", "all")
+    assert log.llm_names == ("org/m",)
+
+
 def test_the_newest_run_counts_by_the_time_in_its_name(tmp_path):
     put(tmp_path, [record(score=0.25)], time="20250902_000000")
     put(tmp_path, [record(score=0.5)], time="20251001_093000")
@@ -166,6 +173,12 @@ def test_an_answer_on_which_files_differ_is_not_known(tmp_path):
     log, _ = read(tmp_path)
     assert log.queries["ground_truth"].to_list() == [None]
     assert log.records.height == 2
+
+
+def test_an_answer_that_one_file_lacks_comes_from_the_other(tmp_path):
+    put(tmp_path, [record(ground_truth="")], model="a")
+    put(tmp_path, [record(ground_truth="2")], model="b")
+    assert read(tmp_path)[0].queries["ground_truth"].to_list() == ["2"]
 
 
 def test_the_order_of_records_does_not_matter(tmp_path):

@@ -64,6 +64,7 @@ def test_the_repository_is_joined_and_shared_answers_count_once(tmp_path):
     assert log.queries.height == 2
     assert log.records.height == 4
     assert builder.copies == 2
+    assert builder.unscored == 0
 
 
 def test_what_was_not_scored_is_counted_and_left_out(tmp_path):

@@ -55,6 +55,7 @@ def test_a_probability_above_zero_is_right(tmp_path):
         ("mbpp", "mbpp", "test, out of distribution"),
         ("ceval", "ceval", "test, out of distribution"),
         ("my_own", "my_own", "test"),
+        ("trained_models", "trained_models", "test"),
     ],
 )
 def test_task_and_split_stand_in_the_file_name(tmp_path, name, task, split):
