@@ -110,7 +110,15 @@ def write(log: LLMLog, path: Path) -> None:
         write_jsonl(path / f"routing_data{ending}.jsonl", _routing(rows, cells, log))
     write_json(path / "llm_candidates.json", candidates(log))
     others = [] if parted or splits.null_count() == len(splits) else ["queries.source_split (only train and test)"]
-    identity = ("task", "query", "ground_truth", "metric", "choices", "source_id", *(("source_split",) if parted else ()))
+    identity = (
+        "task",
+        "query",
+        "ground_truth",
+        "metric",
+        "choices",
+        "source_id",
+        *(("source_split",) if parted else ()),
+    )
     warn_of_losses(log, NAME, HELD, others, identity)
 
 
