@@ -18,7 +18,7 @@ TEXT_KEYS = ("content", "text", "output_text", "message", "output")
 
 
 def present(row: Row, column: str) -> Any:
-    """Return a cell, or None where it is absent, null, empty or not a number (which is how pandas marks what is missing)."""
+    """Return a cell, or None where it is absent, null, empty or not a number, as pandas marks what is missing."""
     value = row.values.get(column)
     return None if value == "" or (isinstance(value, float) and math.isnan(value)) else value
 
@@ -50,8 +50,8 @@ def charged(row: Row, column: str) -> float | None:
 def texts(row: Row, column: str) -> str | None:
     """Return the text of a cell that may be a Python list of texts, or such a list written as text.
 
-    Nothing is evaluated: the text is parsed as a literal, and what is no list of texts stays as it is. Several texts, the
-    messages of a chat, are joined by blank lines.
+    Nothing is evaluated: the text is parsed as a literal, and what is no list of texts stays as it is. Several texts,
+    the messages of a chat, are joined by blank lines.
 
     Raises:
         BadRow: If the cell is neither text nor a list of texts.
@@ -86,8 +86,8 @@ def text_of(value: Any) -> str | None:
     """Return the text of a message's content, a chat completion or a list of these; None where it has none.
 
     Args:
-        value: Text, a list of texts or content parts (joined by line breaks; parts without text, such as images, are left
-            out), or an object of a chat API. Other objects come back as JSON.
+        value: Text, a list of texts or content parts (joined by line breaks; parts without text, such as images, are
+            left out), or an object of a chat API. Other objects come back as JSON.
     """
     if value is None or isinstance(value, str):
         return value

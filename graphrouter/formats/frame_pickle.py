@@ -1,9 +1,9 @@
 """Tables from pickles of pandas DataFrames, without pandas and without running anything that a pickle names.
 
 A pickle is a program: whoever loads it calls whatever it names. Here every name must be one of `KINDS`, and what such a
-name stands for is never imported: an inert node takes its place and only records what it was given. The table is then read
-off the tree of nodes. So neither a harmful name nor a harmful use of a harmless one can run, and pickles of every pandas
-from 1.3 on are read alike (the layout of ``BlockManager.__reduce__``; checked with 1.5, 2.0, 2.3 and 3.1).
+name stands for is never imported: an inert node takes its place and only records what it was given. The table is then
+read off the tree of nodes. So neither a harmful name nor a harmful use of a harmless one can run, and pickles of every
+pandas from 1.3 on are read alike (the layout of ``BlockManager.__reduce__``; checked with 1.5, 2.0, 2.3 and 3.1).
 """
 
 from __future__ import annotations
@@ -160,7 +160,7 @@ def _values(node: Any) -> list[Any]:
     array = np.empty(len(data), dtype=object)
     for at, value in enumerate(data):  # an assignment of the whole list would spread lists over cells
         array[at] = value
-    values = array.reshape(shape, order=order).tolist()
+    values = array.reshape(shape).tolist()  # objects are listed row by row, whatever the order in memory was
     return values
 
 
@@ -208,7 +208,10 @@ def _strings(node: Any) -> list[str | None]:
 
 
 def _arrow_texts(node: Any) -> list[str | None]:
-    """Decode an Arrow string array: validity bits, offsets, bytes (https://arrow.apache.org/docs/format/Columnar.html)."""
+    """Decode an Arrow string array: validity bits, offsets, bytes.
+
+    Source: https://arrow.apache.org/docs/format/Columnar.html.
+    """
     kind, length, _, start, buffers, *_ = _of("arrow array", node).args[0]
     width = {"string": "<i4", "large_string": "<i8"}[_of("arrow type", kind).args[0]]
     if not length:

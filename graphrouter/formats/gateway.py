@@ -2,20 +2,21 @@
 
 Three shapes are read, in JSONL or a JSON list:
 
-- ``{"request": {"model", "messages"}, "response": {"model", "choices", "usage"}, ...}``, each also as JSON text, or inside a
-  ``body`` as Portkey logs them (https://portkey.ai/docs/api-reference/logs);
+- ``{"request": {"model", "messages"}, "response": {"model", "choices", "usage"}, ...}``, each also as JSON text, or
+  inside a ``body`` as Portkey logs them (https://portkey.ai/docs/api-reference/logs);
 - flat rows as LiteLLM logs them (https://docs.litellm.ai/docs/proxy/logging_spec): ``model, messages, response,
   prompt_tokens, completion_tokens, response_cost`` or ``spend, startTime, endTime, status, metadata``;
-- our own: ``query`` (a text) or ``messages``, ``llm``, ``response``, ``performance``, ``input_tokens, output_tokens, cost,
-  latency_s, task``.
+- our own: ``query`` (a text) or ``messages``, ``llm``, ``response``, ``performance``, ``input_tokens, output_tokens,
+  cost, latency_s, task``.
 
-Each row needs a score in [0, 1], in ``performance`` or ``score``, on the row or in its ``metadata``; so may be ``task`` and
-``judge_score``. Rows without a score and failed requests are counted and left out.
+Each row needs a score in [0, 1], in ``performance`` or ``score``, on the row or in its ``metadata``; so may be ``task``
+and ``judge_score``. Rows without a score and failed requests are counted and left out.
 
-Conventions: the query is the last message of the user; the other turns follow below a line ``[other turns]``, so that an encoder that cuts long texts
-sees the question first. System messages are no part of the text, but requests that differ in them are different queries. The LLM
-is the one that the response names, else the one that was asked. A cost of 0, which gateways write where they know no price, is
-missing. Nothing else is kept: no keys, headers, users or addresses. Errors show no content of messages.
+Conventions: the query is the last message of the user; the other turns follow below a line ``[other turns]``, so that
+an encoder that cuts long texts sees the question first. System messages are no part of the text, but requests that
+differ in them are different queries. The LLM is the one that the response names, else the one that was asked. A cost of
+0, which gateways write where they know no price, is missing. Nothing else is kept: no keys, headers, users or
+addresses. Errors show no content of messages.
 """
 
 from __future__ import annotations

@@ -1,13 +1,13 @@
 """LLMRouterBench: a folder of result files, one per data set, split, LLM and run.
 
 Source: https://github.com/ynulihao/LLMRouterBench (arXiv:2601.07206). ``data_collector/storage.py`` writes
-``results/bench/<dataset>/<split>/<model>/<dataset>-<split>-<model>-<YYYYMMDD_HHMMSS>.json`` (its readme: ``<timestamp>.json``;
-older runs: ``result.json``), ``baselines/data_loader.py`` reads them.
+``results/bench/<dataset>/<split>/<model>/<dataset>-<split>-<model>-<YYYYMMDD_HHMMSS>.json`` (its readme:
+``<timestamp>.json``; older runs: ``result.json``), ``baselines/data_loader.py`` reads them.
 
-Conventions, as the loader there: queries join on data set and prompt; of several runs the newest by the time in the file name
-counts, and demo runs do not. Unlike there, a record without a score (a failed request) is left out instead of counted as 0, and
-a cost or token count of 0, which is written where it is not known, is missing. ``source_split`` and ``ground_truth`` are kept
-where all files agree on them.
+Conventions, as the loader there: queries join on data set and prompt; of several runs the newest by the time in the
+file name counts, and demo runs do not. Unlike there, a record without a score (a failed request) is left out instead of
+counted as 0, and a cost or token count of 0, which is written where it is not known, is missing. ``source_split`` and
+``ground_truth`` are kept where all files agree on them.
 """
 
 from __future__ import annotations

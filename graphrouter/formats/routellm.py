@@ -2,12 +2,12 @@
 
 Source: https://github.com/lm-sys/RouteLLM, folder ``routellm/evals``, as ``benchmarks.py`` there reads it:
 ``gsm8k/gsm8k_responses.csv`` (``prompt, <weak>, <strong>, <weak>_response, <strong>_response``, True or False per LLM),
-``mmlu/responses/mmlu_<subject>.csv`` (without responses), and ``mt_bench/judgements.jsonl`` (GPT-4's rating of each of two
-turns from 1 to 10) with ``question.jsonl`` beside it.
+``mmlu/responses/mmlu_<subject>.csv`` (without responses), and ``mt_bench/judgements.jsonl`` (GPT-4's rating of each of
+two turns from 1 to 10) with ``question.jsonl`` beside it.
 
-Conventions: on MT-Bench ``performance`` is the mean rating of the turns divided by 10, and so is ``judge_score``; the query holds
-both turns with a line ``[second turn]``, read from ``question.jsonl`` or, where that is absent, from the judge's prompts. A
-rating of -1 (none could be read) is missing. Each MMLU subject is a subtask.
+Conventions: on MT-Bench ``performance`` is the mean rating of the turns divided by 10, and so is ``judge_score``; the
+query holds both turns with a line ``[second turn]``, read from ``question.jsonl`` or, where that is absent, from the
+judge's prompts. A rating of -1 (none could be read) is missing. Each MMLU subject is a subtask.
 """
 
 from __future__ import annotations

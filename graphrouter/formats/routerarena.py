@@ -1,15 +1,16 @@
 """RouterArena: what routers chose, what came back, and how it was scored.
 
-Source: https://github.com/RouteWorks/RouterArena (arXiv:2510.00202). ``router_inference/predictions/<router>.json`` is a list of
-``{"global index", "prompt", "prediction", "generated_result": {"generated_answer", "success", "token_usage"}, "cost",
-"accuracy", "for_optimality"}`` (``global_index`` in some files); ``cached_results/<llm>.jsonl`` has ``global_index, question,
-llm_selected, generated_answer, token_usage, success, evaluation_result: {score, inference_cost}``. ``llm_evaluation/run.py``
-fills in accuracy and cost.
+Source: https://github.com/RouteWorks/RouterArena (arXiv:2510.00202). ``router_inference/predictions/<router>.json`` is
+a list of ``{"global index", "prompt", "prediction", "generated_result": {"generated_answer", "success", "token_usage"},
+"cost", "accuracy", "for_optimality"}`` (``global_index`` in some files); ``cached_results/<llm>.jsonl`` has
+``global_index, question, llm_selected, generated_answer, token_usage, success, evaluation_result: {score,
+inference_cost}``. ``llm_evaluation/run.py`` fills in accuracy and cost.
 
-Conventions: a record is a scored answer, so a log of predictions holds one LLM per query, and more where a router's entries for
-optimality ask others. Entries without an answer or without a score are left out. Routers share cached answers: an answer that
-stands in several files, with equal tokens and cost, counts once. The task is the part of the index before the first ``_``, as in the evaluation there. A cost of 0, which is
-written where no price is known, is missing. Files ``*-robustness.json`` hold changed prompts without answers, and are skipped.
+Conventions: a record is a scored answer, so a log of predictions holds one LLM per query, and more where a router's
+entries for optimality ask others. Entries without an answer or without a score are left out. Routers share cached
+answers: an answer that stands in several files, with equal tokens and cost, counts once. The task is the part of the
+index before the first ``_``, as in the evaluation there. A cost of 0, which is written where no price is known, is
+missing. Files ``*-robustness.json`` hold changed prompts without answers, and are skipped.
 """
 
 from __future__ import annotations

@@ -1,14 +1,15 @@
 """RouterBench: a wide table with one row per query, as pickle, CSV or Parquet; or its raw form, one row per response.
 
 Source: Hu et al., RouterBench, arXiv:2403.12031; columns as made in ``convertors/`` and read in ``utils.py`` of
-https://github.com/withmartian/routerbench. The files of the data set ``withmartian/routerbench`` are ``routerbench_0shot.pkl``
-(36,497 rows, 11 LLMs), ``routerbench_5shot.pkl`` and ``routerbench_raw.pkl`` (long form, with ``model_name, model_response,
-performance, cost``). Pickles are read by `frame_pickle`, so nothing in them can run.
+https://github.com/withmartian/routerbench. The files of the data set ``withmartian/routerbench`` are
+``routerbench_0shot.pkl`` (36,497 rows, 11 LLMs), ``routerbench_5shot.pkl`` and ``routerbench_raw.pkl`` (the latter in long form, with
+``model_name, model_response, performance, cost``). Pickles are read by `frame_pickle`, so nothing in them can run.
 
-Conventions: an LLM is a column that has a ``|model_response`` or a ``|total_cost`` beside it. ``prompt`` and responses are
-often Python lists as text: their parts are joined by blank lines, and solved examples in a prompt stay, since the cost is that
-of the whole prompt. ``eval_name`` is the task; the subjects of MMLU and the parts of MT-Bench (``mmlu-anatomy``) are subtasks
-where the sample's id says so. Rows of one ``sample_id`` are one query: the source holds some questions as two half-filled rows.
+Conventions: an LLM is a column that has a ``|model_response`` or a ``|total_cost`` beside it. ``prompt`` and responses
+are often Python lists as text: their parts are joined by blank lines, and solved examples in a prompt stay, since the
+cost is that of the whole prompt. ``eval_name`` is the task; the subjects of MMLU and the parts of MT-Bench
+(``mmlu-anatomy``) are subtasks where the sample's id says so. Rows of one ``sample_id`` are one query: the source holds
+some questions as two half-filled rows.
 """
 
 from __future__ import annotations
@@ -124,7 +125,7 @@ def _cells(row: Row, llms: list[str]) -> Iterator[_Cell]:
 
 
 def _add(row: Row, query: str, cells: list[_Cell], chosen: dict[str, str], builder: LogBuilder) -> None:
-    """Add a row. Of the wordings of one sample, the first in the alphabet is the query, whatever the order of the rows."""
+    """Add a row. Of the wordings of one sample, the first by alphabet is the query, whatever the order of the rows."""
     name, sample_id = row.optional_text(EVAL_NAME), row.optional_text(SAMPLE_ID)
     family = (name or "").partition("-")[0]
     inside = family in FAMILIES and family != name and (sample_id or "").startswith(f"{name}.")

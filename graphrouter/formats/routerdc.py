@@ -1,13 +1,13 @@
 """RouterDC: JSON files of questions with one score per LLM, one file per task and split.
 
-Source: https://github.com/shuhao02/RouterDC (arXiv:2409.19886), ``datasets/split2_model7/*.json``: a list of ``{"question":
-text, "scores": {llm: number}}``, in ``split2_model7_cluster`` with a ``cluster_id``; read as ``train_router_mdeberta.py`` and
-``train_scripts/`` there do.
+Source: https://github.com/shuhao02/RouterDC (arXiv:2409.19886), ``datasets/split2_model7/*.json``: a list of
+``{"question": text, "scores": {llm: number}}``, in ``split2_model7_cluster`` with a ``cluster_id``; read as
+``train_router_mdeberta.py`` and ``train_scripts/`` there do.
 
-Conventions, as the evaluation there: on the tasks of type ``multi_attempt`` a score is the share of ten samples that were right,
-and is the performance; on those of type ``probability`` it is 0 where the answer is wrong, and otherwise the LLM's probability of
-the right option, so the performance is 1 where it is above 0. ``raw_score`` keeps the score. Tasks that are not among theirs are
-taken as they are. The split stands in the file's name.
+Conventions, as the evaluation there: on the tasks of type ``multi_attempt`` a score is the share of ten samples that
+were right, and is the performance; on those of type ``probability`` it is 0 where the answer is wrong, and otherwise
+the LLM's probability of the right option, so the performance is 1 where it is above 0. ``raw_score`` keeps the score.
+Tasks that are not among theirs are taken as they are. The split stands in the file's name.
 """
 
 from __future__ import annotations

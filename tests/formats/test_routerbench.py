@@ -230,8 +230,6 @@ FRAMES = {
     "numbers": pd.DataFrame({"a": [1, 2, 3], "b": [True, False, True], "c": [0.5, None, -1.0], "d": [1.5, 2.5, 3.5]}),
     "objects": pd.DataFrame({"a": ["x", 1, None], "b": [["l", "m"], 0.5, True]}, dtype=object),
     "numpy scalars": pd.DataFrame({"a": [pd.Series([1.5])[0], "x"]}, dtype=object),
-    "a matrix": pd.DataFrame(np.arange(6.0).reshape(3, 2), columns=["a", "b"]),
-    "a matrix of objects": pd.DataFrame(np.array([["a", 1], ["b", 2], ["c", None]], dtype=object), columns=["a", "b"]),
     "one row": pd.DataFrame({"a": ["x"], "b": [1]}),
     "no rows": pd.DataFrame({"a": pd.Series([], dtype=str), "b": pd.Series([], dtype=float)}),
     "a part": pd.concat([pd.DataFrame({"a": ["u", "v", None]}), pd.DataFrame({"a": ["w"]})]).iloc[1:],
@@ -252,6 +250,17 @@ def test_pickles_of_the_installed_pandas_are_read(tmp_path, name, protocol):
     assert {
         column: [None if value != value else value for value in cells] for column, cells in found.items()
     } == expected
+
+
+@pytest.mark.parametrize("protocol", range(2, pickle.HIGHEST_PROTOCOL + 1))
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize("dtype", [object, float])
+def test_a_block_of_several_columns_keeps_its_cells_in_place(tmp_path, dtype, order, protocol):
+    cells = np.array(np.arange(6).reshape(3, 2), dtype=dtype, order=order)
+    frame = pd.DataFrame(cells, columns=["a", "b"], copy=False)
+    assert frame._mgr.blocks[0].values.flags[f"{'F' if order == 'C' else 'C'}_CONTIGUOUS"]  # a block is transposed
+    frame.to_pickle(tmp_path / "a.pkl", protocol=protocol)
+    assert read_frame(tmp_path / "a.pkl") == {"a": [0, 2, 4], "b": [1, 3, 5]}
 
 
 @pytest.mark.parametrize(
