@@ -77,7 +77,7 @@ def performance_of(row: Row) -> float | None:
 
 def without_step_by_step(query: str) -> str:
     """Return a reasoning candidate's query without what makes it one."""
-    for found in reversed(list(STEP_BY_STEP.finditer(query))):
+    for found in STEP_BY_STEP.finditer(query):
         rest = query[found.end() :]
         if not rest or ANSWER.fullmatch(rest):
             return query[: found.start()].rstrip() + (f"\n\n{rest}" if rest else "")

@@ -8,7 +8,7 @@ The layout is described in ``llmrouter/data/README.md`` of https://github.com/ul
   text, ground truth, metric and task id, and by their choices only where the same question comes with several.
 - A failed call is a row with a response that starts with ``ERROR`` or ``API Error``, no tokens and the performance 0. Its
   cell stays missing, and the response, which may quote a key, is not kept.
-- ``api_key_used`` is dropped before a row is looked at.
+- ``api_key_used`` is never read.
 - Vectors are in a ``.pt`` file, which is not read; ``embedding_id`` is its index.
 """
 
@@ -37,7 +37,6 @@ LAYOUT = (
 )
 ROUTING = ("query", "model_name", "performance")
 QUERIES = ("task_name", "query", "ground_truth", "metric")
-SECRETS = ("api_key_used", "api_key")
 SPLITS = ("train", "test", "validation")
 SPLIT = re.compile(r"(?<![a-z])(train|test|validation)(?![a-z])")
 FAILED = ("ERROR", "API Error")
@@ -84,7 +83,7 @@ def read(path: Path, builder: LogBuilder) -> None:
         read_candidates(file, builder)
     several = _several_choices(queries + routing)
     for file in queries + routing:
-        for row in _rows(file, builder):
+        for row in builder.rows(file):
             with builder.checking(row):
                 query_id = _add_query(row, builder, several)
                 if file in routing:
@@ -120,13 +119,6 @@ def write(log: LLMLog, path: Path) -> None:
         *(("source_split",) if parted else ()),
     )
     warn_of_losses(log, NAME, HELD, others, identity)
-
-
-def _rows(file: Path, builder: LogBuilder) -> Iterator[Row]:
-    for row in builder.rows(file):
-        for secret in SECRETS:
-            row.values.pop(secret, None)
-        yield row
 
 
 def _several_choices(files: list[Path]) -> dict[Identity, set[str]]:

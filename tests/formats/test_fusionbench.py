@@ -103,6 +103,8 @@ def test_the_order_of_rows_makes_no_difference(tmp_path: Path) -> None:
     with pytest.warns(UserWarning, match="prices change from row to row.*large, large_think, small"):
         straight, _ = read_log(write(tmp_path / "one.csv", rows))
     assert straight.records["draw"].max() == 1
+    assert set(straight.llms["description"]) == {"A small one."}
+    assert set(straight.llms["input_price"]) == {0.2}
     for seed in range(3):
         random.Random(seed).shuffle(rows)
         with pytest.warns(UserWarning, match="prices change"):

@@ -83,6 +83,11 @@ def test_blocks_are_never_counted_and_order_makes_no_difference(tmp_path: Path) 
         assert getattr(straight, table).equals(getattr(shuffled, table))
 
 
+def test_one_text_with_two_ground_truths_is_two_queries(tmp_path: Path) -> None:
+    log, _ = read_log(write(tmp_path / "gr", [ROW, ROW | {"ground_truth": "Blue", "effect": 0}]))
+    assert sorted(log.queries["ground_truth"]) == ["Blue", "Red"]
+
+
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
