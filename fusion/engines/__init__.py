@@ -1,32 +1,56 @@
-"""Engines turn prompts into responses: an OpenAI-compatible API, vLLM and transformers."""
+"""Engines turn prompts into responses. Importing this package imports none, so that asking for names stays instant."""
 
 from __future__ import annotations
 
 from importlib import import_module
-from typing import cast
+from typing import Any
 
-from fusion.engines.base import Answer, Completion, Engine, Failure, Message, Request, Sampling
+from fusion.engines.base import Answer, Completion, Engine, Failure, Request, Sampling
 from graphrouter.errors import UserError, suggest
 
-__all__ = ["ENGINES", "Answer", "Completion", "Engine", "Failure", "Message", "Request", "Sampling", "find_engine"]
-
-ENGINES = {
-    "openai": "fusion.engines.openai_api:OpenAIEngine",
-    "transformers": "fusion.engines.hf:TransformersEngine",
-    "vllm": "fusion.engines.vllm:VLLMEngine",
+_ENGINES = {
+    "openai": ("openai_api", "OpenAIEngine"),
+    "vllm": ("vllm_offline", "VLLMEngine"),
+    "transformers": ("hf", "TransformersEngine"),
 }
-"""Where each engine is; its module is imported when it is asked for."""
+"""The name of each engine, its module and its class. An engine's dataclass fields are its options."""
+
+_EXPORTS = {export: module for module, export in _ENGINES.values()}
+
+__all__ = [
+    "Answer",
+    "Completion",
+    "Engine",
+    "Failure",
+    "OpenAIEngine",
+    "Request",
+    "Sampling",
+    "TransformersEngine",
+    "VLLMEngine",
+    "engine_names",
+    "find_engine",
+]
+
+
+def engine_names() -> tuple[str, ...]:
+    """Return the names of all engines."""
+    return tuple(_ENGINES)
 
 
 def find_engine(name: str) -> type[Engine]:
-    """Return an engine by its name; its fields are its options.
+    """Return the class of an engine by its name.
 
     Raises:
         UserError: If there is none of that name.
     """
-    if name not in ENGINES:
-        raise UserError(
-            f"an engine must be one of {', '.join(sorted(ENGINES))}, but is {name!r}{suggest(name, list(ENGINES))}"
-        )
-    module, _, kind = ENGINES[name].partition(":")
-    return cast(type[Engine], getattr(import_module(module), kind))
+    if name not in _ENGINES:
+        raise UserError(f"unknown engine {name!r}{suggest(name, engine_names())}")
+    module, export = _ENGINES[name]
+    found: type[Engine] = getattr(import_module(f"{__name__}.{module}"), export)
+    return found
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _EXPORTS:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_EXPORTS[name]}"), name)

@@ -1,0 +1,137 @@
+"""How close the engine for OpenAI-compatible servers comes to the ideal time, with many requests under way at once.
+
+The server runs in a process of its own, answers each request after a fixed delay, and counts the requests that it has at
+once. The ideal time is ``requests * delay / concurrency``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from common import load_average, machine, run, table, write_json
+
+from fusion.engines.base import Completion, Request, Sampling
+from fusion.engines.openai_api import OpenAIEngine
+from graphrouter.errors import UserError
+
+TARGET = 1.3
+WORDS = "a train at half speed for an hour goes half as far, so the answer is 42. " * 10
+
+
+def options() -> argparse.Namespace:
+    """Parse the command line."""
+    made = argparse.ArgumentParser(description=__doc__.splitlines()[0], allow_abbrev=False)
+    made.add_argument("--requests", type=int, default=2000, help="(default: 2000)")
+    made.add_argument("--concurrency", type=int, default=64, help="(default: 64)")
+    made.add_argument("--delay-ms", type=float, default=50.0, help="of the server (default: 50)")
+    made.add_argument("--repeats", type=int, default=5, help="(default: 5)")
+    made.add_argument("--out", type=Path, help="JSON file for all figures")
+    made.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)
+    return made.parse_args()
+
+
+class Server:
+    """The least that a server can do: HTTP/1.1 with kept connections, and a chat completion after a delay."""
+
+    def __init__(self, delay_s: float) -> None:
+        self.delay_s, self.now, self.most, self.served = delay_s, 0, 0, 0
+        reply = {
+            "model": "slow",
+            "choices": [{"index": 0, "message": {"role": "assistant", "content": WORDS}, "finish_reason": "stop"}],
+            "usage": {"prompt_tokens": 200, "completion_tokens": 170},
+        }
+        self.reply = self.page(json.dumps(reply).encode())
+
+    @staticmethod
+    def page(body: bytes) -> bytes:
+        """Return a whole HTTP reply."""
+        head = f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+        return head.encode() + body
+
+    async def talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Serve a connection until it is closed."""
+        try:
+            while True:
+                head = (await reader.readuntil(b"\r\n\r\n")).lower()
+                if head.startswith(b"get"):
+                    writer.write(self.page(json.dumps({"most": self.most, "served": self.served}).encode()))
+                    continue
+                await reader.readexactly(int(head.partition(b"content-length:")[2].split(b"\r\n")[0]))
+                self.now += 1
+                self.most = max(self.most, self.now)
+                await asyncio.sleep(self.delay_s)
+                self.now, self.served = self.now - 1, self.served + 1
+                writer.write(self.reply)
+        except (asyncio.IncompleteReadError, ConnectionError):
+            writer.close()
+
+
+async def serve(delay_s: float) -> None:
+    """Listen on a free port, print it, and go on until killed."""
+    server = await asyncio.start_server(Server(delay_s).talk, "127.0.0.1", 0, backlog=1024)
+    print(server.sockets[0].getsockname()[1], flush=True)
+    await server.serve_forever()
+
+
+@contextmanager
+def server(delay_ms: float) -> Iterator[str]:
+    """Run the server in a process of its own; yields its address."""
+    command = [sys.executable, str(Path(__file__).resolve()), "--serve", "--delay-ms", str(delay_ms)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    assert process.stdout
+    try:
+        yield f"http://127.0.0.1:{int(process.stdout.readline())}"
+    finally:
+        process.kill()
+        process.wait()
+        process.stdout.close()
+
+
+def measure(address: str, requests: int, concurrency: int) -> dict[str, float]:
+    """Ask all requests; returns wall and CPU seconds."""
+    prompt = ({"role": "user", "content": WORDS},)
+    engine = OpenAIEngine("slow", f"{address}/v1", concurrency=concurrency)
+    wall, cpu = time.perf_counter(), time.process_time()
+    answers = list(engine.generate(Request(str(i), prompt, Sampling(64)) for i in range(requests)))
+    figures = {"seconds": time.perf_counter() - wall, "cpu_seconds": time.process_time() - cpu}
+    if len({answer.key for answer in answers if isinstance(answer, Completion)}) != requests:
+        raise UserError(f"all {requests} requests must be answered, but not all were: {answers[-1]}")
+    return figures
+
+
+def main() -> None:
+    """Measure and print."""
+    args = options()
+    if args.serve:
+        asyncio.run(serve(args.delay_ms / 1000))
+    ideal = args.requests * args.delay_ms / 1000 / args.concurrency
+    about = machine(1)
+    with server(args.delay_ms) as address:
+        runs = [measure(address, args.requests, args.concurrency) for _ in range(args.repeats)]
+        with urllib.request.urlopen(address) as reply:
+            counts: dict[str, Any] = json.load(reply)
+    rows = [
+        (f"{i}", *(f"{x:.3f}" for x in (ideal, *one.values(), one["seconds"] / ideal))) for i, one in enumerate(runs)
+    ]
+    print(
+        f"{args.requests:,} requests, {args.concurrency} at once, {args.delay_ms:g} ms each; target {TARGET} times the ideal"
+    )
+    print(table(("run", "ideal s", "measured s", "CPU s", "ratio"), rows))
+    print(
+        f"most requests at once {counts['most']}; load average {about['load_average']} before, {load_average()} after"
+    )
+    write_json(args.out, {**about, "ideal_seconds": ideal, "runs": runs, "server": counts})
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,211 @@
+"""Asks a server of the OpenAI chat-completions API, again where that may help."""
+
+from __future__ import annotations
+
+import json
+import time
+from asyncio import sleep
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from itertools import count
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+import aiohttp
+import yarl
+
+from fusion.engines.api_reply import Kind, Trouble, read_reply
+from fusion.engines.api_retry import Pace, backoff
+from fusion.engines.base import Answer, Completion, Failure, Request
+from graphrouter.errors import UserError
+
+if TYPE_CHECKING:
+    from fusion.engines.openai_api import OpenAIEngine
+
+CONNECT_S = 10.0
+"""Most seconds to make a connection."""
+IDLE_S = 4.0
+"""Seconds that an unused connection is kept; uvicorn, which most local servers run on, closes it after 5."""
+START_TRIES = 3
+"""Connections that may fail before a run that has heard nothing yet takes it that there is no server."""
+REASON_CHARS = 400
+REAL_KEY_CHARS = 20
+"""A key shorter than this is a placeholder for a local server, such as EMPTY; a response may well hold that word."""
+
+
+@asynccontextmanager
+async def open_client(settings: OpenAIEngine, key: str) -> AsyncIterator[Callable[[Request], Awaitable[Answer]]]:
+    """Open the connections of a run, and close them afterwards.
+
+    Args:
+        settings: The engine.
+        key: The secret that goes into the header; empty for none.
+
+    Yields:
+        An asynchronous function from request to answer.
+    """
+    connector = aiohttp.TCPConnector(limit=settings.concurrency, keepalive_timeout=IDLE_S, ttl_dns_cache=300)
+    timeout = aiohttp.ClientTimeout(total=settings.timeout_s, sock_connect=CONNECT_S)
+    headers = {"Content-Type": "application/json", **({"Authorization": f"Bearer {key}"} if key else {})}
+    async with aiohttp.ClientSession(
+        connector=connector,
+        timeout=timeout,
+        headers=headers,
+        cookie_jar=aiohttp.DummyCookieJar(),
+        trust_env=settings.proxy_from_env,
+    ) as session:
+        yield Client(settings, key, session).answer
+
+
+class Client:
+    """One run against one server; lives in one event loop.
+
+    Args:
+        settings: The engine.
+        key: The secret, which is cut out of all that leaves; empty for none.
+        session: Open connections.
+    """
+
+    def __init__(self, settings: OpenAIEngine, key: str, session: aiohttp.ClientSession) -> None:
+        self._settings = settings
+        self._secrets = sorted({key, quote(key, safe=""), key.replace("/", r"\/")} - {""}, key=len, reverse=True)
+        self._session = session
+        self._url = yarl.URL(settings.url)
+        self._pace = Pace(settings.requests_per_minute)
+        self._heard = False  # anything at all from the server
+        self._answered = False
+        self._failed_in_a_row = 0
+        self._last_reason = ""
+
+    async def answer(self, request: Request) -> Answer:
+        """Return the completion, or the failure after all tries.
+
+        Raises:
+            UserError: If no request has been answered yet, and none ever can be.
+        """
+        begin = time.monotonic()
+        try:
+            completion = await self._try(request)
+        except Trouble as trouble:
+            self._last_reason = self._last_reason if self._gone else trouble.reason
+            self._failed_in_a_row = 0 if trouble.kind is Kind.REQUEST else self._failed_in_a_row + 1
+            return Failure(request.key, trouble.reason, time.monotonic() - begin)
+        self._answered, self._failed_in_a_row = True, 0
+        return completion
+
+    @property
+    def _gone(self) -> bool:
+        """Whether so many requests failed one after the other that the rest need not be tried."""
+        return self._failed_in_a_row >= self._settings.give_up_after
+
+    async def _try(self, request: Request) -> Completion:
+        settings = self._settings
+        for tries in count(1):
+            await self._pace.turn()
+            if self._gone:
+                raise Trouble(
+                    f"not asked: {settings.give_up_after} requests in a row failed, at last: {self._last_reason}"
+                )
+            try:
+                return await self._ask(request)
+            except Trouble as trouble:
+                self._check_hope(trouble, tries)
+                if trouble.kind is not Kind.AGAIN:
+                    raise
+                if tries > settings.max_retries or self._gone:
+                    trouble.reason = f"after {tries} tries: {trouble.reason}" if tries > 1 else trouble.reason
+                    raise
+                await sleep(self._wait(trouble, tries))
+        raise AssertionError
+
+    def _wait(self, trouble: Trouble, tries: int) -> float:
+        """Return the seconds to wait before the next try; what the server asked for holds for all requests."""
+        settings = self._settings
+        if trouble.retry_after is None:
+            return backoff(tries, settings.backoff_s, settings.backoff_cap_s)
+        self._pace.close_for(min(trouble.retry_after, settings.retry_after_cap_s))
+        return min(trouble.retry_after, settings.retry_after_cap_s) + backoff(1, settings.backoff_s, 1.0)
+
+    def _check_hope(self, trouble: Trouble, tries: int) -> None:
+        """Raise a `UserError` where the run is only at its start and can lead nowhere."""
+        settings, reason = self._settings, trouble.reason
+        if trouble.unreachable and not self._heard and tries >= min(START_TRIES, settings.max_retries + 1):
+            raise UserError(
+                f"base_url must name a server that is up, but {settings.base_url}: {reason}; start it or mend the address"
+            )
+        if trouble.kind is not Kind.REFUSED or self._answered:
+            return
+        start = f"{settings.base_url} must take requests for {settings.model!r}, but answered {reason}"
+        if trouble.status in (401, 403):
+            name = settings.api_key_env
+            raise UserError(
+                f"{start}; "
+                + (f"check the key in {name}" if name else "name the environment variable with its key as api_key_env")
+            )
+        raise UserError(f"{start}; check model and base_url, which mostly ends in /v1, and the account")
+
+    async def _ask(self, request: Request) -> Completion:
+        """Ask once.
+
+        Raises:
+            Trouble: If no answer came.
+        """
+        data = json.dumps(request_body(self._settings, request)).encode()
+        begin = time.monotonic()
+        trouble: Trouble
+        try:
+            async with self._session.post(self._url, data=data, allow_redirects=False) as reply:
+                self._heard = True
+                body = await reply.read()
+            latency_s = time.monotonic() - begin
+            completion = read_reply(request, self._settings.model, reply.status, reply.headers, body, latency_s)
+            return self._without_key(completion)
+        except Trouble as error:
+            trouble = error
+        except aiohttp.ServerTimeoutError as error:  # of the connection
+            trouble = Trouble(f"no connection: {error}", unreachable=True)
+        except TimeoutError:
+            trouble = Trouble(f"no answer within {self._settings.timeout_s:g} s")
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            unreachable = isinstance(error, aiohttp.ClientConnectorError)
+            trouble = Trouble(f"the connection broke: {str(error) or type(error).__name__}", unreachable=unreachable)
+        trouble.reason = self._line(trouble.reason)
+        raise trouble  # here, so that no traceback leads to an exception of aiohttp, which holds the headers
+
+    def _without_key(self, completion: Completion) -> Completion:
+        """Cut the key out of a response, should a server echo it."""
+        if not any(len(word) >= REAL_KEY_CHARS for word in self._secrets):
+            return completion
+        return replace(
+            completion,
+            text=self._redact(completion.text),
+            finish_reason=self._redact(completion.finish_reason),
+            reasoning=self._redact(completion.reasoning or "") or None,
+            model=self._redact(completion.model or "") or None,
+        )
+
+    def _redact(self, text: str) -> str:
+        for secret in self._secrets:
+            text = text.replace(secret, "[key]")
+        return text
+
+    def _line(self, reason: str) -> str:
+        """Return a reason as one line without the key. The key goes first, so that no part of it is left by the cut."""
+        line = " ".join(self._redact(reason).split())
+        return line if len(line) <= REASON_CHARS else f"{line[:REASON_CHARS]}…"
+
+
+def request_body(settings: OpenAIEngine, request: Request) -> dict[str, Any]:
+    """Return the JSON body of a request: only the sampling fields that the server takes, then the extra ones."""
+    sampling = request.sampling
+    fields: dict[str, Any] = {
+        "max_tokens": sampling.max_tokens,
+        "temperature": sampling.temperature,
+        "top_p": sampling.top_p,
+        "stop": list(sampling.stop),
+        "seed": sampling.seed,
+    }
+    names = {"max_tokens": settings.token_field}
+    sent = {names.get(name, name): fields[name] for name in settings.send if fields[name] != []}
+    return {"model": settings.model, "messages": list(request.messages), **sent, **settings.extra}

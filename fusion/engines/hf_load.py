@@ -1,0 +1,129 @@
+"""Loads a causal language model and its tokenizer for the transformers engine, or says in one line why it cannot."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from fusion.engines.base import Request
+from graphrouter.errors import UserError, suggest
+from graphrouter.training import pick_device
+
+if TYPE_CHECKING:
+    from fusion.engines.hf import TransformersEngine
+
+DTYPES = ("auto", "float32", "bfloat16", "float16")
+
+
+class Loaded(NamedTuple):
+    """A model with its tokenizer.
+
+    Attributes:
+        model: Causal language model, in evaluation mode.
+        tokenizer: Of transformers.
+        ends: Ids that end a response: those of the generation config, and the tokenizer's end token.
+        limit: Most tokens of prompt and response together; None where the model has no limit.
+    """
+
+    model: Any
+    tokenizer: Any
+    ends: frozenset[int]
+    limit: int | None
+
+    def prompts(self, requests: list[Request], options: dict[str, Any]) -> list[list[int] | str]:
+        """Return the token ids of each request's prompt, or in one line why it has none.
+
+        With the chat template where the tokenizer has one; else the messages' texts, joined by line ends.
+        """
+        template = self.tokenizer.chat_template is not None
+        found: list[list[int] | str] = []
+        for request in requests:
+            try:
+                text = self._text(request, options) if template else "\n".join(m["content"] for m in request.messages)
+                ids: list[int] = self.tokenizer(text, add_special_tokens=not template)["input_ids"]
+            except Exception as error:  # a template may raise anything, and refuses in this way the roles that it lacks
+                found.append(f"the prompt cannot be written: {first_line(error)}")
+            else:
+                found.append(ids or "the prompt has no tokens")
+        return found
+
+    def _text(self, request: Request, options: dict[str, Any]) -> str:
+        text: str = self.tokenizer.apply_chat_template(
+            list(request.messages), tokenize=False, add_generation_prompt=True, **options
+        )
+        return text
+
+    def write(self, ids: list[int]) -> str:
+        """Turn token ids of a response into text, without special tokens."""
+        text: str = self.tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False)
+        return text
+
+
+def load(settings: TransformersEngine) -> Loaded:
+    """Load what the settings name, from a folder or the Hugging Face hub.
+
+    Raises:
+        UserError: If it is no causal language model with all its weights, or the device or dtype is not at hand.
+    """
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    device = pick_device(settings.device)
+    if settings.dtype not in DTYPES:
+        raise UserError(
+            f"dtype of {settings.model!r} must be known, but is {settings.dtype!r}{suggest(settings.dtype, DTYPES)}"
+        )
+    dtype = settings.dtype if settings.dtype != "auto" or device.type != "cpu" else "float32"
+    _check_config(settings)
+    where = {"revision": settings.revision} if settings.revision else {}
+    try:
+        kind = dtype if dtype == "auto" else getattr(torch, dtype)
+        both: Any = AutoModelForCausalLM.from_pretrained(settings.model, dtype=kind, output_loading_info=True, **where)
+        tokenizer = AutoTokenizer.from_pretrained(settings.model, **where)
+    except (OSError, ValueError, ImportError, RuntimeError, KeyError, TypeError) as error:
+        raise _refused(settings, error) from None
+    model, report = both
+    if report["missing_keys"]:
+        missing = sorted(report["missing_keys"])
+        raise UserError(f"{settings.model} must hold all weights, but lacks {missing[0]} and {len(missing) - 1} others")
+    return Loaded(model.to(device).eval(), tokenizer, _ends(model, tokenizer), _limit(model))
+
+
+def _check_config(settings: TransformersEngine) -> None:
+    """Refuse what is no decoder with keys and values for its past tokens, before its weights are read."""
+    from transformers import AutoConfig
+    from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES as CAUSAL
+
+    try:
+        where = {"revision": settings.revision} if settings.revision else {}
+        config = AutoConfig.from_pretrained(settings.model, **where)
+    except (OSError, ValueError, ImportError, KeyError) as error:
+        raise _refused(settings, error) from None
+    kinds = {name for names in CAUSAL.values() for name in ([names] if isinstance(names, str) else names)}
+    architectures = config.architectures or [config.model_type]
+    if config.is_encoder_decoder or not kinds.intersection(architectures):
+        raise UserError(
+            f"model must be a causal language model, but {settings.model} is {', '.join(architectures)}; "
+            "take a decoder-only one, such as a Llama or Qwen"
+        )
+
+
+def _refused(settings: TransformersEngine, error: Exception) -> UserError:
+    return UserError(
+        f"model must be a folder or a hub name with a causal language model and its tokenizer, but {settings.model}: "
+        f"{first_line(error)}"
+    )
+
+
+def first_line(error: BaseException) -> str:
+    """Return the first line of an error, or its kind where it has none."""
+    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
+
+
+def _ends(model: Any, tokenizer: Any) -> frozenset[int]:
+    ends = [model.generation_config.eos_token_id, tokenizer.eos_token_id]
+    return frozenset(end for some in ends for end in (some if isinstance(some, list) else [some]) if end is not None)
+
+
+def _limit(model: Any) -> int | None:
+    limit = getattr(model.config.get_text_config(), "max_position_embeddings", None)
+    return limit if isinstance(limit, int) and limit > 0 else None

@@ -1,0 +1,551 @@
+"""The engine for OpenAI-compatible servers, against a real HTTP server that can be nasty."""
+
+from __future__ import annotations
+
+import gc
+import itertools
+import logging
+import socket
+import threading
+import time
+import warnings
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from typing import Any
+
+import pytest
+from servers import Call, ChatServer, Say, completion
+
+from fusion.engines.base import Answer, Completion, Failure, Request, Sampling
+from fusion.engines.openai_api import OpenAIEngine
+from graphrouter.errors import UserError
+
+KEY = "sk-very-secret/0123456789abcdef"
+
+
+def engine(server: ChatServer | str, **changes: Any) -> OpenAIEngine:
+    url = server if isinstance(server, str) else server.url
+    return OpenAIEngine("tiny", url, **{"backoff_s": 0.01, "timeout_s": 5.0, **changes})
+
+
+def ask(text: str, key: str | None = None, **sampling: Any) -> Request:
+    return Request(key or text, ({"role": "user", "content": text},), Sampling(**sampling))
+
+
+def one(server: ChatServer, text: str = "hello", **changes: Any) -> Answer:
+    [answer] = engine(server, **changes).generate([ask(text)])
+    return answer
+
+
+def threads() -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if thread.name == "engine"]
+
+
+def first_then_good(say: Say) -> Any:
+    return lambda call: Say() if call.before else say
+
+
+def test_an_answer_holds_what_the_server_said() -> None:
+    with ChatServer(lambda call: Say(delay_s=0.05)) as server:
+        answer = one(server)
+    assert isinstance(answer, Completion)
+    assert (answer.key, answer.text, answer.model) == ("hello", "HELLO", "tiny")
+    assert (answer.input_tokens, answer.output_tokens, answer.finish_reason) == (5, 6, "stop")
+    assert 0.05 <= answer.latency_s < 1
+    assert answer.reasoning is None
+
+
+def test_the_request_holds_what_was_asked() -> None:
+    sampling = Sampling(7, 0.5, 0.9, ("\n\n",), 3)
+    messages = ({"role": "system", "content": "be brief"}, {"role": "user", "content": "hé"})
+    with ChatServer() as server:
+        list(engine(server, extra={"reasoning_effort": "low"}).generate([Request("a", messages, sampling)]))
+        [call] = server.calls
+    assert call.body == {
+        "model": "tiny",
+        "messages": list(messages),
+        "max_tokens": 7,
+        "temperature": 0.5,
+        "top_p": 0.9,
+        "stop": ["\n\n"],
+        "seed": 3,
+        "reasoning_effort": "low",
+    }
+    assert "Authorization" not in call.headers
+
+
+def test_only_the_fields_that_a_server_takes_are_sent() -> None:
+    with ChatServer() as server:
+        one(server, send=("max_tokens", "stop"), token_field="max_completion_tokens")
+        assert set(server.calls[0].body) == {"model", "messages", "max_completion_tokens"}
+
+
+@pytest.mark.parametrize("status", [408, 409, 425, 429, 500, 502, 503, 529])
+def test_passing_trouble_is_asked_again(status: int) -> None:
+    with ChatServer(first_then_good(Say({"error": {"message": "busy"}}, status))) as server:
+        assert isinstance(one(server), Completion)
+        assert len(server.calls) == 2
+
+
+@pytest.mark.parametrize("status", [400, 404, 413, 422])
+def test_a_bad_request_fails_at_once_and_the_others_go_on(status: int) -> None:
+    def react(call: Call) -> Say:
+        return Say({"error": {"message": "context too long"}}, status) if call.prompt == "bad" else Say()
+
+    with ChatServer(react) as server:
+        bad, good = engine(server, concurrency=1).generate([ask("bad"), ask("good")])
+        assert len(server.calls) == 2
+    assert isinstance(bad, Failure)
+    assert bad.reason == f"HTTP {status}: context too long"
+    assert isinstance(good, Completion)
+
+
+BROKEN = {
+    "no JSON": Say(b"<html>Bad gateway</html>"),
+    "half of a JSON": Say(b'{"choices": [{"mess'),
+    "no bytes": Say(b""),
+    "no UTF-8": Say(b"\xff\xfe{}"),
+    "too deep": Say(b"[" * 200_000),
+    "no object": Say(b"[]"),
+    "no choices": Say({"object": "chat.completion"}),
+    "empty choices": Say({"choices": []}),
+    "no message": Say({"choices": [{"text": "hello"}]}),
+    "a number for a text": Say(completion(3)),
+    "usage is a text": Say(completion("a", usage="much")),
+    "an error with status 200": Say({"error": {"message": "upstream", "code": 502}}),
+    "an answer broken off": Say({"choices": [{"message": {"content": "he"}, "finish_reason": "error"}]}),
+    "dropped before": Say(cut="before"),
+    "dropped in the middle": Say(cut="middle"),
+}
+
+
+@pytest.mark.parametrize("say", BROKEN.values(), ids=BROKEN)
+def test_a_broken_reply_is_asked_again_and_fails_in_one_line_after_all_tries(say: Say) -> None:
+    with ChatServer(first_then_good(say)) as server:
+        assert isinstance(one(server), Completion)
+        assert len(server.calls) == 2
+    with ChatServer(lambda call: say) as server:
+        answer = one(server, max_retries=2)
+        assert len(server.calls) == 3
+    assert isinstance(answer, Failure)
+    assert "after 3 tries" in answer.reason
+    assert "\n" not in answer.reason
+    assert len(answer.reason) < 450
+
+
+def test_a_hang_is_given_up_after_the_time_limit() -> None:
+    with ChatServer(first_then_good(Say(delay_s=30))) as server:
+        begin = time.monotonic()
+        answer = one(server, timeout_s=0.2)
+    assert isinstance(answer, Completion)
+    assert answer.latency_s < 0.2 <= time.monotonic() - begin < 3
+    with ChatServer(lambda call: Say(delay_s=30)) as server:
+        failed = one(server, timeout_s=0.1, max_retries=1)
+    assert isinstance(failed, Failure)
+    assert "no answer within 0.1 s" in failed.reason
+    assert failed.latency_s >= 0.2
+
+
+def waits(header: str, **changes: Any) -> float:
+    """Return the seconds between a 429 with a Retry-After header and the next try."""
+    say = Say({"error": {"message": "slow down"}}, 429, {"Retry-After": header})
+    with ChatServer(first_then_good(say)) as server:
+        assert isinstance(one(server, **changes), Completion)
+        first, second = server.calls
+        return second.at - first.at
+
+
+def test_retry_after_is_honoured_in_seconds_and_as_a_date() -> None:
+    assert 0.4 <= waits("0.4") < 1.4
+    assert 1.0 <= waits(format_datetime(datetime.now(UTC) + timedelta(seconds=2), usegmt=True)) < 3
+
+
+def test_a_long_retry_after_is_cut_to_the_cap() -> None:
+    assert 0.3 <= waits("86400", retry_after_cap_s=0.3) < 1.5
+    assert waits("soon") < 0.3
+
+
+def test_retry_after_holds_for_the_other_requests_too() -> None:
+    def react(call: Call) -> Say:
+        limited = call.prompt == "0" and not call.before
+        return Say(status=429, headers={"Retry-After": "0.5"}) if limited else Say(delay_s=0.1)
+
+    with ChatServer(react) as server:
+        list(engine(server, concurrency=2).generate(ask(str(i)) for i in range(8)))
+        begin = server.calls[0].at
+        assert sum(call.at - begin < 0.45 for call in server.calls) == 2
+
+
+def test_requests_per_minute_space_the_requests() -> None:
+    with ChatServer() as server:
+        list(engine(server, requests_per_minute=600).generate(ask(str(i)) for i in range(5)))
+        times = [call.at for call in server.calls]
+    assert min(b - a for a, b in itertools.pairwise(times)) > 0.07
+    assert times[-1] - times[0] > 0.38
+
+
+@pytest.mark.parametrize(
+    ("message", "text", "reasoning"),
+    [
+        ({"content": None, "reasoning_content": "hm"}, "", "hm"),
+        ({"content": "42", "reasoning": "hm"}, "42", "hm"),
+        ({"content": ""}, "", None),
+        ({"content": None}, "", None),
+        ({"role": "assistant"}, "", None),
+        ({"content": None, "refusal": "I must not"}, "I must not", None),
+        ({"content": [{"type": "text", "text": "4"}, {"type": "text", "text": "2"}]}, "42", None),
+        ({"content": [{"type": "thinking", "thinking": [{"text": "hm"}]}, {"type": "text", "text": "a"}]}, "a", "hm"),
+        ({"content": "<think>hm</think>42"}, "<think>hm</think>42", None),
+        ({"content": "half \ud83d pair"}, "half \ufffd pair", None),
+    ],
+)
+def test_every_shape_of_message_is_read(message: dict[str, Any], text: str, reasoning: str | None) -> None:
+    with ChatServer(lambda call: Say({"choices": [{"message": message, "finish_reason": "stop"}]})) as server:
+        answer = one(server)
+    assert isinstance(answer, Completion)
+    assert (answer.text, answer.reasoning, answer.finish_reason, answer.model) == (text, reasoning, "stop", None)
+
+
+@pytest.mark.parametrize(
+    ("usage", "expected"),
+    [
+        ({"prompt_tokens": 3, "completion_tokens": 0}, (3, 0)),
+        ({"prompt_tokens": 3.0, "completion_tokens": 4}, (3, 4)),
+        ({"prompt_tokens": 3}, (3, None)),
+        ({"prompt_tokens": -1, "completion_tokens": "many"}, (None, None)),
+        ({"prompt_tokens": True, "completion_tokens": float("inf")}, (None, None)),
+        (None, (None, None)),
+    ],
+)
+def test_tokens_are_counted_by_the_server_and_never_guessed(usage: Any, expected: tuple[int | None, ...]) -> None:
+    with ChatServer(lambda call: Say(completion("a", usage=usage))) as server:
+        answer = one(server)
+    assert isinstance(answer, Completion)
+    assert (answer.input_tokens, answer.output_tokens) == expected
+
+
+def test_a_cut_answer_says_so_and_a_missing_reason_is_not_guessed() -> None:
+    choices = [{"message": {"content": "a"}, "finish_reason": reason} for reason in ("length", None)]
+    with ChatServer(lambda call: Say({"choices": [choices[int(call.prompt)]]})) as server:
+        assert [one(server, text).finish_reason for text in "01"] == ["length", "unknown"]  # type: ignore[union-attr]
+
+
+# ---- no request can ever succeed
+
+
+@pytest.mark.parametrize(
+    ("status", "error", "say"),
+    [
+        (401, {"message": "no"}, "check the key in TEST_KEY"),
+        (403, {"message": "no"}, "check the key in TEST_KEY"),
+        (402, {"message": "no credit"}, "and the account"),
+        (429, {"message": "no credit", "code": "insufficient_quota"}, "and the account"),
+        (404, {"message": "The model `tiny` does not exist"}, "check model"),
+        (400, {"message": "tiny is not a valid model ID"}, "check model"),
+        (404, {"message": "nope", "code": "model_not_found"}, "check model"),
+        (404, "page not found", "ends in /v1"),
+        (308, {"message": "moved"}, "check model and base_url"),
+    ],
+)
+def test_what_no_request_survives_stops_the_run_at_its_start(
+    status: int, error: Any, say: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TEST_KEY", KEY)
+    with ChatServer(lambda call: Say({"error": error}, status)) as server:
+        with pytest.raises(UserError, match=say):
+            list(engine(server, api_key_env="TEST_KEY").generate(ask(str(i)) for i in range(1000)))
+        assert len(server.calls) <= 16 * 2
+    assert not threads()
+
+
+def test_a_refused_key_later_on_fails_its_requests_only() -> None:
+    def react(call: Call) -> Say:
+        return Say({"error": {"message": "no"}}, 401) if call.prompt in ("3", "4") else Say()
+
+    with ChatServer(react) as server:
+        answers = list(engine(server, concurrency=1).generate(ask(str(i)) for i in range(8)))
+        assert len(server.calls) == 8
+    assert [answer.key for answer in answers if isinstance(answer, Failure)] == ["3", "4"]
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.mark.parametrize("retries", [0, 5])
+def test_no_server_at_the_address_stops_the_run_at_its_start(retries: int) -> None:
+    address = f"http://127.0.0.1:{free_port()}/v1"
+    with pytest.raises(UserError, match=f"must name a server that is up, but {address}.*Connect"):
+        list(engine(address, max_retries=retries).generate(ask(str(i)) for i in range(1000)))
+
+
+def test_a_server_that_dies_gives_failures_and_after_some_the_rest_is_not_asked() -> None:
+    with ChatServer() as server:
+        drawn = []
+
+        def requests() -> Iterator[Request]:
+            for i in range(300):
+                drawn.append(i)
+                yield ask(str(i))
+
+        answers: list[Answer] = []
+        for answer in engine(server, concurrency=4, max_retries=2, give_up_after=10).generate(requests()):
+            answers.append(answer)
+            if len(answers) == 20:
+                server.stop()
+    failures = [answer for answer in answers if isinstance(answer, Failure)]
+    assert sorted(int(answer.key) for answer in answers) == list(range(300))
+    assert 270 <= len(failures) <= 280
+    assert 10 <= sum(failure.reason.startswith("after 3 tries: ") for failure in failures) <= 13
+    assert "not asked: 10 requests in a row failed, at last: after 3 tries: the connection broke" in failures[-1].reason
+
+
+def test_bad_requests_are_no_sign_that_the_server_is_gone() -> None:
+    with ChatServer(lambda call: Say({"error": {"message": "too long"}}, 400)) as server:
+        answers = list(engine(server, give_up_after=3).generate(ask(str(i)) for i in range(20)))
+        assert len(server.calls) == 20
+    assert all("too long" in answer.reason for answer in answers if isinstance(answer, Failure))
+
+
+def test_a_server_that_comes_back_is_used_again() -> None:
+    first, found = ChatServer(), []
+    with first:
+        second = ChatServer()
+        run = engine(first, concurrency=1, backoff_s=0.2).generate(ask(str(i)) for i in range(6))
+        for answer in run:
+            found.append(answer)
+            if len(found) == 2:
+                first.stop()
+                second.port = first.port
+                threading.Timer(0.1, second.__enter__).start()
+    second.stop()
+    assert len(second.calls) >= 3
+    assert all(isinstance(answer, Completion) for answer in found)
+
+
+# ---- the key
+
+
+def test_the_key_comes_from_the_environment_and_goes_into_the_header_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TEST_KEY", f"{KEY}\n")
+    with ChatServer() as server:
+        made = engine(server, api_key_env="TEST_KEY")
+        list(made.generate([ask("hello")]))
+        [call] = server.calls
+    assert call.headers["Authorization"] == f"Bearer {KEY}"
+    assert KEY not in repr(made)
+    assert KEY not in str(vars(made))
+
+
+@pytest.mark.parametrize("value", [None, "", "  ", "two words", "ümlaut", "a\rb"])
+def test_a_key_that_is_not_set_or_no_word_is_said_without_its_value(
+    value: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("TEST_KEY", raising=False)
+    if value is not None:
+        monkeypatch.setenv("TEST_KEY", value)
+    with pytest.raises(UserError, match="TEST_KEY must hold the key") as error:
+        next(engine("http://127.0.0.1:9/v1", api_key_env="TEST_KEY").generate([ask("a")]))
+    assert not value or not value.strip() or value not in str(error.value)
+
+
+def echo(status: int) -> Any:
+    """Return a server's reaction that echoes the key in all the places where one could."""
+
+    def react(call: Call) -> Say:
+        header = call.headers["Authorization"]
+        escaped = header.replace("/", r"\/")
+        if status == 200:
+            return Say(completion(header, model=header))
+        return Say({"error": {"message": f"{'x' * 380} {header} {escaped} sk-very-secret%2F0123456789abcdef"}}, status)
+
+    return react
+
+
+@pytest.mark.parametrize("status", [200, 400, 401, 404, 500])
+def test_the_key_never_leaks(
+    status: int, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("TEST_KEY", KEY)
+    caplog.set_level(logging.DEBUG)
+    with ChatServer(echo(status)) as server:
+        try:
+            seen = repr(list(engine(server, api_key_env="TEST_KEY", max_retries=1).generate([ask("a")])))
+        except UserError as error:
+            seen = repr(error) + str(error) + repr(error.__cause__) + repr(error.__context__)
+    output = capfd.readouterr()
+    for text in (seen, caplog.text, output.out, output.err):
+        assert "very-secret" not in text
+        assert "0123456789abcdef" not in text
+    assert status in (401, 404) or "[key]" in seen or "xxx" in seen
+
+
+def test_a_short_placeholder_is_no_secret_in_a_response(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TEST_KEY", "EMPTY")
+    with ChatServer() as server:
+        answer = one(server, "empty or not", api_key_env="TEST_KEY")
+    assert isinstance(answer, Completion)
+    assert answer.text == "EMPTY OR NOT"
+
+
+# ---- how requests are drawn
+
+
+def test_every_key_is_answered_once_and_never_too_many_at_once() -> None:
+    with ChatServer(lambda call: Say(delay_s=0.01 * (int(call.prompt) % 3))) as server:
+        answers = list(engine(server, concurrency=7).generate(ask(str(i)) for i in range(200)))
+        assert server.most == 7
+        assert len(server.calls) == 200
+    assert sorted(int(answer.key) for answer in answers) == list(range(200))
+    assert all(isinstance(answer, Completion) and answer.text == answer.key for answer in answers)
+
+
+def test_answers_come_in_the_order_in_which_they_finish() -> None:
+    with ChatServer(lambda call: Say(delay_s=0.5 if call.prompt == "slow" else 0.0)) as server:
+        answers = [answer.key for answer in engine(server, concurrency=2).generate(map(ask, ("slow", "a", "b")))]
+    assert answers == ["a", "b", "slow"]
+
+
+def test_requests_are_drawn_only_when_there_is_room() -> None:
+    drawn = 0
+
+    def requests() -> Iterator[Request]:
+        nonlocal drawn
+        for i in range(50):
+            drawn += 1
+            yield ask(str(i))
+
+    with ChatServer(lambda call: Say(delay_s=0.05)) as server:
+        for handed_out, _ in enumerate(engine(server, concurrency=3).generate(requests()), 1):
+            assert drawn <= handed_out + 2 * 3  # those under way and those that wait for the caller
+            if handed_out == 1:
+                assert drawn < 7
+            if handed_out == 10:
+                break
+    assert drawn <= 16
+
+
+def test_a_caller_that_stops_handing_out_gets_those_under_way() -> None:
+    stop = False
+
+    def requests() -> Iterator[Request]:
+        for i in itertools.count():
+            if stop:
+                return
+            yield ask(str(i))
+
+    with ChatServer(lambda call: Say(delay_s=0.02)) as server:
+        answers = []
+        for answer in engine(server, concurrency=4).generate(requests()):
+            answers.append(answer)
+            stop = len(answers) >= 10
+        assert len(answers) == len(server.calls) <= 18
+
+
+def test_a_slow_source_does_not_hold_up_answers_and_is_drawn_from_one_thread() -> None:
+    drawn_in = set()
+
+    def requests() -> Iterator[Request]:
+        for i in range(4):
+            drawn_in.add(threading.get_ident())
+            time.sleep(0.3 if i else 0)
+            yield ask(str(i))
+
+    begin = time.monotonic()
+    with ChatServer() as server:
+        first = next(engine(server).generate(requests()))
+    assert first.key == "0"
+    assert time.monotonic() - begin < 0.8
+    assert drawn_in == {threading.get_ident()}
+
+
+def test_a_slow_caller_does_not_leave_the_server_idle() -> None:
+    with ChatServer(lambda call: Say(delay_s=0.1)) as server:
+        begin = time.monotonic()
+        for _ in engine(server, concurrency=8).generate(ask(str(i)) for i in range(40)):
+            time.sleep(0.01)
+    assert time.monotonic() - begin < 0.85  # one after the other: 4.4 s; rounds of 8: 0.9 s
+
+
+def test_an_error_of_the_source_reaches_the_caller() -> None:
+    def requests() -> Iterator[Request]:
+        yield ask("a")
+        raise KeyError("mine")
+
+    with ChatServer() as server, pytest.raises(KeyError, match="mine"):
+        list(engine(server).generate(requests()))
+    assert not threads()
+
+
+def test_no_request_makes_no_call() -> None:
+    assert list(engine("http://127.0.0.1:9/v1").generate([])) == []
+
+
+# ---- how it ends
+
+
+def test_leaving_early_cancels_what_is_under_way_and_leaves_nothing_behind() -> None:
+    def react(call: Call) -> Say:
+        return Say(delay_s=0.0 if call.prompt == "0" else 30)
+
+    with warnings.catch_warnings(), ChatServer(react) as server:
+        warnings.simplefilter("error")
+        begin = time.monotonic()
+        answers = engine(server, timeout_s=60.0).generate(ask(str(i)) for i in range(100))
+        next(answers)
+        answers.close()  # type: ignore[attr-defined]
+        gc.collect()
+        assert time.monotonic() - begin < 5
+        assert not threads()
+
+
+def test_closing_the_engine_ends_a_run() -> None:
+    with ChatServer(lambda call: Say(delay_s=0.0 if call.prompt == "0" else 30)) as server, engine(server) as made:
+        answers = made.generate(ask(str(i)) for i in range(100))
+        next(answers)
+        made.close()
+        assert not threads()
+        with pytest.raises(RuntimeError, match="closed"):
+            list(answers)
+
+
+def test_an_interrupt_ends_a_run() -> None:
+    def requests() -> Iterator[Request]:
+        yield ask("a")
+        yield ask("b")
+        raise KeyboardInterrupt
+
+    with ChatServer(lambda call: Say(delay_s=30)) as server, pytest.raises(KeyboardInterrupt):
+        list(engine(server, timeout_s=60.0).generate(requests()))
+    assert not threads()
+
+
+def test_a_proxy_is_taken_from_the_environment_only_when_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    with ChatServer() as server:
+        monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{free_port()}")
+        monkeypatch.setenv("no_proxy", "")
+        assert isinstance(one(server), Completion)
+        with pytest.raises(UserError, match="must name a server that is up"):
+            one(server, proxy_from_env=True)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"base_url": "localhost:8000/v1"}, "base_url of 'tiny' must be like"),
+        ({"base_url": "http://user:hunter2@host/v1"}, "without user, password"),
+        ({"base_url": "http://host/v1?key=hunter2"}, "or query"),
+        ({"base_url": "http://host:port/v1"}, "base_url"),
+        ({"concurrency": 0}, "concurrency of 'tiny' must be above 0"),
+        ({"max_retries": -1}, "max_retries of 'tiny' must be 0 or more"),
+        ({"send": ("max_token",)}, "did you mean 'max_tokens'"),
+        ({"extra": {"stream": True}}, "must not hold 'stream'"),
+    ],
+)
+def test_wrong_settings_are_said_in_words(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(UserError, match=message) as error:
+        OpenAIEngine(**{"model": "tiny", "base_url": "http://host/v1", **changes})
+    assert "hunter2" not in str(error.value)
