@@ -8,16 +8,17 @@ from typing import Any
 from fusion.engines.base import Answer, Completion, Engine, Failure, Request, Sampling
 from graphrouter.errors import UserError, suggest
 
-_ENGINES = {
-    "openai": ("openai_api", "OpenAIEngine"),
-    "vllm": ("vllm_offline", "VLLMEngine"),
-    "transformers": ("hf", "TransformersEngine"),
+ENGINES = {
+    "openai": ("fusion.engines.openai_api", "OpenAIEngine"),
+    "vllm": ("fusion.engines.vllm_offline", "VLLMEngine"),
+    "transformers": ("fusion.engines.hf", "TransformersEngine"),
 }
 """The name of each engine, its module and its class. An engine's dataclass fields are its options."""
 
-_EXPORTS = {export: module for module, export in _ENGINES.values()}
+_EXPORTS = {export: module for module, export in ENGINES.values()}
 
 __all__ = [
+    "ENGINES",
     "Answer",
     "Completion",
     "Engine",
@@ -34,7 +35,7 @@ __all__ = [
 
 def engine_names() -> tuple[str, ...]:
     """Return the names of all engines."""
-    return tuple(_ENGINES)
+    return tuple(ENGINES)
 
 
 def find_engine(name: str) -> type[Engine]:
@@ -43,14 +44,14 @@ def find_engine(name: str) -> type[Engine]:
     Raises:
         UserError: If there is none of that name.
     """
-    if name not in _ENGINES:
+    if name not in ENGINES:
         raise UserError(f"unknown engine {name!r}{suggest(name, engine_names())}")
-    module, export = _ENGINES[name]
-    found: type[Engine] = getattr(import_module(f"{__name__}.{module}"), export)
+    module, export = ENGINES[name]
+    found: type[Engine] = getattr(import_module(module), export)
     return found
 
 
 def __getattr__(name: str) -> Any:
     if name not in _EXPORTS:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_EXPORTS[name]}"), name)
+    return getattr(import_module(_EXPORTS[name]), name)

@@ -17,8 +17,8 @@ from graphrouter.log import LLMLog
 
 @pytest.fixture(autouse=True)
 def engines(monkeypatch):
-    monkeypatch.setitem(ENGINES, "local", "scripted:Scripted")
-    monkeypatch.setitem(ENGINES, "served", "scripted:ServedScripted")
+    monkeypatch.setitem(ENGINES, "local", ("scripted", "Scripted"))
+    monkeypatch.setitem(ENGINES, "served", ("scripted", "ServedScripted"))
     scripted.ASKED.clear()
     scripted.TOGETHER.clear()
 

@@ -15,7 +15,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import polars as pl
 import pytest
 import yaml
-from tiny_model import save_tiny_model
+from tiny_models import TEMPLATE, save_tiny
 
 from graphrouter.log import LLMLog
 
@@ -60,7 +60,7 @@ class Relay(BaseHTTPRequestHandler):
 @pytest.fixture(scope="module")
 def models(tmp_path_factory):
     folder = tmp_path_factory.mktemp("models")
-    return [str(save_tiny_model(folder / name, seed=seed)) for seed, name in enumerate("ab")]
+    return [str(save_tiny(folder / name, TEMPLATE, seed=seed, num_hidden_layers=1)) for seed, name in enumerate("ab")]
 
 
 @pytest.fixture(scope="module")

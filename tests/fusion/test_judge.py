@@ -108,7 +108,7 @@ def test_agreement_without_any_score_is_an_error():
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
     """A log on disk with responses, and an engine that scores a response by the length of the query's last word."""
-    monkeypatch.setitem(ENGINES, "local", "scripted:Scripted")
+    monkeypatch.setitem(ENGINES, "local", ("scripted", "Scripted"))
     scripted.ASKED.clear()
     base = log([0.0, 1.0, 1.0])
     texts = base.records.select("query_id", "llm", "draw", response=pl.lit("because"))
