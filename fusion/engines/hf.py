@@ -50,6 +50,7 @@ class TransformersEngine(Engine):
     template: dict[str, Any] = field(default_factory=dict)
 
     concurrent: ClassVar[bool] = False
+    answers_depend_on: ClassVar[tuple[str, ...]] = ("revision", "dtype", "template")
 
     def __post_init__(self) -> None:
         """Check the settings.

@@ -70,6 +70,7 @@ class OpenAIEngine(Engine):
     proxy_from_env: bool = False
 
     concurrent: ClassVar[bool] = True
+    answers_depend_on: ClassVar[tuple[str, ...]] = ("extra", "send")
 
     def __post_init__(self) -> None:
         """Check the settings.

@@ -44,6 +44,7 @@ class VLLMEngine(Engine):
     extra: dict[str, Any] = field(default_factory=dict)
 
     concurrent: ClassVar[bool] = False
+    answers_depend_on: ClassVar[tuple[str, ...]] = ("revision", "dtype", "template", "extra")
 
     def __post_init__(self) -> None:
         """Check the settings.

@@ -64,7 +64,9 @@ class Scripted(Engine):
             return Failure(request.key, "the context is too long")
         last = prompt.split()[-1]
         text = {"right": last, "wrong": "no", "judge": f"Score: {len(last) % 11}"}.get(self.model, last)
-        return Completion(request.key, f"{text}{self.flavour}", len(prompt) // 4, 2 * len(request.messages), 0.5, model=self.model)
+        return Completion(
+            request.key, f"{text}{self.flavour}", len(prompt) // 4, 2 * len(request.messages), 0.5, model=self.model
+        )
 
 
 @dataclass

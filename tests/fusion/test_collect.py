@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import subprocess
 import sys
@@ -10,7 +11,7 @@ import yaml
 from fusion.asking import highest_cost
 from fusion.cli import main
 from fusion.collect import collect, make_plan
-from fusion.engines import ENGINES
+from fusion.engines import ENGINES, engine_names, find_engine
 from fusion.llms import read_llms
 from graphrouter.log import LLMLog
 
@@ -348,3 +349,10 @@ def test_help_imports_nothing_heavy():
     heavy = "{'torch', 'transformers', 'datasets', 'aiohttp', 'math_verify', 'polars'} & set(sys.modules)"
     done = subprocess.run([sys.executable, "-c", f"{code}assert not {heavy}, {heavy}"], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("name", engine_names())
+def test_what_an_answer_depends_on_are_options_of_the_engine(name):
+    kind = find_engine(name)
+    assert kind.answers_depend_on
+    assert set(kind.answers_depend_on) <= {field.name for field in dataclasses.fields(kind)}
