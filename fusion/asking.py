@@ -29,6 +29,10 @@ class Job:
     requests: Sequence[Request]
 
 
+TEMPLATE_TOKENS = 50
+"""What a chat template may add to a message, at most."""
+
+
 class Budget:
     """US dollars that may be spent. A request is only sent if the most that it can cost is still there.
 
@@ -67,9 +71,9 @@ class Budget:
 
 
 def highest_cost(llm: LLM, request: Request) -> float:
-    """Return the most that a request can cost in US dollars, at two characters a token; 0 without prices."""
-    characters = sum(len(message["content"]) for message in request.messages)
-    return llm.price(characters / 2, request.sampling.max_tokens) or 0.0
+    """Return the most that a request can cost in US dollars, at a token for every byte; 0 without prices."""
+    size = sum(len(message["content"].encode(errors="replace")) + TEMPLATE_TOKENS for message in request.messages)
+    return llm.price(size, request.sampling.max_tokens) or 0.0
 
 
 def check_budget(limit: float | None, llms: Sequence[LLM]) -> None:

@@ -157,8 +157,9 @@ def judge(
     with Journal(file) as journal:
         answers = Answers([job], journal)
         problems = answers.ask(Budget(budget, answers.spent()), progress=progress).problems
-    if not answers.answers and problems:
-        raise next(iter(problems.values()))
+    if not answers.answers:
+        reason = next(iter([*problems.values(), *answers.failures.values()]), "there is none to score")
+        raise UserError(f"{log.name}: {llm.name} must score at least one response, but {reason}")
     judged = with_scores(log, {cell: read_score(entry["response"]) for cell, entry in answers.answers.items()})
     others = [entry.name for entry in out.iterdir() if entry.name not in _CANONICAL]
     judged.save(out, keep=tuple(others))

@@ -154,7 +154,7 @@ def _check(plan: Plan, out: Path, budget: float | None) -> None:
 def _note(plan: Plan, folder: Path) -> None:
     """Write down what is asked of whom, beside the journal. Options name where a key is, never the key."""
     about: dict[str, Any] = {
-        "tasks": {question.task.name: str(question.task.hub) for question in plan.questions},
+        "tasks": {question.task.name: str(question.task.hub or question.task.examples) for question in plan.questions},
         "queries": len(plan.questions),
         "draws": plan.draws,
         "seed": plan.seed,

@@ -243,13 +243,14 @@ class TestBudget:
     @pytest.mark.parametrize("window", [1, 5])
     def test_it_is_never_exceeded_and_a_larger_one_goes_on(self, work, window, capsys):
         write_llms(work, {"window": window})
-        whole = sum(highest_cost(cell.llm, cell.request) for cell in plan(work).cells)
-        assert run(work, "--budget", str(whole / 3)) == 0
+        most = [highest_cost(cell.llm, cell.request) for cell in plan(work).cells]
+        budget = 1.2 * max(most)  # room for a few answers, as each costs less than it might
+        assert run(work, "--budget", str(budget)) == 0
         assert "the budget ended the run" in capsys.readouterr().err
         log = LLMLog.load(work / "log")
-        assert 0 < log.records["cost"].sum() <= whole / 3
-        assert log.records.height < 18
-        assert run(work, "--budget", str(whole)) == 0
+        assert 0 < log.records["cost"].sum() <= budget
+        assert 1 < log.records.height < 18
+        assert run(work, "--budget", str(sum(most))) == 0
         assert len(asked()) == 18
         assert LLMLog.load(work / "log").records.height == 18
 

@@ -159,6 +159,10 @@ class TestCommand:
         assert "no answer of the judge held a score" in capsys.readouterr().err
         assert LLMLog.load(folder).records["judge_score"].null_count() == 3
 
+    def test_when_all_fails_the_reason_is_told(self, folder, capsys):
+        assert run(folder, "fail=because") == 2
+        assert "must score at least one response, but the context is too long" in capsys.readouterr().err
+
     @pytest.mark.parametrize(
         ("options", "says"),
         [
@@ -166,6 +170,7 @@ class TestCommand:
             (["--rubric", "absent.txt"], "--rubric must name a text file"),
             (["--max-chars", "0"], "max_chars must be 100 or more"),
             (["--budget", "1"], "a budget needs"),
+            (["--budget", "0"], "a budget must be above 0"),
         ],
     )
     def test_bad_options(self, folder, options, says, capsys):
