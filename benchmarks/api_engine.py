@@ -40,45 +40,66 @@ def options() -> argparse.Namespace:
     return made.parse_args()
 
 
-class Server:
+class Counts:
+    """What the server has to say: the requests that it has now, the most there were, and those it has answered."""
+
+    def __init__(self) -> None:
+        self.now = self.most = self.served = 0
+
+
+class Server(asyncio.Protocol):
     """The least that a server can do: HTTP/1.1 with kept connections, and a chat completion after a delay."""
 
-    def __init__(self, delay_s: float) -> None:
-        self.delay_s, self.now, self.most, self.served = delay_s, 0, 0, 0
-        reply = {
-            "model": "slow",
-            "choices": [{"index": 0, "message": {"role": "assistant", "content": WORDS}, "finish_reason": "stop"}],
-            "usage": {"prompt_tokens": 200, "completion_tokens": 170},
-        }
-        self.reply = self.page(json.dumps(reply).encode())
+    def __init__(self, delay_s: float, counts: Counts) -> None:
+        self.delay_s, self.counts, self.buffer = delay_s, counts, b""
 
-    @staticmethod
-    def page(body: bytes) -> bytes:
-        """Return a whole HTTP reply."""
-        head = f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
-        return head.encode() + body
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Keep the connection."""
+        assert isinstance(transport, asyncio.Transport)
+        self.transport = transport
 
-    async def talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Serve a connection until it is closed."""
-        try:
-            while True:
-                head = (await reader.readuntil(b"\r\n\r\n")).lower()
-                if head.startswith(b"get"):
-                    writer.write(self.page(json.dumps({"most": self.most, "served": self.served}).encode()))
-                    continue
-                await reader.readexactly(int(head.partition(b"content-length:")[2].split(b"\r\n")[0]))
-                self.now += 1
-                self.most = max(self.most, self.now)
-                await asyncio.sleep(self.delay_s)
-                self.now, self.served = self.now - 1, self.served + 1
-                writer.write(self.reply)
-        except (asyncio.IncompleteReadError, ConnectionError):
-            writer.close()
+    def data_received(self, data: bytes) -> None:
+        """Answer once a whole request is there."""
+        self.buffer += data
+        head, end, body = self.buffer.partition(b"\r\n\r\n")
+        length = head.lower().partition(b"content-length:")[2].partition(b"\r\n")[0]
+        if not end or len(body) < int(length or 0):
+            return
+        self.buffer = b""
+        counts = self.counts
+        if head.startswith(b"GET"):
+            self.transport.write(page({"most": counts.most, "served": counts.served}))
+            return
+        counts.now += 1
+        counts.most = max(counts.most, counts.now)
+        asyncio.get_running_loop().call_later(self.delay_s, self.answer)
+
+    def answer(self) -> None:
+        """Send the completion."""
+        self.counts.now -= 1
+        self.counts.served += 1
+        self.transport.write(COMPLETION)
+
+
+def page(body: dict[str, Any]) -> bytes:
+    """Return a whole HTTP reply."""
+    data = json.dumps(body).encode()
+    return f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {len(data)}\r\n\r\n".encode() + data
+
+
+COMPLETION = page(
+    {
+        "model": "slow",
+        "choices": [{"index": 0, "message": {"role": "assistant", "content": WORDS}, "finish_reason": "stop"}],
+        "usage": {"prompt_tokens": 200, "completion_tokens": 170},
+    }
+)
 
 
 async def serve(delay_s: float) -> None:
     """Listen on a free port, print it, and go on until killed."""
-    server = await asyncio.start_server(Server(delay_s).talk, "127.0.0.1", 0, backlog=1024)
+    counts, loop = Counts(), asyncio.get_running_loop()
+    server = await loop.create_server(lambda: Server(delay_s, counts), "127.0.0.1", 0, backlog=1024)
     print(server.sockets[0].getsockname()[1], flush=True)
     await server.serve_forever()
 

@@ -20,8 +20,8 @@ LEAVE_S = 5.0
 class Background(Generic[Q, A]):
     """Answers questions in the background, each as a task of one event loop. A context manager: the thread lives within.
 
-    A switch between threads costs as much as a request on a busy machine. So each side is woken once for all that came
-    together: the loop for several questions, the caller for all answers of one round of the loop.
+    A switch between threads costs as much as a request on a busy machine. So a side that has been woken and has not
+    looked yet is not woken again.
 
     Args:
         open_client: Makes, inside the loop, what answers: an asynchronous function from question to answer.
@@ -124,4 +124,4 @@ class Background(Generic[Q, A]):
             self._results.append(error)
         if not self._rung:
             self._rung = True
-            asyncio.get_running_loop().call_soon(self._bell.put, None)  # after those that finish in the same round
+            self._bell.put(None)
