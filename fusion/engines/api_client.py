@@ -72,7 +72,7 @@ class Client:
         self._secrets = sorted({key, quote(key, safe=""), key.replace("/", r"\/")} - {""}, key=len, reverse=True)
         self._session = session
         self._url = yarl.URL(settings.url)
-        self._pace = Pace(settings.requests_per_minute)
+        self._pace = Pace(settings.requests_per_minute, settings.backoff_s)
         self._heard = False  # anything at all from the server
         self._answered = False
         self._failed_in_a_row = 0
@@ -120,12 +120,12 @@ class Client:
         raise AssertionError
 
     def _wait(self, trouble: Trouble, tries: int) -> float:
-        """Return the seconds to wait before the next try; what the server asked for holds for all requests."""
+        """Return the seconds to wait before the next try; what the server asks for holds all requests up, this one too."""
         settings = self._settings
         if trouble.retry_after is None:
             return backoff(tries, settings.backoff_s, settings.backoff_cap_s)
         self._pace.close_for(min(trouble.retry_after, settings.retry_after_cap_s))
-        return min(trouble.retry_after, settings.retry_after_cap_s) + backoff(1, settings.backoff_s, 1.0)
+        return 0.0
 
     def _check_hope(self, trouble: Trouble, tries: int) -> None:
         """Raise a `UserError` where the run is only at its start and can lead nowhere."""

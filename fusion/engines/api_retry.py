@@ -49,10 +49,12 @@ class Pace:
 
     Args:
         per_minute: Most requests per minute, evenly spaced; 0 for no limit.
+        spread_s: After a pause the requests come back one by one within so many seconds.
     """
 
-    def __init__(self, per_minute: float = 0.0) -> None:
+    def __init__(self, per_minute: float = 0.0, spread_s: float = 1.0) -> None:
         self._spacing = 60.0 / per_minute if per_minute else 0.0
+        self._spread = spread_s
         self._next = -math.inf
         self._closed_until = -math.inf
 
@@ -66,13 +68,6 @@ class Pace:
         if self._spacing:
             at = max(self._next, loop.time(), self._closed_until)
             self._next = at + self._spacing
-            await _sleep_until(at)
-        while self._closed_until > loop.time():
-            await _sleep_until(self._closed_until)
-
-
-async def _sleep_until(at: float) -> None:
-    """Sleep until the loop's clock shows a time; not at all where it has passed."""
-    seconds = at - asyncio.get_running_loop().time()
-    if seconds > 0:
-        await asyncio.sleep(seconds)
+            await asyncio.sleep(at - loop.time())
+        while (pause := self._closed_until - loop.time()) > 0:
+            await asyncio.sleep(pause + random.uniform(0.0, self._spread))

@@ -549,3 +549,12 @@ def test_wrong_settings_are_said_in_words(changes: dict[str, Any], message: str)
     with pytest.raises(UserError, match=message) as error:
         OpenAIEngine(**{"model": "tiny", "base_url": "http://host/v1", **changes})
     assert "hunter2" not in str(error.value)
+
+
+def test_a_redirect_is_not_followed_for_it_would_take_the_key_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TEST_KEY", KEY)
+    with ChatServer() as other:
+        away = Say({}, 307, {"Location": f"{other.url}/chat/completions"})
+        with ChatServer(lambda call: away) as server, pytest.raises(UserError, match="HTTP 307"):
+            one(server, api_key_env="TEST_KEY")
+        assert not other.calls

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import subprocess
 import sys
+import time
 from dataclasses import fields
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -14,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fusion.engines import engine_names, find_engine
-from fusion.engines.api_retry import backoff, read_retry_after
+from fusion.engines.api_retry import Pace, backoff, read_retry_after
 from graphrouter.errors import UserError
 from graphrouter.settings import check
 
@@ -87,3 +89,20 @@ def test_engines_are_found_without_importing_what_they_stand_on() -> None:
     root = Path(__file__).parents[2]
     done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_after_a_pause_requests_come_back_spread_out() -> None:
+    async def times() -> list[float]:
+        pace, begin = Pace(spread_s=0.2), time.monotonic()
+        pace.close_for(0.1)
+
+        async def one() -> float:
+            await pace.turn()
+            return time.monotonic() - begin
+
+        return await asyncio.gather(*(one() for _ in range(40)))
+
+    found = asyncio.run(times())
+    assert min(found) >= 0.1
+    assert max(found) < 0.6
+    assert max(found) - min(found) > 0.1
