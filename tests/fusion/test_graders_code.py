@@ -58,6 +58,8 @@ COMPLETIONS = [
     ("c = a\n    return c + b", 1),
     ("if a:\n        return a + b\n    return b", 1),
     ("if a:\n    return a + b\nreturn b", 1),
+    ("if a:\n    return a + b", 1),
+    ("```text\nFirst I think.\n```\n```python\n    return a + b\n```", 1),
     ("```python\n    return helper(a) + b\n```", 1),
     (f"```python\n{PROMPT}    return a + b\n```", 1),
     ("```python\ndef add(a, b):\n    return math.fsum([a, b])\n```", 1),

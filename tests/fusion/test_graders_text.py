@@ -54,6 +54,8 @@ EXACT = [
     ("12", "12", 1),
     ("12", "1.2", 0),
     ("12", "-12", 0),
+    ("12", "1,2", 0),
+    ("1, 2", "1,2", 1),
     ("1.2", "12", 0),
     ("1200", "1,200", 1),
     ("12", "Answer: 12", 1),
@@ -125,6 +127,10 @@ def test_f1(gold, response, score):
 @pytest.mark.parametrize(("gold", "response", "right"), YES_NO)
 def test_yes_no(gold, response, right):
     assert yes_no(response, Example("1", "?", gold)).performance == right
+
+
+def test_a_response_that_says_both_says_nothing():
+    assert yes_no("Some say yes, others say no.", Example("1", "?", "no")).prediction is None
 
 
 @given(st.text())

@@ -123,6 +123,20 @@ def test_the_working_directory_is_empty_and_the_environment_has_no_keys(monkeypa
     assert run_tests(code, "assert f() == ([], [])", ["f"]).passed
 
 
+def test_the_code_has_no_file_but_its_connection():
+    code = "import os\ndef f():\n    count = 0\n    for n in range(256):\n        try:\n            os.fstat(n)\n            count += 1\n        except OSError:\n            pass\n    return count"
+    assert run_tests(code, "assert f() == 5", ["f"]).passed  # input, output, errors, requests, replies
+
+
+def test_what_tests_print_is_no_verdict():
+    assert run_tests(ADD, "print('noise', flush=True)\nassert add(1, 2) == 3", ["add"]).passed
+
+
+def test_a_database_in_memory_is_no_file():
+    code = "def f():\n    import sqlite3\n    return sqlite3.connect(':memory:').execute('select 1').fetchall()"
+    assert run_tests(code, "assert f() == [(1,)]", ["f"]).passed == can_filter()
+
+
 def test_the_weaker_isolation_is_told_once(monkeypatch):
     start = runner.START.replace("main()", "import inside.judge as judge; judge.can_filter = lambda: False; main()")
     monkeypatch.setattr(runner, "START", start)

@@ -79,6 +79,7 @@ def last_line(text: str) -> str:
 
 _DASHES = dict.fromkeys(map(ord, "\u2010\u2011\u2012\u2013\u2212"), "-")
 _NUMBER_COMMA = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
+_OTHER_COMMA = re.compile(r"(?<=\d),(?=\d)")
 _LOOSE = re.compile(r"(?<!\d)\.|\.(?!\d)|-(?!\d)|(?<=[^\s$(])-")
 _ARTICLES = re.compile(r"\b(?:a|an|the)\b")
 
@@ -87,10 +88,10 @@ def normalise(text: str) -> str:
     """Return a short answer in lower case, without punctuation, articles and superfluous space.
 
     As in SQuAD's evaluation (Rajpurkar et al. 2016, arXiv:1606.05250), and more careful with numbers: a decimal point
-    and a minus sign stay, and the commas of thousands go.
+    and a minus sign stay, the commas of thousands go, and those of a list part its numbers.
     """
     text = unicodedata.normalize("NFKC", text).translate(_DASHES).lower()
-    text = _LOOSE.sub("", _NUMBER_COMMA.sub("", text))
+    text = _LOOSE.sub("", _OTHER_COMMA.sub(" ", _NUMBER_COMMA.sub("", text)))
     text = "".join(c for c in text if c in ".-" or not _is_punctuation(c))
     return " ".join(_ARTICLES.sub(" ", text).split())
 

@@ -22,7 +22,8 @@ _GOES_ON = re.compile(
     r"\s(?!(?:and|or|nor|is|was|are|seems|must|would|because|since|as)\b)[a-z]"
 )  # as after an article
 _REJECTED = re.compile(
-    r"\b(?:not|nor|neither|than|instead of|eliminat\w+|rule out|exclud\w+)\s\(?[A-J]\b\)?(?:\s(?:and|or|nor)\s\(?[A-J]\b\)?)?"
+    r"\b(?i:not|nor|neither|than|instead of|eliminat\w+|rul(?:e|ing) out|exclud\w+)\s\(?[A-J]\b\)?"
+    r"(?:\s(?:and|or|nor)\s\(?[A-J]\b\)?)?"
 )
 
 

@@ -46,7 +46,6 @@ DENIED_EVENTS = frozenset(
         "os.utime",
         "os.setxattr",
         "os.removexattr",
-        "sqlite3.connect",
     ]
 )
 DENIED_IMPORTS = frozenset(
