@@ -2,6 +2,7 @@ import random
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 from graphrouter.errors import UserError
 from graphrouter.formats.builder import LogBuilder, content_id
 from graphrouter.formats.rows import BadRow, Row
+from graphrouter.log import COLUMNS
 
 RECORDS = st.tuples(
     st.sampled_from("ab"),
@@ -60,8 +62,27 @@ def test_draws_that_the_source_counts_are_kept_and_others_follow() -> None:
     builder.add_record(query_id, "m", 0.5, draw=3)
     builder.add_record(query_id, "m", 0.5, draw=1)
     with pytest.raises(BadRow, match="draw 3 was there before"):
-        builder.add_record(query_id, "m", 0.0, draw=3)
+        builder.add_record(query_id, "m", 0.5, draw=3)
     assert builder.build().records.select("draw", "performance").rows() == [(1, 0.5), (3, 0.5), (4, 0.25)]
+
+
+def test_further_columns_are_sorted_and_of_two_vectors_one_stays_in_any_order() -> None:
+    vectors = [np.array([1.0, 2.0], dtype=np.float32), np.array([1.0, 3.0], dtype=np.float32)]
+    for order in (vectors, vectors[::-1]):
+        builder = LogBuilder("built")
+        query_id = builder.add_query("t", "q", zeta=1, eta="x", alpha=None, mu=2.5)
+        for vector in order:
+            builder.add_vector(query_id, vector)
+        builder.add_record(query_id, builder.add_llm("m"), 1.0)
+        queries = builder.build().queries
+        assert queries["vector"].to_list() == [[1.0, 2.0]]
+        assert [name for name in queries.columns if name not in COLUMNS["queries"]] == [
+            "alpha",
+            "eta",
+            "mu",
+            "zeta",
+            "vector",
+        ]
 
 
 @pytest.mark.parametrize("performance", [-0.1, 1.1, float("nan")])

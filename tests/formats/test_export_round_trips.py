@@ -115,11 +115,17 @@ def test_the_wide_table_refuses_an_llm_whose_name_cannot_be_a_column(name: str, 
 def test_the_wide_table_routes_to_the_cheapest_of_the_best(tmp_path: Path) -> None:
     queries = pl.DataFrame({"query_id": ["a", "b", "c"], "task": "t", "query": ["x", "y", "z"]})
     records = pl.DataFrame(
-        [("a", "dear", 1.0, 0.2), ("a", "cheap", 1.0, 0.1), ("a", "bad", 0.5, 0.0), ("b", "bad", 0.0, 0.0)],
+        [
+            ("a", "dear", 1.0, 0.2),
+            ("a", "cheap", 1.0, 0.1),
+            ("a", "bad", 0.5, 0.0),
+            ("a", "unknown", 1.0, None),
+            ("b", "bad", 0.0, 0.0),
+        ],
         schema=["query_id", "llm", "performance", "cost"],
         orient="row",
     )
-    log = LLMLog("oracle", queries, pl.DataFrame({"llm": ["dear", "cheap", "bad"]}), records)
+    log = LLMLog("oracle", queries, pl.DataFrame({"llm": ["dear", "cheap", "bad", "unknown"]}), records)
     export_log(log, "routerbench", tmp_path / "out.csv")
     with (tmp_path / "out.csv").open(newline="") as stream:
         assert [row["oracle_model_to_route_to"] for row in csv.DictReader(stream)] == ["cheap", "no_model_correct", ""]
@@ -183,6 +189,8 @@ def test_an_export_says_what_it_could_not_hold(layout: str, words: list[str], tm
     said = [str(warning.message) for warning in caught]
     assert len(said) == 1
     assert not [word for word in words if word not in said[0]], said
+    assert "queries.task" not in said[0]
+    assert "queries.query" not in said[0]
 
 
 def test_an_export_says_when_queries_will_be_joined(tmp_path: Path) -> None:
