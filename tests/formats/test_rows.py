@@ -74,6 +74,11 @@ def test_rows_carry_the_line_that_they_begin_on(folder: Path) -> None:
     assert [row.number for row in read_rows(folder / "lines.csv", lambda *_: None)] == [2, 4]
 
 
+def test_a_cell_may_be_longer_than_python_takes_by_default(folder: Path) -> None:
+    (folder / "long.csv").write_text("a\n" + "x" * 200_000 + "\n")
+    assert len(read(folder / "long.csv")[0][0]["a"]) == 200_000
+
+
 def test_files_that_cannot_be_read_are_refused(folder: Path) -> None:
     (folder / "latin.csv").write_bytes("a\né\n".encode("latin-1"))
     (folder / "broken.parquet").write_bytes(b"PAR1")
