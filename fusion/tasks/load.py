@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from fusion.tasks.base import Example, HubData, Task
 from graphrouter.errors import UserError
+from graphrouter.formats.rows import TABLES, read_rows
 
-FORMATS = (".parquet", ".jsonl", ".json", ".csv")
 Row = Mapping[str, Any]
 
 
@@ -129,49 +128,20 @@ def _local_files(folder: Path, hub: HubData) -> list[Path]:
         raise UserError(
             f"the local data must have a folder {folder.name} with {hub.path}, but {folder.parent} has none"
         )
-    files = sorted(file for file in folder.rglob("*") if file.suffix in FORMATS and not file.name.startswith("."))
+    files = sorted(file for file in folder.rglob("*") if file.suffix in TABLES and not file.name.startswith("."))
     config = [file for file in files if hub.config in (*file.relative_to(folder).parts, file.stem)]
     files = config or files
     split = [file for file in files if hub.split in (*file.stem.replace("_", "-").split("-"), file.parent.name)]
     if not split and len(files) != 1:
         found = ", ".join(file.name for file in files[:5]) or "none"
-        raise UserError(
-            f"{folder} must have a file for the split {hub.split!r} ({', '.join(FORMATS)}), but has {found}"
-        )
+        raise UserError(f"{folder} must have a file for the split {hub.split!r} ({', '.join(TABLES)}), but has {found}")
     return split or files
 
 
 def _read_file(file: Path) -> Iterator[Row]:
-    """Read rows from Parquet, JSON (a list, or one object per line) or CSV."""
-    import polars as pl
-
-    try:
-        if file.suffix == ".parquet":
-            yield from pl.read_parquet(file).iter_rows(named=True)
-        elif file.suffix == ".csv":
-            yield from pl.read_csv(file, infer_schema_length=None).iter_rows(named=True)
-        else:
-            yield from _read_json(file)
-    except (OSError, pl.exceptions.PolarsError, UnicodeDecodeError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise UserError(f"{file} must be a readable {file.suffix[1:]} file, but {reason}") from error
+    for row in read_rows(file, _refuse):
+        yield row.values
 
 
-def _read_json(file: Path) -> Iterator[Row]:
-    text = file.read_text(encoding="utf-8")
-    if text.lstrip().startswith("["):
-        rows = [(f"{file}, row {number}", row) for number, row in enumerate(_parse(text, str(file)))]
-    else:
-        lines = [(f"{file}, line {number}", line) for number, line in enumerate(text.split("\n"), 1) if line.strip()]
-        rows = [(where, _parse(line, where)) for where, line in lines]
-    for where, row in rows:
-        if not isinstance(row, dict):
-            raise UserError(f"{where}: a row must be a JSON object, but is {type(row).__name__}")
-        yield row
-
-
-def _parse(text: str, where: str) -> Any:
-    try:
-        return json.loads(text)
-    except ValueError as error:
-        raise UserError(f"{where}: must be JSON, but {error}") from None
+def _refuse(file: Path, number: int, reason: str) -> NoReturn:
+    raise UserError(f"{file}, row {number}: {reason}; mend it")

@@ -43,7 +43,7 @@ INPUT_TOKENS = ("input_tokens", "prompt_tokens")
 OUTPUT_TOKENS = ("output_tokens", "completion_tokens")
 COSTS = ("cost", "response_cost", "spend")
 SYSTEM = ("system", "developer")
-OTHERS = {"task_name", "judge", "question_id", "global_index", "records"}
+OTHERS = {"task_name", "judge", "question_id", "global_index", "records", "effect"}
 """Fields of other layouts."""
 
 

@@ -143,12 +143,12 @@ BROKEN = {
     ),
     "a null": (lambda folder: write(folder, "gsm8k", [*sums(1), {"question": "?", "answer": None}]), "row 1: "),
     "no gold": (lambda folder: write(folder, "gsm8k", [{"question": "?", "answer": "1"}]), "row 0: the answer must end"),
-    "half a file": (lambda folder: half(write(folder, "gsm8k", sums(9)) / "gsm8k" / "test.jsonl"), "line 5: must be JSON"),
+    "half a file": (lambda folder: half(write(folder, "gsm8k", sums(9)) / "gsm8k" / "test.jsonl"), "row 5: must be JSON"),
     "half a parquet": (
         lambda folder: half(write(folder, "gsm8k", sums(9), "test.parquet") / "gsm8k" / "test.parquet"),
-        "must be a readable parquet file",
+        "must be a whole Parquet file",
     ),
-    "a list of numbers": (lambda folder: write(folder, "gsm8k", [1], "test.json"), "row 0: a row must be a JSON object"),
+    "a list of numbers": (lambda folder: write(folder, "gsm8k", [1], "test.json"), "row 1: must be a JSON object"),
 }  # fmt: skip
 
 

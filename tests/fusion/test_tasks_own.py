@@ -183,5 +183,5 @@ def test_an_unknown_task_is_explained(spec, message):
 def test_examples_that_are_not_there_are_an_error(tmp_path):
     spec = write(tmp_path)
     (tmp_path / "addition.jsonl").unlink()
-    with pytest.raises(UserError, match="addition.jsonl must be a readable jsonl file"):
+    with pytest.raises(UserError, match="addition.jsonl must be a file that can be read"):
         load_examples(find_task(spec))
