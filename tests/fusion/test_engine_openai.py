@@ -360,7 +360,10 @@ def echo(status: int) -> Any:
         escaped = header.replace("/", r"\/")
         if status == 200:
             return Say(completion(header, model=header))
-        return Say({"error": {"message": f"{'x' * 380} {header} {escaped} sk-very-secret%2F0123456789abcdef"}}, status)
+        message = (
+            f"{header} {escaped} sk-very-secret%2F0123456789abcdef {'x' * 250} {header}"  # the last one is cut in two
+        )
+        return Say({"error": {"message": message}}, status)
 
     return react
 
@@ -380,7 +383,7 @@ def test_the_key_never_leaks(
     for text in (seen, caplog.text, output.out, output.err):
         assert "very-secret" not in text
         assert "0123456789abcdef" not in text
-    assert status in (401, 404) or "[key]" in seen or "xxx" in seen
+    assert "[key]" in seen
 
 
 def test_a_short_placeholder_is_no_secret_in_a_response(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -426,6 +429,22 @@ def test_requests_are_drawn_only_when_there_is_room() -> None:
             if handed_out == 10:
                 break
     assert drawn <= 16
+
+
+def test_no_more_answers_pile_up_than_can_be_under_way() -> None:
+    drawn = 0
+
+    def requests() -> Iterator[Request]:
+        nonlocal drawn
+        for drawn in range(1, 101):
+            yield ask(str(drawn))
+
+    with ChatServer() as server:
+        for handed_out, _ in enumerate(engine(server, concurrency=2).generate(requests()), 1):
+            assert drawn < handed_out + 2 * 2
+            time.sleep(0.02)
+            if handed_out == 15:
+                break
 
 
 def test_a_caller_that_stops_handing_out_gets_those_under_way() -> None:
@@ -512,6 +531,27 @@ def test_closing_the_engine_ends_a_run() -> None:
             list(answers)
 
 
+def test_closing_the_engine_wakes_a_caller_that_waits() -> None:
+    caught: list[BaseException] = []
+
+    def wait() -> None:
+        try:
+            list(made.generate([ask("a")]))
+        except RuntimeError as error:
+            caught.append(error)
+
+    with ChatServer(lambda call: Say(delay_s=30)) as server:
+        made = engine(server, timeout_s=60.0)
+        waiting = threading.Thread(target=wait, daemon=True)
+        waiting.start()
+        while not server.calls:
+            time.sleep(0.01)
+        made.close()
+        waiting.join(5)
+        assert not waiting.is_alive()
+    assert "closed" in str(caught[0])
+
+
 def test_an_interrupt_ends_a_run() -> None:
     def requests() -> Iterator[Request]:
         yield ask("a")
@@ -537,6 +577,7 @@ def test_a_proxy_is_taken_from_the_environment_only_when_asked(monkeypatch: pyte
     [
         ({"base_url": "localhost:8000/v1"}, "base_url of 'tiny' must be like"),
         ({"base_url": "http://user:hunter2@host/v1"}, "without user, password"),
+        ({"base_url": "http://hunter2@host/v1"}, "without user"),
         ({"base_url": "http://host/v1?key=hunter2"}, "or query"),
         ({"base_url": "http://host:port/v1"}, "base_url"),
         ({"concurrency": 0}, "concurrency of 'tiny' must be above 0"),

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -17,7 +18,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, BertConfig, BertFo
 
 from fusion.engines.base import Answer, Completion, Failure, Request, Sampling
 from fusion.engines.hf import TransformersEngine
-from fusion.engines.hf_decode import Row, choose, cut
+from fusion.engines.hf_decode import Decoder, Row, choose, cut
 from graphrouter.errors import UserError
 
 WORDS = ["the", "quick", "brown", "fox", "jumps", "over", "lazy", "dog", "what", "is", "12", "plus", "?", "answer", "é"]
@@ -88,6 +89,13 @@ def test_greedy_is_what_generate_does(engine: TransformersEngine, folder: Path) 
     found = by_key(engine.generate(ask(str(i), text, max_tokens=24) for i, text in enumerate(texts)))
     assert [found[str(i)][:3] for i in range(24)] == generate(folder, texts, 24)
     assert len({text for text, *_ in found.values()}) > 20, "the random model must not say the same to every prompt"
+
+
+def test_a_long_response_is_what_generate_says(engine: TransformersEngine, folder: Path) -> None:
+    texts = prompts(3)
+    found = by_key(engine.generate(ask(str(i), text, max_tokens=150 - 20 * i) for i, text in enumerate(texts)))
+    for i, text in enumerate(texts):
+        assert [found[str(i)][:3]] == generate(folder, [text], 150 - 20 * i)
 
 
 @pytest.mark.parametrize(
@@ -165,6 +173,16 @@ def test_a_stop_text_over_many_tokens_is_found(engine: TransformersEngine, folde
     [(whole, _, _)] = generate(folder, ["the lazy dog"], 24)
     found = by_key(engine.generate([ask("a", "the lazy dog", max_tokens=24, stop=(whole[3:20],))]))
     assert found["a"][0] == whole[:3]
+
+
+@pytest.mark.parametrize("stop", ["abcdefgh", "é€x", "h"])
+def test_a_stop_text_is_found_where_each_token_is_one_byte(stop: str) -> None:
+    decoder = Decoder(
+        SimpleNamespace(forward=lambda: None), frozenset(), lambda ids: bytes(ids).decode("utf-8", "replace")
+    )
+    ids = list(f"the fox {stop}".encode())
+    assert decoder._stopped(ids, ("never", stop))
+    assert not decoder._stopped([*ids[:-1], 0], ("never", stop + "!"))
 
 
 def test_cut_takes_the_first_stop_text() -> None:
