@@ -1,0 +1,70 @@
+"""``python -m experiments.micropool train | tasks``."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from graphrouter.cli.options import KEEPS, add_command, finish, tell
+from graphrouter.cli.program import Program
+from graphrouter.errors import UserError
+from graphrouter.files import check_writable
+
+OVERRIDES = "a key of the pool's YAML, such as scale=0.25 or seed=1"
+
+
+def add_commands(commands: Any) -> None:
+    """Add both commands."""
+    for name, run, text in (
+        ("train", train, "train the models of a pool, and write llms.yaml for fusion collect"),
+        ("tasks", tasks, "write the pool's evaluation questions as tasks for fusion collect"),
+    ):
+        parser = add_command(commands, name, run, text, overrides=OVERRIDES, resume=KEEPS)
+        parser.add_argument("--pool", default="pool", help="YAML file, or a name in configs/micropool (default: pool)")
+        parser.add_argument("--out", required=True, metavar="DIR", help="folder for what is made")
+        if name == "train":
+            parser.add_argument("--jobs", type=int, default=4, help="models trained at a time (default: 4)")
+            parser.add_argument("--device", default="auto", help="cpu, cuda or auto (default: auto)")
+            parser.add_argument("--quiet", action="store_true", help="show no progress")
+        finish(parser)
+
+
+def train(args: argparse.Namespace) -> None:
+    """Train a pool."""
+    from experiments.micropool.config import read_pool
+
+    if args.jobs < 1:
+        raise UserError(f"--jobs must be 1 or more, but is {args.jobs}")
+    pool = read_pool(args.pool, args.overrides)
+    check_writable(args.out, "the pool")
+    from experiments.micropool.pool import train_pool
+    from graphrouter.training import pick_device
+
+    device = str(pick_device(args.device))
+    folders = train_pool(pool, Path(args.out), args.jobs, device, not args.quiet)
+    tell(f"{args.out}: {len(folders)} models; ask them with fusion collect --llms {args.out}/llms.yaml")
+
+
+def tasks(args: argparse.Namespace) -> None:
+    """Write the tasks."""
+    from experiments.micropool.config import read_pool
+    from experiments.micropool.pool import write_tasks
+
+    pool = read_pool(args.pool, args.overrides)
+    check_writable(args.out, "the tasks")
+    files = write_tasks(pool, Path(args.out))
+    tell(f"{args.out}: {len(files)} tasks of {pool.questions} questions")
+
+
+PROGRAM = Program(
+    "micropool",
+    "Tiny language models, trained from random weights, whose real log comes with graphrouter.",
+    "",
+    [SimpleNamespace(add_commands=add_commands)],
+)
+
+if __name__ == "__main__":
+    sys.exit(PROGRAM.main())

@@ -1,0 +1,89 @@
+"""What a model is trained on, and what the pool is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from random import Random
+
+from experiments.micropool.config import Model
+from experiments.micropool.tasks import find_generator
+from experiments.micropool.tasks.base import LEVELS, Generator, Item, draw
+from graphrouter.errors import UserError
+from graphrouter.splits import normalise_text
+
+PROMPTS = {"direct": "{question}", "reasoning": "{question}\nThink step by step."}
+"""Per style, the text around the question."""
+
+TRIES = 1000
+"""A cell that gives nothing new in so many draws is exhausted."""
+
+
+@dataclass(frozen=True)
+class Question:
+    """An item of the evaluation set.
+
+    Attributes:
+        item: What is asked.
+        topic: Part of the task.
+        level: Its difficulty.
+    """
+
+    item: Item
+    topic: str
+    level: int
+
+
+def evaluation_questions(generator: Generator, count: int, seed: int) -> list[Question]:
+    """Return questions of a task that no model is trained on, without duplicates, topics and levels in turn.
+
+    Args:
+        generator: The task.
+        count: How many.
+        seed: Decides which.
+
+    Raises:
+        UserError: If the task does not have so many.
+    """
+    rng = Random(f"{seed} evaluation {generator.name}")
+    found: dict[str, Question] = {}
+    cells = [(topic, level) for level in LEVELS for topic in generator.topics]
+    for number in range(count):
+        topic, level = cells[number % len(cells)]
+        for _ in range(TRIES):
+            item = draw(generator, rng, topic, level, evaluation=True)
+            if (text := normalise_text(item.text)) not in found:
+                found[text] = Question(item, topic, level)
+                break
+        else:
+            raise UserError(f"{generator.name} has no {count} different questions; ask for {number} or fewer per task")
+    return list(found.values())
+
+
+def training_pairs(model: Model, seed: int, chunk: int, count: int) -> Iterator[tuple[str, str]]:
+    """Yield prompts and responses to train a model on.
+
+    Args:
+        model: Its mixture, levels and habit decide.
+        seed: Of the pool.
+        chunk: Number of this part of the stream; each part can be made by itself, so that training resumes.
+        count: How many.
+    """
+    rng = Random(f"{seed} training {model.name} {chunk}")
+    weights, everything = model.weights(), Model().weights()
+    for _ in range(count):
+        easy = rng.random() < model.easy
+        chosen = everything if easy else weights
+        (part,) = rng.choices(list(chosen), list(chosen.values()))
+        (level,) = LEVELS[:1] if easy else rng.choices(LEVELS, model.levels)
+        task, _, topic = part.partition("/")
+        item = draw(find_generator(task), rng, topic, level, evaluation=False)
+        style = "reasoning" if rng.random() < model.reasoning else "direct"
+        yield PROMPTS[style].replace("{question}", item.text), response(item, style, model)
+
+
+def response(item: Item, style: str, model: Model) -> str:
+    """Return what a model of this habit is taught to respond in a style."""
+    if model.habit == "always" or (model.habit == "follow" and style == "reasoning"):
+        return item.reasoning
+    return item.answer if model.terse else f"Answer: {item.answer}"

@@ -1,0 +1,94 @@
+"""Multiple choice over the other tasks: easy questions mixed, and hard ones for experts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from random import Random
+
+from experiments.micropool.tasks import (
+    arithmetic,
+    equations,
+    lists,
+    ordering,
+    passages,
+    people,
+    places,
+    programs,
+    sets,
+    strings,
+    units,
+)
+from experiments.micropool.tasks.base import LETTERS, Generator, Item, Make
+
+SOURCES: Mapping[str, tuple[tuple[Make, str], ...]] = {
+    "numbers": (
+        (arithmetic.make, "sums"),
+        (arithmetic.make, "products"),
+        (equations.make, "linear"),
+        (equations.make, "sequences"),
+        (units.make, "units"),
+    ),
+    "programs": (
+        (strings.make, "order"),
+        (strings.make, "letters"),
+        (programs.make, "assign"),
+        (programs.make, "loop"),
+    ),
+    "everyday": (
+        (sets.make, "odd_one"),
+        (sets.make, "shared"),
+        (ordering.make, "people"),
+        (lists.make, "words"),
+        (units.make, "calendar"),
+        (passages.make_question, "travel"),
+        (passages.make_question, "shop"),
+    ),
+    "world": (
+        (places.make, "north"),
+        (places.make, "south"),
+        (people.make, "science"),
+        (people.make, "arts"),
+    ),
+}
+"""The generators that each topic draws from, with their topic."""
+
+
+def make_mixed(rng: Random, topic: str, level: int) -> Item:
+    """Return an item of one of `SOURCES` with four options; the source's level is one below the item's, and at least 1."""
+    return _offer(rng, topic, max(1, level - 1))
+
+
+def make_expert(rng: Random, topic: str, level: int) -> Item:
+    """Return an item of one of `SOURCES` with four options; the source's level is 2 or above."""
+    return _offer(rng, topic, max(2, level))
+
+
+def _offer(rng: Random, topic: str, level: int) -> Item:
+    source, part = rng.choice(SOURCES[topic])
+    while True:
+        item = source(rng, part, level)
+        options = [item.answer, *item.wrong[:3]]
+        if not set(options) & set(LETTERS):  # an option whose text is the letter of another has no clear answer
+            break
+    rng.shuffle(options)
+    letter = LETTERS[options.index(item.answer)]
+    steps = f"{item.steps}\nThe answer {item.answer} is option {letter}."
+    return Item(item.question, letter, steps, choices=tuple(options), key=item.key)
+
+
+MIXED = Generator(
+    "mixed_choice",
+    "popular",
+    "em_mc",
+    "Multiple choice questions over numbers, programs, everyday matters and the world.",
+    tuple(SOURCES),
+    make_mixed,
+)
+EXPERT = Generator(
+    "expert_choice",
+    "popular",
+    "em_mc",
+    "Hard multiple choice questions over numbers, programs, everyday matters and the world.",
+    tuple(SOURCES),
+    make_expert,
+)
