@@ -21,11 +21,12 @@ fi; \
 touch $@
 endef
 
-.PHONY: help demo test lint format clean
+.PHONY: help demo test test-vllm lint format clean
 
 help:
 	@echo "make demo   train routers on the log that comes with the package, compare them, write a report"
 	@echo "make test   format check, lint, types, import contracts and tests"
+	@echo "make test-vllm  run vLLM for real on the CPU, in a virtual environment of its own (3 GB, Linux)"
 	@echo "make lint   the same without the tests"
 	@echo "make format mend what the format check and lint can mend"
 	@echo "make clean  remove .venv, runs/ and caches"
@@ -53,5 +54,8 @@ format: .venv/installed-dev
 test: lint
 	$(BIN)/pytest
 
+test-vllm:
+	bash tests/vllm/run.sh
+
 clean:
-	rm -rf .venv runs build dist *.egg-info .pytest_cache .ruff_cache .mypy_cache .import_linter_cache .hypothesis
+	rm -rf .venv .venv-vllm runs build dist *.egg-info .pytest_cache .ruff_cache .mypy_cache .import_linter_cache .hypothesis

@@ -60,6 +60,6 @@ setup(
         "transformers>=4.45",
         "wandb>=0.18",
     ],
-    extras_require={"test": TESTS, "dev": TESTS + CHECKS},
+    extras_require={"test": TESTS, "dev": TESTS + CHECKS, "vllm": ["vllm>=0.10"]},
     entry_points={"console_scripts": ["graphrouter = graphrouter.cli:main", "fusion = fusion.cli:main"]},
 )
