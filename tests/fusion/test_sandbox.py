@@ -1,6 +1,8 @@
 """What the sandbox lets through, and what crosses between the code and its tests."""
 
 import json
+import subprocess
+import sys
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
@@ -173,3 +175,10 @@ def test_packing_and_unpacking_gives_the_same(value):
 
 def test_a_fraction_stays_exact():
     assert unpack(json.loads(json.dumps(pack(Fraction(1, 3), repr))), str) == Fraction(1, 3)
+
+
+def test_a_large_process_outside_does_not_use_up_the_memory_of_the_weaker_isolation():
+    code = "import sys; from fusion.tasks.sandbox import Limits, run_tests\nlarge = b'x' * (200 << 20)\n"
+    run = "print(run_tests('def f(): return 1', 'assert f() == 1', ['f'], limits=Limits(memory_mb=100), seccomp=False))"
+    done = subprocess.run([sys.executable, "-c", code + run], capture_output=True, text=True)
+    assert "passed=True" in done.stdout, done.stdout + done.stderr

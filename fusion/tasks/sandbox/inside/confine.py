@@ -103,15 +103,23 @@ def _set_limits(settings: Settings) -> None:
 
 
 def _watch_memory(memory_mb: int) -> None:
-    """End this process soon after it has used more."""
+    """End this process soon after it has used more.
+
+    The peak that the system tells begins with that of the process that started this one, which may be larger.
+    """
     import resource
     import threading
     import time
 
     unit = 1 if sys.platform == "darwin" else 1024
 
+    def peak() -> int:
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+    limit = max(memory_mb << 20, peak())
+
     def watch() -> None:
-        while resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit < memory_mb << 20:
+        while peak() <= limit:
             time.sleep(0.01)
         os._exit(1)
 
