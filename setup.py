@@ -57,9 +57,9 @@ setup(
         "torch>=2.4,<2.14",  # without an upper bound pip may take a build that needs CUDA packages of several GB
         "torch-geometric>=2.5",
         "tqdm>=4.60",
-        "transformers>=4.45",
+        "transformers>=5.16,<6",  # the layers of its cache
         "wandb>=0.18",
     ],
-    extras_require={"test": TESTS, "dev": TESTS + CHECKS, "vllm": ["vllm>=0.10"]},
+    extras_require={"test": TESTS, "dev": TESTS + CHECKS, "vllm": ["vllm>=0.11"]},
     entry_points={"console_scripts": ["graphrouter = graphrouter.cli:main", "fusion = fusion.cli:main"]},
 )
