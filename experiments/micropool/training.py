@@ -59,8 +59,6 @@ def new_state(model: Model, pool: Pool, tokenizer: PreTrainedTokenizerFast, devi
         num_attention_heads=shape.heads,
         max_position_embeddings=CONTEXT,
         tie_word_embeddings=True,
-        initializer_range=0.75
-        / math.sqrt(shape.width),  # the usual 0.02 is for wide models, and slows narrow ones down
         bos_token_id=None,
         eos_token_id=tokenizer.eos_token_id,
         pad_token_id=tokenizer.pad_token_id,

@@ -363,3 +363,16 @@ def test_wrong_settings_are_said_in_words(folder: Path) -> None:
 def test_16_bit_weights_work_on_the_cpu(folder: Path) -> None:
     found = by_key(TransformersEngine(str(folder), dtype="bfloat16").generate([ask("a", "the fox")]))
     assert found["a"][2] > 0
+
+
+def test_loading_a_folder_shows_no_bar_and_leaves_the_setting(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    from transformers.utils import logging
+
+    save_tiny(tmp_path / "model")
+    capfd.readouterr()
+    answers = list(TransformersEngine(str(tmp_path / "model"), device="cpu").generate([ask("0", "hi", max_tokens=1)]))
+    assert len(answers) == 1
+    assert capfd.readouterr().err == ""
+    assert logging.is_progress_bar_enabled()

@@ -33,7 +33,7 @@ ATTACKS = {
     "prints in the call": "def f(x):\n    for _ in range(1024):\n        print('x' * (1 << 20))\n    return x + 1\ng = f",
     "makes a socket": "import socket\nsocket.socket().close()",
     "looks up a name": "import socket\nsocket.getaddrinfo('localhost', 80)",
-    "opens a database": "import sqlite3\nsqlite3.connect('/tmp/sandbox-attack.db').execute('create table t (x)')",
+    "opens a database": "import sqlite3\nsqlite3.connect('attack.db').execute('create table t (x)')",
     "exits": "import os\nos._exit(0)",
     "exits politely": "raise SystemExit(0)",
 }  # fmt: skip
