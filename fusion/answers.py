@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import sys
 import threading
 from collections.abc import Callable, Iterable
 from dataclasses import asdict
@@ -22,6 +23,7 @@ from graphrouter.errors import UserError
 CellKey = tuple[str, str, int]
 """``query_id``, ``llm`` and ``draw`` of the record that an answer is for."""
 
+STOPPING = "stopping: the answers under way are waited for; Ctrl-C again to leave them"
 Told = Callable[[CellKey], None]
 
 
@@ -166,6 +168,6 @@ class Answers:
                     bar.set_postfix_str(f"${purse.spent:.4f}, {failed} failed", refresh=False)
                     bar.update()
 
-            asking = Asking(self.left(), take, purse)
+            asking = Asking(self.left(), take, purse, lambda: bar.write(STOPPING, file=sys.stderr))
             asking.run()
         return asking

@@ -103,13 +103,17 @@ class Asking:
         jobs: One per LLM.
         on_answer: Is told of each answer.
         budget: Of all jobs together.
+        on_stop: Is called after Ctrl-C, before the answers under way are waited for.
 
     Attributes:
         problems: What ended a job, by the LLM's name.
         over_budget: Whether requests were left because the budget had no room for them.
     """
 
-    def __init__(self, jobs: Sequence[Job], on_answer: OnAnswer, budget: Budget) -> None:
+    def __init__(
+        self, jobs: Sequence[Job], on_answer: OnAnswer, budget: Budget, on_stop: Callable[[], None] = lambda: None
+    ) -> None:
+        self.on_stop = on_stop
         self.jobs = jobs
         self.on_answer = on_answer
         self.budget = budget
@@ -125,22 +129,35 @@ class Asking:
             KeyboardInterrupt: After Ctrl-C, once the answers under way are in. A second Ctrl-C does not wait for them.
         """
         served = [job for job in self.jobs if find_engine(job.llm.engine).concurrent]
-        threads = [threading.Thread(target=self._guard, args=(job,), daemon=True) for job in served]
-        for thread in threads:
-            thread.start()
+        under_way = [self._start(job) for job in served]
         try:
             for job in self.jobs:
                 if job not in served:
                     self._guard(job)
-            for thread in threads:
-                thread.join()
+            for ended in under_way:
+                ended.wait()
         except KeyboardInterrupt:
             self._stop.set()
-            for thread in threads:
-                thread.join()
+            if not all(ended.is_set() for ended in under_way):
+                self.on_stop()
+            for ended in under_way:
+                ended.wait()
             raise
         if self._defect:
             raise self._defect
+
+    def _start(self, job: Job) -> threading.Event:
+        """Ask one LLM in a thread. The event is set at its end: Python takes a join that Ctrl-C broke for the end."""
+        ended = threading.Event()
+
+        def ask() -> None:
+            try:
+                self._guard(job)
+            finally:
+                ended.set()
+
+        threading.Thread(target=ask, daemon=True).start()
+        return ended
 
     def _guard(self, job: Job) -> None:
         """Ask one LLM. An error of its own stays with it; a defect of ours stops all."""

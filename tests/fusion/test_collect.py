@@ -1,7 +1,10 @@
 import dataclasses
 import json
+import os
+import signal
 import subprocess
 import sys
+import threading
 
 import polars as pl
 import pytest
@@ -172,6 +175,19 @@ class TestGoingOn:
         assert run(work) == 0
         assert len(asked()) == 18 - answered
         assert LLMLog.load(work / "log").records.height == 18
+
+    def test_ctrl_c_waits_for_the_answers_under_way(self, work, capsys):
+        write_llms(work, {"wait_s": 0.1}, {"wait_s": 0.1}, engine="served")
+        timer = threading.Timer(0.25, os.kill, (os.getpid(), signal.SIGINT))
+        timer.start()
+        assert run(work) == 130
+        timer.join()
+        assert "the answers under way are waited for" in capsys.readouterr().err
+        answered = LLMLog.load(work / "log").records.height
+        assert 0 < answered < 18
+        assert len(asked()) == answered
+        assert run(work) == 0
+        assert len(asked()) == 18
 
     def test_what_is_answered_under_other_settings_is_not_mixed_in(self, work, capsys):
         run(work)
