@@ -29,6 +29,7 @@ class Job:
     requests: Sequence[Request]
 
 
+LOOK_UP_S = 0.2
 TEMPLATE_TOKENS = 50
 """What a chat template may add to a message, at most."""
 
@@ -68,6 +69,13 @@ class Budget:
         with self._lock:
             for key in keys:
                 self._reserved.pop(key, None)
+
+
+def _wait(events: Sequence[threading.Event]) -> None:
+    """Wait for all, and look up often: polars has Ctrl-C restart a wait without end, so that it would never be heard."""
+    for event in events:
+        while not event.wait(LOOK_UP_S):
+            pass
 
 
 def highest_cost(llm: LLM, request: Request) -> float:
@@ -134,14 +142,12 @@ class Asking:
             for job in self.jobs:
                 if job not in served:
                     self._guard(job)
-            for ended in under_way:
-                ended.wait()
+            _wait(under_way)
         except KeyboardInterrupt:
             self._stop.set()
             if not all(ended.is_set() for ended in under_way):
                 self.on_stop()
-            for ended in under_way:
-                ended.wait()
+            _wait(under_way)
             raise
         if self._defect:
             raise self._defect

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 
 import polars as pl
 import pytest
@@ -178,10 +179,14 @@ class TestGoingOn:
 
     def test_ctrl_c_waits_for_the_answers_under_way(self, work, capsys):
         write_llms(work, {"wait_s": 0.1}, {"wait_s": 0.1}, engine="served")
-        timer = threading.Timer(0.25, os.kill, (os.getpid(), signal.SIGINT))
-        timer.start()
+
+        def press():
+            while len(scripted.ASKED) < 4:
+                time.sleep(0.01)
+            os.kill(os.getpid(), signal.SIGINT)
+
+        threading.Thread(target=press).start()
         assert run(work) == 130
-        timer.join()
         assert "the answers under way are waited for" in capsys.readouterr().err
         answered = LLMLog.load(work / "log").records.height
         assert 0 < answered < 18
