@@ -30,6 +30,7 @@ class Job:
 
 
 LOOK_UP_S = 0.2
+"""Seconds after which a wait looks up for Ctrl-C."""
 TEMPLATE_TOKENS = 50
 """What a chat template may add to a message, at most."""
 
@@ -69,13 +70,6 @@ class Budget:
         with self._lock:
             for key in keys:
                 self._reserved.pop(key, None)
-
-
-def _wait(events: Sequence[threading.Event]) -> None:
-    """Wait for all, and look up often: polars has Ctrl-C restart a wait without end, so that it would never be heard."""
-    for event in events:
-        while not event.wait(LOOK_UP_S):
-            pass
 
 
 def highest_cost(llm: LLM, request: Request) -> float:
@@ -199,3 +193,10 @@ class Asking:
                 return
             waiting.add(left[0].key)
             yield left.popleft()
+
+
+def _wait(events: Sequence[threading.Event]) -> None:
+    """Wait for all, and look up often: polars has Ctrl-C restart a wait without end, so that it would never be heard."""
+    for event in events:
+        while not event.wait(LOOK_UP_S):
+            pass
