@@ -20,7 +20,7 @@ CELLS = [(generator, topic) for generator in GENERATORS for topic in generator.t
 IDS = [f"{generator.name}/{topic}" for generator, topic in CELLS]
 
 
-def items(generator, topic, level, count=40):
+def items(generator, topic, level, count=25):
     rng = Random(f"{generator.name} {topic} {level}")
     return [generator.make(rng, topic, level) for _ in range(count)]
 
@@ -54,6 +54,27 @@ def test_gold_answers_follow_from_the_text(generator, topic):
                 assert item.choices[LETTERS.index(item.answer)] in solve_any(item.question), item
             else:
                 assert solve(generator, item.question) == item.answer, item
+
+
+@pytest.mark.parametrize(("generator", "topic"), CELLS, ids=IDS)
+def test_calculations_in_the_steps_are_right(generator, topic):
+    for level in LEVELS:
+        for item in items(generator, topic, level):
+            for left, right in re.findall(r"(?<![\w.])(\d+(?: ?[-+*/] ?\d+)+) ?= ?(-?\d+)", item.steps):
+                assert eval(left) == int(right), item
+
+
+def test_sums_are_worked_out_column_by_column():
+    for item in items(find_generator("arithmetic"), "sums", 3):
+        columns = re.findall(r"=(\d+)", item.steps)
+        digits = [column[-1] for column in columns[:-1]] + [columns[-1]]
+        assert int("".join(reversed(digits))) == int(item.answer), item
+
+
+def test_the_hardest_sequences_have_differences_that_grow():
+    for item in items(find_generator("equations"), "sequences", 4):
+        first, second, third, _ = solvers.numbers_in(re.search(r"\d+(, \d+)+", item.question)[0])
+        assert third - second != second - first
 
 
 @pytest.mark.parametrize(("generator", "topic"), CELLS, ids=IDS)
