@@ -76,8 +76,9 @@ def make_yes_no(rng: Random, topic: str, level: int) -> Item:
     sentences, facts = (travel if topic == "travel" else shop)(rng, level)
     _, value, steps, wrong, ask = rng.choice(facts)
     yes = rng.random() < 0.5
-    question = f"{lead(rng)}{' '.join(sentences)} {ask.format(value=value if yes else wrong[0])}"
-    return Item(question, "yes" if yes else "no", steps, ("no" if yes else "yes",))
+    asked = value if yes else wrong[0]
+    question = f"{lead(rng)}{' '.join(sentences)} {ask.format(value=asked)}"
+    return Item(question, "yes" if yes else "no", f"{steps}, asked {asked}", ("no" if yes else "yes",))
 
 
 QUESTIONS = Generator(
