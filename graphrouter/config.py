@@ -12,7 +12,7 @@ from graphrouter.errors import UserError, suggest
 from graphrouter.routers import find_router
 from graphrouter.routers.base import Router
 from graphrouter.scenario import find_scenario
-from graphrouter.settings import check, merge, parse_overrides, read_yaml
+from graphrouter.settings import check, configs_folder, merge, parse_overrides, read_yaml
 
 NOT_IN_CONFIG = ("seed",)
 """Fields of a router that a run sets and a config does not."""
@@ -80,12 +80,6 @@ def find_config(name: str | Path, group: str) -> Path:
         return found
     known = sorted(file.stem for file in folder.glob("*.yaml"))
     raise UserError(f"no config {str(name)!r}: there is no such file{suggest(path.stem, known)}")
-
-
-def configs_folder() -> Path:
-    """Return the folder of the configs: of the checkout, or inside the installed package."""
-    package = Path(__file__).parent
-    return package / "configs" if (package / "configs").is_dir() else package.parent / "configs"
 
 
 def make_router(name: str, values: dict[str, Any] | None = None, where: str = "config") -> Router:

@@ -78,8 +78,11 @@ def load_prices(file: Path | None = None) -> Prices:
     from omegaconf.errors import OmegaConfBaseException
     from yaml import YAMLError
 
+    from graphrouter.settings import configs_folder
+
     prices = OmegaConf.structured(Prices)
-    for source in (_shipped(), file):
+    shipped = configs_folder() / "prices.yaml"
+    for source in (shipped, file):
         if source is None:
             continue
         try:
@@ -88,7 +91,7 @@ def load_prices(file: Path | None = None) -> Prices:
         except (OSError, YAMLError, OmegaConfBaseException, ValueError) as error:
             reason = " ".join(str(error).split("\n")[0].split())
             raise UserError(f"{source} must hold prices as configs/prices.yaml does, but {reason}; mend it") from None
-    _check(merged, file or _shipped())
+    _check(merged, file or shipped)
     return merged
 
 
@@ -144,13 +147,6 @@ def _with_prices(llms: pl.DataFrame, names: pl.Series, prices: Prices) -> pl.Dat
     return filled.with_columns(
         input_price=pl.coalesce("input_price", "in"), output_price=pl.coalesce("output_price", "out")
     ).select(llms.columns)
-
-
-def _shipped() -> Path:
-    """Return the file in the checkout, or the one that an installed package carries."""
-    package = Path(__file__).parent
-    checkout = package.parent / "configs" / "prices.yaml"
-    return checkout if checkout.exists() else package / "configs" / "prices.yaml"
 
 
 def _check(prices: Prices, source: Path) -> None:

@@ -15,6 +15,12 @@ from omegaconf.errors import ConfigKeyError, OmegaConfBaseException
 from graphrouter.errors import UserError, suggest
 
 
+def configs_folder() -> Path:
+    """Return the folder of the configs: of the checkout, or inside the installed package."""
+    package = Path(__file__).parent
+    return package / "configs" if (package / "configs").is_dir() else package.parent / "configs"
+
+
 def read_yaml(file: str | Path) -> dict[str, Any]:
     """Read a YAML mapping; numbers such as ``1e-3`` are numbers.
 
