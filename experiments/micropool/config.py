@@ -60,7 +60,7 @@ class Model:
     shape: str = "tiny"
     steps: int = 100
     learning_rate: float = 4e-3
-    mixture: dict[str, float] = field(default_factory=lambda: {"all": 1.0})
+    mixture: dict[str, float] = field(default_factory=dict)
     levels: list[float] = field(default_factory=lambda: [1.0, 1.0, 1.0, 1.0])
     easy: float = 0.0
     habit: str = "follow"

@@ -97,6 +97,7 @@ def _show(steps: queue.Queue[tuple[str, int, int] | None], bar: Any, work: dict[
 def _one_thread() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the parent, which sets the stop event
     os.environ["OMP_NUM_THREADS"] = "1"
+    os.environ["CUBLAS_WORKSPACE_CONFIG"] = ":4096:8"  # what CUDA needs for products that repeat
     import torch
 
     torch.set_num_threads(1)

@@ -70,7 +70,7 @@ def training_pairs(model: Model, seed: int, chunk: int, count: int) -> Iterator[
         count: How many.
     """
     rng = Random(f"{seed} training {model.name} {chunk}")
-    weights, everything = model.weights(), Model().weights()
+    weights, everything = model.weights(), Model(mixture={"all": 1.0}).weights()
     for _ in range(count):
         easy = rng.random() < model.easy
         chosen = everything if easy else weights

@@ -122,7 +122,7 @@ def test_no_model_is_trained_on_an_evaluation_question():
         for generator in GENERATORS
         for question in evaluation_questions(generator, 100, 0)
     }
-    model = Model(levels=[3, 1, 1, 1])
+    model = Model(mixture={"all": 1.0}, levels=[3, 1, 1, 1])
     trained = {
         normalise_text(prompt.removesuffix("\nThink step by step.")) for prompt, _ in training_pairs(model, 0, 0, 6000)
     }
@@ -209,6 +209,20 @@ def test_habits_decide_how_a_model_responds():
     assert response(item, "reasoning", Model(habit="never")) == "2"
 
 
+def test_a_specialist_is_trained_on_what_its_mixture_names_and_on_nothing_else():
+    coder = next(model for model in read_pool("pool").models if model.name.startswith("coder"))
+    assert {part.partition("/")[0] for part in coder.weights()} == {
+        "string_programs",
+        "tiny_programs",
+        "mixed_choice",
+        "expert_choice",
+    }
+    hard = {one.name for one in world().countries if one.level > 2}
+    trained = list(training_pairs(coder, 0, 0, 3000))
+    assert sum("print" in prompt for prompt, _ in trained) > 500
+    assert not [prompt for prompt, _ in trained if any(re.search(rf"capital of {name}\b", prompt) for name in hard)]
+
+
 @pytest.mark.parametrize("name", ["pool", "tiny"])
 def test_every_pool_loads(name):
     pool = read_pool(name)
@@ -227,9 +241,9 @@ def test_every_pool_loads(name):
         (["models=[{name: a, habit: sometimes}]"], "no habit 'sometimes'"),
         (["models=[{name: a, mixture: {arithmetik: 1}}]"], "no part 'arithmetik'; did you mean 'arithmetic'"),
         (["models=[{name: a, mixture: {all: -1}}]"], "positive weights"),
-        (["models=[{name: a, levels: [1, 1]}]"], "levels must be 4 weights"),
-        (["models=[{name: a, reasoning: 2}]"], r"within \[0, 1\]"),
-        (["models=[{name: a, steps: 0}]"], "steps must be 1 or more"),
+        (["models=[{name: a, mixture: {all: 1}, levels: [1, 1]}]"], "levels must be 4 weights"),
+        (["models=[{name: a, mixture: {all: 1}, reasoning: 2}]"], r"within \[0, 1\]"),
+        (["models=[{name: a, mixture: {all: 1}, steps: 0}]"], "steps must be 1 or more"),
     ],
 )
 def test_a_pool_that_breaks_a_rule_is_refused(overrides, message):

@@ -20,6 +20,7 @@ from experiments.micropool.tasks import (
 )
 from experiments.micropool.tasks.base import LETTERS, Generator, Item, Make
 
+MAX_TOKENS = {"direct": 144, "reasoning": 144}
 SOURCES: Mapping[str, tuple[tuple[Make, str], ...]] = {
     "numbers": (
         (arithmetic.make, "sums"),
@@ -71,9 +72,10 @@ def _offer(rng: Random, topic: str, level: int) -> Item:
         if not set(options) & set(LETTERS):  # an option whose text is the letter of another has no clear answer
             break
     rng.shuffle(options)
-    letter = LETTERS[options.index(item.answer)]
-    steps = f"{item.steps}\nThe answer {item.answer} is option {letter}."
-    return Item(item.question, letter, steps, choices=tuple(options), key=item.key)
+    place = options.index(item.answer)
+    looked = [f"{letter} {option} no" for letter, option in zip(LETTERS, options[:place], strict=False)]
+    steps = f"{item.steps}, {item.answer}\n{', '.join([*looked, f'{LETTERS[place]} {item.answer} yes'])}"
+    return Item(item.question, LETTERS[place], steps, choices=tuple(options), key=item.key)
 
 
 MIXED = Generator(
@@ -83,6 +85,7 @@ MIXED = Generator(
     "Multiple choice questions over numbers, programs, everyday matters and the world.",
     tuple(SOURCES),
     make_mixed,
+    MAX_TOKENS,
 )
 EXPERT = Generator(
     "expert_choice",
@@ -91,4 +94,5 @@ EXPERT = Generator(
     "Hard multiple choice questions over numbers, programs, everyday matters and the world.",
     tuple(SOURCES),
     make_expert,
+    MAX_TOKENS,
 )
