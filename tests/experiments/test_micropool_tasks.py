@@ -1,3 +1,4 @@
+import dataclasses
 import re
 from random import Random
 
@@ -209,18 +210,14 @@ def test_habits_decide_how_a_model_responds():
     assert response(item, "reasoning", Model(habit="never")) == "2"
 
 
-def test_a_specialist_is_trained_on_what_its_mixture_names_and_on_nothing_else():
-    coder = next(model for model in read_pool("pool").models if model.name.startswith("coder"))
-    assert {part.partition("/")[0] for part in coder.weights()} == {
-        "string_programs",
-        "tiny_programs",
-        "mixed_choice",
-        "expert_choice",
-    }
-    hard = {one.name for one in world().countries if one.level > 2}
-    trained = list(training_pairs(coder, 0, 0, 3000))
-    assert sum("print" in prompt for prompt, _ in trained) > 500
-    assert not [prompt for prompt, _ in trained if any(re.search(rf"capital of {name}\b", prompt) for name in hard)]
+def test_a_mixture_is_what_the_config_says_and_nothing_else():
+    part = "models=[{name: a, shape: tiny, mixture: {string_programs: 1, world_places/north: 1}}]"
+    (model,) = read_pool("tiny", [part]).models
+    assert set(model.weights()) == {"string_programs/order", "string_programs/letters", "world_places/north"}
+    hard = dataclasses.replace(model, levels=[0, 0, 0, 1])
+    countries = {one.name for one in world().countries if one.half == "north" and one.level == 4}
+    for prompt, _ in training_pairs(hard, 0, 0, 300):
+        assert re.search(r"'[A-Z]+'", prompt) or any(re.search(rf"\b{name}\b", prompt) for name in countries)
 
 
 @pytest.mark.parametrize("name", ["pool", "tiny"])
