@@ -1,4 +1,4 @@
-"""``python -m experiments.micropool train | tasks``."""
+"""``python -m experiments.micropool train | tasks | table``."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ OVERRIDES = "a key of the pool's YAML, such as scale=0.25 or seed=1"
 
 
 def add_commands(commands: Any) -> None:
-    """Add both commands."""
+    """Add the commands."""
     for name, run, text in (
         ("train", train, "train the models of a pool, and write llms.yaml for fusion collect"),
         ("tasks", tasks, "write the pool's evaluation questions as tasks for fusion collect"),
@@ -30,6 +30,9 @@ def add_commands(commands: Any) -> None:
             parser.add_argument("--device", default="auto", help="cpu, cuda or auto (default: auto)")
             parser.add_argument("--quiet", action="store_true", help="show no progress")
         finish(parser)
+    parser = add_command(commands, "table", table, "print candidates x tasks of a log, and what the pool must show")
+    parser.add_argument("log", metavar="LOG")
+    finish(parser)
 
 
 def train(args: argparse.Namespace) -> None:
@@ -57,6 +60,14 @@ def tasks(args: argparse.Namespace) -> None:
     check_writable(args.out, "the tasks")
     files = write_tasks(pool, Path(args.out))
     tell(f"{args.out}: {len(files)} tasks of {pool.questions} questions")
+
+
+def table(args: argparse.Namespace) -> None:
+    """Print the table of a collected log."""
+    from experiments.micropool.measure import report
+    from graphrouter.log import load_log
+
+    print(report(load_log(args.log)))
 
 
 PROGRAM = Program(

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from fusion.llms import THINK
 from graphrouter.log import LLMLog
-
-THINK = "_think"
 
 
 def task_table(log: LLMLog, column: str = "performance") -> tuple[list[str], np.ndarray]:

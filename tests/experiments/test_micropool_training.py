@@ -213,7 +213,7 @@ def test_fusion_collect_reads_the_llms_and_the_tasks(pool, trained, tmp_path):
     assert [file.read_bytes() for file in sorted(tmp_path.iterdir())] == before
 
 
-def test_the_shares_of_a_log_are_right_on_a_known_one():
+def test_the_shares_of_a_log_are_right_on_a_known_one(tmp_path, capsys):
     scores = {"a": [1, 1, 0, 0, 1, 0], "a_think": [0, 0, 0, 1, 1, 0], "b": [1, 0, 1, 0, 1, 0]}
     tokens = {"a": 2, "a_think": 9, "b": 3}
     records = [
@@ -242,6 +242,8 @@ def test_the_shares_of_a_log_are_right_on_a_known_one():
     assert lines[0] == "| LLM | s | t | mean | tokens |"
     assert lines[2] == "| a | **1.00** | 0.25 | 0.625 | 2.0 |"
     assert "| oracle | 0.833 |" in lines
+    assert PROGRAM.main(["table", str(log.save(tmp_path / "log"))]) == 0
+    assert capsys.readouterr().out.splitlines() == lines
 
 
 @pytest.mark.parametrize(
@@ -254,6 +256,7 @@ def test_the_shares_of_a_log_are_right_on_a_known_one():
         (["train", "--out", "{out}", "--pool", "tiny", "sed=1"], "unknown key 'sed'"),
         (["train", "--pool", "tiny"], "required: --out"),
         (["train", "--out", "{out}", "--job", "2"], "no option --job; did you mean '--jobs'"),
+        (["table", "{out}"], "a log must be a folder"),
         (["tasks", "--out", "{out}", "--pool", "tiny", "questions=600"], "no 600 different questions"),
     ],
 )
@@ -267,7 +270,7 @@ def test_wrong_input_is_one_line_and_exit_status_2(words, message, tmp_path, cap
     assert not (tmp_path / "out").exists()
 
 
-def test_ctrl_c_ends_training_and_the_same_command_goes_on(trained, tmp_path):
+def test_ctrl_c_ends_training_and_keeps_a_checkpoint(tmp_path):
     command = [sys.executable, "-m", "experiments.micropool", "train", "--pool", "tiny", "--out", str(tmp_path / "out")]
     long = [*command, "--jobs", "1", "--device", "cpu", "scale=40", "save_every=5"]
     running = subprocess.Popen(long, cwd=ROOT, stderr=subprocess.PIPE, text=True)
