@@ -5,6 +5,11 @@ class UserError(ValueError):
     """What came is not what must hold. The command line prints it as one line and exits with status 2."""
 
 
+def first_line(error: BaseException) -> str:
+    """Return the first line of an error's text, or its kind where it has none."""
+    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
+
+
 def suggest(word: str, known: "list[str] | tuple[str, ...]") -> str:
     """Return ``'; did you mean X?'`` where a known word is close, else the list of known words."""
     import difflib

@@ -13,7 +13,7 @@ from typing import cast
 import numpy as np
 import polars as pl
 
-from graphrouter.errors import UserError
+from graphrouter.errors import UserError, first_line
 
 Matrix = np.ndarray
 
@@ -364,8 +364,9 @@ def _read_parquet(file: Path) -> pl.DataFrame:
     except FileNotFoundError:
         raise UserError(f"a log must have {file.name}, but {file.parent} has none; put it there") from None
     except (OSError, pl.exceptions.PolarsError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise UserError(f"{file} must be a whole Parquet file, but cannot be read ({reason}); write it again") from None
+        raise UserError(
+            f"{file} must be a whole Parquet file, but cannot be read ({first_line(error)}); write it again"
+        ) from None
 
 
 def _typed(table: str, frame: pl.DataFrame, where: str) -> pl.DataFrame:

@@ -12,7 +12,7 @@ import yaml
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import ConfigKeyError, OmegaConfBaseException
 
-from graphrouter.errors import UserError, suggest
+from graphrouter.errors import UserError, first_line, suggest
 
 
 def configs_folder() -> Path:
@@ -103,5 +103,5 @@ def merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
 
 def _line(error: BaseException) -> str:
     mark = getattr(error, "problem_mark", None)
-    text = getattr(error, "problem", None) or next(iter(str(error).splitlines()), type(error).__name__)
+    text = getattr(error, "problem", None) or first_line(error)
     return f"{text} (line {mark.line + 1})" if mark else text

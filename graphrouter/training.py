@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from graphrouter.errors import UserError
+from graphrouter.errors import UserError, first_line
 from graphrouter.run import RunOptions
 
 
@@ -197,9 +197,8 @@ def _resume(
     try:
         kept = torch.load(file, weights_only=True)
     except Exception as error:
-        reason = str(error).strip().splitlines()[0]
         raise UserError(
-            f"{file} must be a checkpoint of this version, but cannot be read ({reason}); remove it"
+            f"{file} must be a checkpoint of this version, but cannot be read ({first_line(error)}); remove it"
         ) from None
     if kept["fingerprint"] != fingerprint:
         raise UserError(

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from fusion.engines.base import Request
-from graphrouter.errors import UserError, suggest
+from graphrouter.errors import UserError, first_line, suggest
 from graphrouter.training import pick_device
 
 if TYPE_CHECKING:
@@ -133,11 +133,6 @@ def _refused(settings: TransformersEngine, error: Exception) -> UserError:
         f"model must be a folder or a hub name with a causal language model and its tokenizer, but {settings.model}: "
         f"{first_line(error)}"
     )
-
-
-def first_line(error: BaseException) -> str:
-    """Return the first line of an error, or its kind where it has none."""
-    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
 
 
 def _ends(model: Any, tokenizer: Any) -> frozenset[int]:

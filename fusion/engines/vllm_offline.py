@@ -10,7 +10,7 @@ from itertools import islice
 from typing import Any, ClassVar
 
 from fusion.engines.base import Answer, Completion, Engine, Failure, Request
-from graphrouter.errors import UserError
+from graphrouter.errors import UserError, first_line
 
 
 @dataclass(eq=False)
@@ -94,8 +94,7 @@ class VLLMEngine(Engine):
                 **self.extra,
             )
         except (OSError, ValueError, RuntimeError, TypeError) as error:
-            line = next(iter(str(error).splitlines()), type(error).__name__)
-            raise UserError(f"vLLM must be able to load {self.model}, but: {line}") from error
+            raise UserError(f"vLLM must be able to load {self.model}, but: {first_line(error)}") from error
         return self._llm
 
     def _answer(self, chunk: list[Request]) -> list[Answer]:

@@ -12,7 +12,7 @@ import numpy as np
 
 from graphrouter.encoders.base import Array, Encoder, unit_rows
 from graphrouter.encoders.cache import VectorCache, text_key
-from graphrouter.errors import UserError
+from graphrouter.errors import UserError, first_line
 
 DEFAULT_MODEL = "sentence-transformers/all-MiniLM-L6-v2"
 CHUNK = 512
@@ -114,13 +114,15 @@ class SentenceEncoder(Encoder):
         except Exception as error:
             if self.folder:
                 raise UserError(
-                    f"{name} must hold a sentence-transformers model, but cannot be loaded: {_line(error)}; {INSTEAD}"
+                    f"{name} must hold a sentence-transformers model, but cannot be loaded: {first_line(error).rstrip('.')}; {INSTEAD}"
                 ) from None
         _check_on_hub(name, revision or None)
         try:
             return load()
         except Exception as error:
-            raise UserError(f"encoder {self.spec!r} cannot be loaded: {_line(error)}; {INSTEAD}") from None
+            raise UserError(
+                f"encoder {self.spec!r} cannot be loaded: {first_line(error).rstrip('.')}; {INSTEAD}"
+            ) from None
 
 
 def _check_on_hub(name: str, revision: str | None) -> None:
@@ -131,13 +133,12 @@ def _check_on_hub(name: str, revision: str | None) -> None:
         HfApi().model_info(name, revision=revision, timeout=20)
     except Exception as error:
         raise UserError(
-            f"encoder {name!r} is not on this machine, and the hub did not give it: {_line(error)}; {INSTEAD}"
+            f"encoder {name!r} is not on this machine, and the hub did not give it: {first_line(error).rstrip('.')}; {INSTEAD}"
         ) from None
 
 
 def _line(error: BaseException) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[0].rstrip(".") if lines else type(error).__name__
+    return first_line(error).rstrip(".")
 
 
 def _hash_model(folder: Path) -> str:

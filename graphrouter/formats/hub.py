@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from graphrouter.errors import UserError
+from graphrouter.errors import UserError, first_line
 from graphrouter.formats.rows import TABLES, Row
 
 HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+")
@@ -41,8 +41,7 @@ def hub_rows(name: str) -> Iterator[Row]:
                 for number, values in enumerate(table, start=1):
                     yield Row(Path(name) / part, number, values)
     except Exception as error:  # the library and its transport raise dozens of kinds
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise UserError(
-            f"{name} must be a data set on the Hugging Face hub that can be reached, but {reason}; "
+            f"{name} must be a data set on the Hugging Face hub that can be reached, but {first_line(error)}; "
             "or name a local copy of it"
         ) from None

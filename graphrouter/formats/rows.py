@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
-from graphrouter.errors import UserError
+from graphrouter.errors import UserError, first_line
 
 Reject = Callable[[Path, int, str], None]
 """Takes the file, the number and the reason of a row that cannot be used; raises, or notes it and returns."""
@@ -239,8 +239,9 @@ def _parquet(file: Path, reject: Reject) -> Iterator[Row]:
     try:
         frame = pl.read_parquet(file)
     except pl.exceptions.PolarsError as error:
-        reason = str(error).strip().splitlines()[0]
-        raise UserError(f"{file} must be a whole Parquet file, but cannot be read ({reason}); fetch it again") from None
+        raise UserError(
+            f"{file} must be a whole Parquet file, but cannot be read ({first_line(error)}); fetch it again"
+        ) from None
     for number, values in enumerate(frame.iter_rows(named=True), start=1):
         yield Row(file, number, values)
 

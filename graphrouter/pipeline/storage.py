@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from graphrouter.errors import UserError
+from graphrouter.errors import UserError, first_line
 
 TEXTS = "__texts__"
 """Key that marks an array of texts: shape, kind of array, values."""
@@ -54,8 +54,9 @@ def read_state(file: Path, digest: str) -> dict[str, Any]:
     try:
         state = _unpack(torch.load(io.BytesIO(content), weights_only=True, map_location="cpu"))
     except Exception as error:
-        reason = next(iter(str(error).splitlines()), type(error).__name__)
-        raise UserError(f"{file} must be a saved state, but cannot be read ({reason}); save the router again") from None
+        raise UserError(
+            f"{file} must be a saved state, but cannot be read ({first_line(error)}); save the router again"
+        ) from None
     if not isinstance(state, dict):
         raise UserError(f"{file} must be a saved state, but holds a {type(state).__name__}; save the router again")
     return state
