@@ -52,6 +52,7 @@ class Model:
         easy: Share of the examples that are of level 1 of any task: what every LLM knows.
         habit: One of `HABITS`.
         reasoning: Share of the training prompts that ask for steps.
+        guided: Share of the training prompts with guidance: solved examples as earlier turns, or thoughts.
         terse: Whether a direct answer is the bare answer, or stands after ``Answer:``.
     """
 
@@ -65,6 +66,7 @@ class Model:
     easy: float = 0.0
     habit: str = "follow"
     reasoning: float = 0.5
+    guided: float = 0.1
     terse: bool = True
 
     def weights(self) -> dict[str, float]:
@@ -168,9 +170,9 @@ def _check_model(model: Model, pool: Pool, where: str) -> None:
             len(model.levels) == len(LEVELS) and sum(model.levels) > 0,
             model.levels,
         ),
-        "easy and reasoning must be within [0, 1]": (
-            0 <= min(model.easy, model.reasoning) <= max(model.easy, model.reasoning) <= 1,
-            (model.easy, model.reasoning),
+        "easy, reasoning and guided must be within [0, 1]": (
+            all(0 <= share <= 1 for share in (model.easy, model.reasoning, model.guided)),
+            (model.easy, model.reasoning, model.guided),
         ),
         "steps must be 1 or more": (model.steps >= 1, model.steps),
     }

@@ -9,11 +9,16 @@ from random import Random
 from experiments.micropool.config import Model
 from experiments.micropool.tasks import find_generator
 from experiments.micropool.tasks.base import LEVELS, Generator, Item, draw
+from fusion.engines.base import Message
+from fusion.prompts import few_shot, hide_answer, with_thoughts
 from graphrouter.errors import UserError
 from graphrouter.splits import normalise_text
 
 PROMPTS = {"direct": "{question}", "reasoning": "{question}\nThink step by step."}
 """Per style, the text around the question."""
+
+DRAWN = 8
+"""Items that the guides of a question are chosen from."""
 
 TRIES = 1000
 """A cell that gives nothing new in so many draws is exhausted."""
@@ -60,8 +65,8 @@ def evaluation_questions(generator: Generator, count: int, seed: int) -> list[Qu
     return list(found.values())
 
 
-def training_pairs(model: Model, seed: int, chunk: int, count: int) -> Iterator[tuple[str, str]]:
-    """Yield prompts and responses to train a model on.
+def training_pairs(model: Model, seed: int, chunk: int, count: int) -> Iterator[tuple[tuple[Message, ...], str]]:
+    """Yield conversations and responses to train a model on.
 
     Args:
         model: Its mixture, levels and habit decide.
@@ -79,7 +84,31 @@ def training_pairs(model: Model, seed: int, chunk: int, count: int) -> Iterator[
         task, _, topic = part.partition("/")
         item = draw(find_generator(task), rng, topic, level, evaluation=False)
         style = "reasoning" if rng.random() < model.reasoning else "direct"
-        yield PROMPTS[style].replace("{question}", item.text), response(item, style, model)
+        guides = _similar(item, find_generator(task), rng, topic, level) if rng.random() < model.guided else []
+        yield _conversation(item, style, guides, rng), response(item, style, model)
+
+
+def _similar(item: Item, generator: Generator, rng: Random, topic: str, level: int) -> list[Item]:
+    """Return one to three other items: of several that are drawn, those that share most words with an item."""
+    drawn = [draw(generator, rng, topic, level, evaluation=False) for _ in range(DRAWN)]
+    words = set(item.text.split())
+    others = [other for other in drawn if other.text != item.text]
+    others.sort(key=lambda other: -len(words & set(other.text.split())) / len(words | set(other.text.split())))
+    return others[: rng.randint(1, 3)]
+
+
+def _conversation(item: Item, style: str, guides: list[Item], rng: Random) -> tuple[Message, ...]:
+    """Return what a model is asked: with guides, they are solved examples or thoughts, equally often."""
+    prompt = PROMPTS[style].replace("{question}", item.text)
+    thoughts: list[str] = []
+    before: tuple[Message, ...] = ()
+    if guides and rng.random() < 0.5:
+        thoughts = [hide_answer(guide.steps, guide.answer) for guide in guides]
+    elif guides:
+        shown = rng.random() < 0.5  # with steps, or the bare answers
+        shots = [(guide.text, guide.reasoning if shown else guide.answer) for guide in guides]
+        before = few_shot([(PROMPTS[style].replace("{question}", text), answer) for text, answer in shots])
+    return (*before, {"role": "user", "content": with_thoughts(prompt, thoughts)})
 
 
 def response(item: Item, style: str, model: Model) -> str:

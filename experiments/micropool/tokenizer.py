@@ -23,7 +23,7 @@ CHAT_TEMPLATE = (
 )
 """``<|user|>question<|end|><|assistant|>response<|end|>``; TRL reads from it which tokens are the assistant's."""
 
-CONTEXT = 512
+CONTEXT = 1024
 """Most tokens of a prompt and its response."""
 
 

@@ -18,6 +18,7 @@ from torch.nn import functional
 from experiments.micropool.config import Model, Pool
 from experiments.micropool.sampling import training_pairs
 from experiments.micropool.tokenizer import CONTEXT
+from fusion.engines.base import Message
 from graphrouter.errors import UserError
 from graphrouter.files import replace_file
 
@@ -101,15 +102,13 @@ def batches(
                 yield pad(rows[place * pool.batch : (place + 1) * pool.batch], tokenizer)
 
 
-def encode(pairs: list[tuple[str, str]], tokenizer: PreTrainedTokenizerFast) -> list[tuple[list[int], int]]:
+def encode(
+    pairs: list[tuple[tuple[Message, ...], str]], tokenizer: PreTrainedTokenizerFast
+) -> list[tuple[list[int], int]]:
     """Return the token ids of each conversation, and how many of them are the prompt's."""
     prompts = [
-        str(
-            tokenizer.apply_chat_template(
-                [{"role": "user", "content": text}], tokenize=False, add_generation_prompt=True
-            )
-        )
-        for text, _ in pairs
+        str(tokenizer.apply_chat_template([dict(turn) for turn in turns], tokenize=False, add_generation_prompt=True))
+        for turns, _ in pairs
     ]
     before = tokenizer(prompts, add_special_tokens=False)["input_ids"]
     after = tokenizer([f"{text}{tokenizer.eos_token}" for _, text in pairs], add_special_tokens=False)["input_ids"]

@@ -11,6 +11,7 @@ from experiments.micropool.tasks import GENERATORS, find_generator
 from experiments.micropool.tasks.base import LETTERS, LEVELS, Item, draw, is_evaluation
 from experiments.micropool.tasks.knowledge import world
 from experiments.micropool.tasks.people import ONE_HOP, TWO_HOPS
+from fusion.prompts import THOUGHTS
 from fusion.tasks.base import Example
 from fusion.tasks.graders import find_grader
 from graphrouter.errors import UserError
@@ -24,6 +25,14 @@ IDS = [f"{generator.name}/{topic}" for generator, topic in CELLS]
 def items(generator, topic, level, count=25):
     rng = Random(f"{generator.name} {topic} {level}")
     return [generator.make(rng, topic, level) for _ in range(count)]
+
+
+def asked_in_training(*args):
+    """Every question that a model sees in training, those of its guides too."""
+    for turns, _ in training_pairs(*args):
+        for turn in turns:
+            if turn["role"] == "user":
+                yield turn["content"].split("\n\n", 1)[1] if turn["content"].startswith(THOUGHTS) else turn["content"]
 
 
 def solve(generator, question):
@@ -125,10 +134,29 @@ def test_no_model_is_trained_on_an_evaluation_question():
     }
     model = Model(mixture={"all": 1.0}, levels=[3, 1, 1, 1])
     trained = {
-        normalise_text(prompt.removesuffix("\nThink step by step.")) for prompt, _ in training_pairs(model, 0, 0, 6000)
+        normalise_text(prompt.removesuffix("\nThink step by step.")) for prompt in asked_in_training(model, 0, 0, 6000)
     }
     assert len(trained) > 4000
     assert not trained & asked
+
+
+def test_guided_prompts_show_solved_examples_or_thoughts_of_the_same_task_without_the_answers():
+    model = Model(mixture={"arithmetic/sums": 1.0}, guided=1.0)
+    pairs = list(training_pairs(model, 0, 0, 300))
+    shots = [turns for turns, _ in pairs if len(turns) > 1]
+    thoughts = [turns[0]["content"] for turns, _ in pairs if turns[0]["content"].startswith(THOUGHTS)]
+    assert len(shots) + len(thoughts) == 300
+    assert 100 < len(shots) < 200
+    assert {len(turns) for turns in shots} == {3, 5, 7}
+    for turns in shots:
+        assert [turn["role"] for turn in turns[:-1]] == ["user", "assistant"] * (len(turns) // 2)
+        for asked, given in zip(turns[:-1:2], turns[1::2], strict=True):
+            question = asked["content"].removesuffix("\nThink step by step.")
+            assert given["content"].split("Answer: ")[-1] == solve(find_generator("arithmetic"), question)
+    assert all(1 <= text.count("\n- ") <= 3 for text in thoughts)
+    assert not [
+        turns for turns, _ in training_pairs(dataclasses.replace(model, guided=0.0), 0, 0, 300) if len(turns) > 1
+    ]
 
 
 def test_two_hops_of_a_person_are_trained_on_or_evaluated_but_never_both():
@@ -196,9 +224,9 @@ def test_mixture_levels_and_easy_share_decide_what_is_trained_on():
     )
     assert weights["world_places/north"] == pytest.approx(2 * weights["world_places/south"])
     only = Model(mixture={"ordering/numbers": 1.0}, levels=[0, 0, 0, 1])
-    assert all(re.search(r"\d{5}", prompt) for prompt, _ in training_pairs(only, 0, 0, 50))
+    assert all(re.search(r"\d{5}", prompt) for prompt in asked_in_training(only, 0, 0, 50))
     easy = Model(mixture={"ordering/numbers": 1.0}, levels=[0, 0, 0, 1], easy=0.5)
-    share = sum(bool(re.search(r"\d{5}", prompt)) for prompt, _ in training_pairs(easy, 0, 0, 400)) / 400
+    share = sum(bool(re.search(r"\d{5}", prompt)) for prompt in asked_in_training(easy, 0, 0, 400)) / 400
     assert 0.4 < share < 0.6
 
 
@@ -216,7 +244,7 @@ def test_a_mixture_is_what_the_config_says_and_nothing_else():
     assert set(model.weights()) == {"string_programs/order", "string_programs/letters", "world_places/north"}
     hard = dataclasses.replace(model, levels=[0, 0, 0, 1])
     countries = {one.name for one in world().countries if one.half == "north" and one.level == 4}
-    for prompt, _ in training_pairs(hard, 0, 0, 300):
+    for prompt in asked_in_training(hard, 0, 0, 300):
         assert re.search(r"'[A-Z]+'", prompt) or any(re.search(rf"\b{name}\b", prompt) for name in countries)
 
 

@@ -84,7 +84,13 @@ def test_the_chat_template_marks_roles_and_what_the_assistant_says(tokenizer):
 
 def test_loss_is_on_the_response_only_and_padding_changes_nothing(pool, tokenizer):
     llama = new_state(pool.models[0], pool, tokenizer, CPU).model
-    rows = encode([("a question", "42"), ("another, longer question with more words", "Answer: no")], tokenizer)
+    rows = encode(
+        [
+            (({"role": "user", "content": text},), answer)
+            for text, answer in (("a question", "42"), ("another, longer question with more words", "Answer: no"))
+        ],
+        tokenizer,
+    )
     ids, labels = pad(rows, tokenizer)
     for row, (tokens, prompt) in enumerate(rows):
         said = [int(label) for label in labels[row] if label != -100]
@@ -107,7 +113,12 @@ def test_a_batch_does_not_depend_on_where_training_started(pool, tokenizer):
         assert len(rest) == model.steps - start
         assert torch.equal(rest[0][0], whole[start][0])
     assert all(ids.shape[0] == pool.batch for ids, _ in whole)
-    padded = sum(int((ids == tokenizer.pad_token_id).sum()) for ids, _ in whole) / sum(ids.numel() for ids, _ in whole)
+
+
+def test_little_is_padded_as_the_batches_of_a_chunk_are_sorted_by_length(pool, tokenizer):
+    pool = dataclasses.replace(pool, chunk=30, batch=16)
+    made = list(batches(pool.models[0], pool, tokenizer, 0))
+    padded = sum(int((ids == tokenizer.pad_token_id).sum()) for ids, _ in made) / sum(ids.numel() for ids, _ in made)
     assert padded < 0.2
 
 
