@@ -17,6 +17,8 @@ PACKAGES = (
     "scikit-learn",
     "polars",
     "sentence-transformers",
+    "transformers",
+    "tokenizers",
 )
 
 

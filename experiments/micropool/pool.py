@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 SETTINGS = "micropool.json"
 """File in a model's folder with all that decided its weights."""
 
+ENGINE = {"engine": "transformers", "batch_size": 256}
+
 OUTPUT_FACTOR = 3
 """A token of the response costs so much more than one of the prompt."""
 
@@ -180,7 +182,6 @@ def write_llms(pool: Pool, out: Path) -> Path:
         llms.append(
             {
                 "name": model.name,
-                "engine": "transformers",
                 "model": f"models/{model.name}",
                 "size_b": round(millions / 1e3, 9),
                 "input_price": price,
@@ -190,7 +191,7 @@ def write_llms(pool: Pool, out: Path) -> Path:
             }
         )
     file = out / "llms.yaml"
-    replace_file(file, yaml.safe_dump({"llms": llms}, sort_keys=False, width=120).encode())
+    replace_file(file, yaml.safe_dump({"defaults": ENGINE, "llms": llms}, sort_keys=False, width=120).encode())
     return file
 
 

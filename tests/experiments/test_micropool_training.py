@@ -1,6 +1,7 @@
 import dataclasses
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -257,9 +258,48 @@ def test_the_shares_of_a_log_are_right_on_a_known_one(tmp_path, capsys):
     assert capsys.readouterr().out.splitlines() == lines
 
 
+@pytest.fixture(scope="module")
+def made(trained, tmp_path_factory):
+    """The whole run, on models that are trained already."""
+    out = tmp_path_factory.mktemp("made") / "pool"
+    shutil.copytree(trained, out)
+    assert PROGRAM.main(["make", "--pool", "tiny", "--out", str(out), "--quiet", "--device", "cpu", "questions=6"]) == 0
+    return out
+
+
+def test_one_command_makes_the_log_of_all_questions_and_candidates(made):
+    log = LLMLog.load(made / "log")
+    assert log.llm_names == ("one-small", "one-small_think", "two-tiny", "two-tiny_think")
+    assert (log.queries.height, len(log.tasks), log.records.height) == (84, 14, 336)
+    assert log.has_responses
+
+
+def test_the_packed_log_is_the_same_from_every_run_and_has_a_card(made, tmp_path):
+    again = tmp_path / "again"
+    shutil.copytree(made, again)
+    shutil.rmtree(again / "log")
+    words = ["make", "--pool", "tiny", "--out", str(again), "--quiet", "--device", "cpu", "questions=6"]
+    assert PROGRAM.main(words) == 0
+    for source, out in ((made, "first"), (again, "second")):
+        assert PROGRAM.main(["pack", str(source / "log"), "--out", str(tmp_path / out)]) == 0
+    files = sorted(file.name for file in (tmp_path / "first").iterdir())
+    assert files == ["README.md", "llms.parquet", "log.json", "queries.parquet", "records.parquet", "responses.parquet"]
+    for file in files:
+        assert (tmp_path / "first" / file).read_bytes() == (tmp_path / "second" / file).read_bytes(), file
+    packed = LLMLog.load(tmp_path / "first")
+    assert (packed.name, packed.encoder) == ("micropool", "tfidf")
+    assert "latency_s" not in packed.records.columns
+    card = (tmp_path / "first" / "README.md").read_text()
+    assert "84 queries, 4 candidates, 336 records" in card
+    assert "| math | arithmetic, equations |" in card
+    assert PROGRAM.main(["pack", str(made / "log"), "--out", str(tmp_path / "first")]) == 0
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
+        (["pack", "{out}", "--out", "{out}2"], "must be a log that was collected here"),
+        (["make", "--out", "{file}", "--pool", "tiny"], "must go to a folder that can be written"),
         (["train", "--out", "{out}", "--pool", "tinny"], "did you mean 'tiny'"),
         (["train", "--out", "{out}", "--pool", "tiny", "--jobs", "0"], "--jobs must be 1 or more"),
         (["train", "--out", "{out}", "--pool", "tiny", "--device", "tpu"], "device must be auto, cpu or cuda"),
