@@ -75,6 +75,7 @@ class LLMLog:
         cost_estimated: Whether ``cost`` is an estimate. Every report says so.
         folder: Where the log was loaded from; responses are read from it when asked for.
         texts: The responses of a log that is not on disk yet (``query_id``, ``llm``, ``draw``, ``response``).
+        encoder: Spec of the encoder that suits its queries, used where none is named; None for the package's default.
 
     Raises:
         UserError: If the tables break a rule of the log; it names the table, the column and the first offending row.
@@ -88,6 +89,7 @@ class LLMLog:
     cost_estimated: bool = False
     folder: Path | None = field(default=None, repr=False)
     texts: pl.DataFrame | None = field(default=None, repr=False)
+    encoder: str | None = None
 
     def __post_init__(self) -> None:
         for table in COLUMNS:
@@ -117,7 +119,7 @@ class LLMLog:
 
         Args:
             folder: Holds ``queries``, ``llms`` and ``records`` as ``.parquet``, and optionally ``responses.parquet``
-                and ``log.json`` (``name``, ``simulated``, ``cost_estimated``).
+                and ``log.json`` (``name``, ``simulated``, ``cost_estimated``, ``encoder``).
 
         Raises:
             UserError: If a file is absent, empty or unreadable, or its rows break a rule of the log.
@@ -134,6 +136,7 @@ class LLMLog:
             records=records,
             simulated=bool(about.get("simulated")),
             cost_estimated=bool(about.get("cost_estimated")),
+            encoder=cast("str | None", about.get("encoder")),
             folder=folder,
         )
 
@@ -157,6 +160,7 @@ class LLMLog:
             if self.has_responses:
                 self.responses().write_parquet(draft / "responses.parquet", compression="zstd")
             about = {"name": self.name, "simulated": self.simulated, "cost_estimated": self.cost_estimated}
+            about |= {"encoder": self.encoder} if self.encoder else {}
             (draft / "log.json").write_text(json.dumps(about, indent=2) + "\n")
             for name in keep:
                 _link(folder / name, draft / name)
@@ -300,12 +304,14 @@ class LLMLog:
         return replace(self, records=scored)
 
 
-def load_log(source: str | Path) -> LLMLog:
-    """Load a log by the name of one that comes with the package (``simulated``) or from a canonical folder."""
-    if str(source) == "simulated":
-        from graphrouter.simulate import simulate
+SHIPPED = Path(__file__).parent / "datasets"
+"""Folder of the logs that come with the package."""
 
-        return simulate(missing=0.02)
+
+def load_log(source: str | Path) -> LLMLog:
+    """Load a log by the name of one that comes with the package (``micropool``) or from a canonical folder."""
+    if str(source) == "micropool":
+        return LLMLog.load(SHIPPED / str(source))
     return LLMLog.load(source)
 
 
@@ -316,14 +322,16 @@ def _read_about(file: Path) -> dict[str, object]:
         about = json.loads(file.read_text())
     except (OSError, ValueError) as error:
         raise UserError(f"{file} must be JSON, but {error}; mend or remove it") from error
-    known = {"name": str, "simulated": bool, "cost_estimated": bool}
+    known = {"name": str, "simulated": bool, "cost_estimated": bool, "encoder": str}
     wrong = [
         key
         for key, kind in known.items()
         if not isinstance(about, dict) or not isinstance(about.get(key, kind()), kind)
     ]
     if wrong:
-        raise UserError(f"{file}: name must be text, simulated and cost_estimated true or false; mend {wrong[0]!r}")
+        raise UserError(
+            f"{file}: name and encoder must be text, simulated and cost_estimated true or false; mend {wrong[0]!r}"
+        )
     return {key: about[key] for key in known if key in about}
 
 

@@ -82,11 +82,13 @@ class TestFindEncoder:
         with pytest.raises(UserError, match=r"no config\.json"):
             find_encoder(str(tmp_path))
 
-    def test_default_is_tfidf_for_simulated_text_only(self) -> None:
+    def test_default_is_what_the_log_names_then_tfidf_for_simulated_text_then_minilm(self) -> None:
         log = tiny_log({"query_id": ["1"], "task": ["t"], "query": ["x"]})
         assert default_encoder(log) == "sentence-transformers/all-MiniLM-L6-v2"
         simulated = LLMLog("s", log.queries, log.llms, log.records, simulated=True)
         assert default_encoder(simulated) == "tfidf"
+        named = LLMLog("n", log.queries, log.llms, log.records, encoder="tfidf:32")
+        assert default_encoder(named) == "tfidf:32"
 
 
 class TestTfidf:

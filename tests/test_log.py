@@ -96,13 +96,14 @@ CELL = st.fixed_dictionaries(
 @given(
     st.dictionaries(st.tuples(st.sampled_from("abc"), st.sampled_from(["big", "small"])), CELL, min_size=1),
     st.booleans(),
+    st.sampled_from([None, "tfidf"]),
 )
-def test_save_and_load_give_the_same_log(tmp_path_factory, cells, simulated):
+def test_save_and_load_give_the_same_log(tmp_path_factory, cells, simulated, encoder):
     rows = [{"query_id": query, "llm": llm, **cell} for (query, llm), cell in cells.items()]
     records = pl.DataFrame(rows, schema_overrides={"cost": pl.Float64, "judge_score": pl.Float64, "note": pl.String})
-    log = LLMLog("tiny", **(tables() | {"records": records}), simulated=simulated)
+    log = LLMLog("tiny", **(tables() | {"records": records}), simulated=simulated, encoder=encoder)
     loaded = LLMLog.load(log.save(tmp_path_factory.mktemp("logs") / "saved"))
-    assert (loaded.name, loaded.simulated, loaded.cost_estimated) == ("tiny", simulated, False)
+    assert (loaded.name, loaded.simulated, loaded.cost_estimated, loaded.encoder) == ("tiny", simulated, False, encoder)
     assert_same(loaded, log)
 
 
@@ -220,7 +221,7 @@ def test_an_absent_file_or_folder_is_named(tmp_path):
     assert "nowhere" in message(load_log, tmp_path / "nowhere")
 
 
-@pytest.mark.parametrize("content", ["{", "[]", json.dumps({"simulated": "yes"})])
+@pytest.mark.parametrize("content", ["{", "[]", json.dumps({"simulated": "yes"}), json.dumps({"encoder": 3})])
 def test_a_bad_log_json_is_named(tmp_path, content):
     folder = write(tmp_path / "log")
     (folder / "log.json").write_text(content)

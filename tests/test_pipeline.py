@@ -493,7 +493,7 @@ class TestStorage:
 
 
 def test_the_python_interface_is_three_lines() -> None:
-    router = gr.train(gr.load_log("simulated").take(np.arange(300)), "knn")
+    router = gr.train(gr.load_log("micropool").take(np.arange(300)), "knn")
     (decision,) = router.route(["What is 2 + 2?"])
     assert decision.llm in router.llm_names
 

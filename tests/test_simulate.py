@@ -8,7 +8,6 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import Ridge
 
 from graphrouter.errors import UserError
-from graphrouter.log import load_log
 from graphrouter.simulate import simulate, simulate_with_truth
 from graphrouter.splits import by_query
 
@@ -101,12 +100,6 @@ def test_text_tells_more_than_the_task():
     from_task = np.stack([means[name] for name in tasks[split.test]])
     error_text, error_task = ((guess - truth[split.test]) ** 2 for guess in (from_text, from_task))
     assert error_text.mean() < 0.7 * error_task.mean()
-
-
-def test_the_log_that_comes_with_the_package_has_missing_cells():
-    log = load_log("simulated")
-    assert (log.queries.height, log.llms.height, len(log.tasks)) == (2000, 12, 8)
-    assert 0 < (log.cells("draws") == 0).mean() < 0.05
 
 
 @pytest.mark.parametrize(

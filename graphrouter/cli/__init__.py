@@ -11,7 +11,7 @@ PROGRAM = Program(
     name="graphrouter",
     description="Turn a multi-LLM log into a router, and compare routers honestly.",
     epilog=(
-        "LOG is a folder with queries, llms and records as Parquet, or 'simulated' for the log that comes with the package."
+        "LOG is a folder with queries, llms and records as Parquet, or 'micropool' for the log that comes with the package."
     ),
     groups=(logs, transfer, compare, train, evaluate, route),
 )

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 KEEPS = "what is finished is kept, and the same command goes on from there"
 
-ENCODER_HELP = "tfidf, tfidf:N, log, a folder or a hub name (default: MiniLM, and tfidf for a simulated log)"
+ENCODER_HELP = "tfidf, tfidf:N, log, a folder or a hub name (default: the log's own, or MiniLM)"
 
 
 def add_command(

@@ -55,6 +55,7 @@ def find_encoder(spec: str, device: str = "auto") -> Encoder:
 def default_encoder(log: LLMLog) -> str:
     """Return the spec of the encoder for a log where none is named.
 
-    The text of a simulated log means nothing to a language model, so it gets ``tfidf``; a recorded log gets MiniLM.
+    The text of a simulated log means nothing to a language model, so it gets ``tfidf``; a recorded log gets the one that
+    its ``log.json`` names, or MiniLM.
     """
-    return "tfidf" if log.simulated else DEFAULT_MODEL
+    return "tfidf" if log.simulated else log.encoder or DEFAULT_MODEL

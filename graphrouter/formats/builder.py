@@ -50,6 +50,7 @@ class LogBuilder:
         unscored: How many records had no performance, because the call or its scoring failed: see `leave_missing`.
         simulated: Whether the records come from a simulator; set by a format that knows.
         cost_estimated: Whether costs are estimates; likewise.
+        encoder: Spec of the encoder that suits the log's queries, or None; likewise.
     """
 
     def __init__(self, name: str, skip_bad: bool = False, progress: bool = False) -> None:
@@ -61,6 +62,7 @@ class LogBuilder:
         self.unscored = 0
         self.simulated = False
         self.cost_estimated = False
+        self.encoder: str | None = None
         self._queries: dict[str, dict[str, Any]] = {}
         self._llms: dict[str, dict[str, Any]] = {}
         self._records: dict[tuple[str, str], list[dict[str, Any]]] = {}
@@ -198,6 +200,7 @@ class LogBuilder:
             _table("records", records),
             simulated=self.simulated,
             cost_estimated=self.cost_estimated,
+            encoder=self.encoder,
             texts=pl.DataFrame(texts) if texts else None,
         )
 

@@ -110,6 +110,7 @@ def _read_about(file: Path, builder: LogBuilder) -> None:
     builder.name = str(about.get("name") or builder.name)
     builder.simulated = about.get("simulated") is True
     builder.cost_estimated = about.get("cost_estimated") is True
+    builder.encoder = str(about["encoder"]) if about.get("encoder") else None
 
 
 def _find(path: Path, table: str) -> Path | None:

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
@@ -36,9 +37,9 @@ def test_a_folder_of_csv_files_becomes_a_log(tmp_path: Path) -> None:
 
 
 def test_what_a_log_says_of_itself_goes_along(tmp_path: Path) -> None:
-    folder = make_log(20).save(tmp_path / "log")
+    folder = replace(make_log(20), encoder="tfidf:64").save(tmp_path / "log")
     log, _ = read_log(folder)
-    assert (log.name, log.simulated, log.cost_estimated) == ("planted", True, False)
+    assert (log.name, log.simulated, log.cost_estimated, log.encoder) == ("planted", True, False, "tfidf:64")
     assert read_log(folder, name="mine")[0].name == "mine"
 
 
