@@ -4,9 +4,31 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from graphrouter.errors import UserError
+
+
+@contextmanager
+def drafted(file: Path) -> Iterator[Path]:
+    """Give the path of a draft beside a file; it takes the file's place at the end, or is removed after an error.
+
+    Raises:
+        UserError: If it cannot be written.
+    """
+    draft = file.with_name(f".{file.name}.{os.getpid()}")
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        yield draft
+        draft.replace(file)
+    except OSError as error:
+        reason = error.strerror or error
+        raise UserError(f"{file} must be written, but: {reason}; free room, or name another folder") from None
+    finally:
+        if draft.is_file():
+            draft.unlink()
 
 
 def replace_file(file: Path, content: bytes) -> None:
@@ -15,16 +37,8 @@ def replace_file(file: Path, content: bytes) -> None:
     Raises:
         UserError: If it cannot be written.
     """
-    draft = file.with_name(f".{file.name}.{os.getpid()}")
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
+    with drafted(file) as draft:
         draft.write_bytes(content)
-        draft.replace(file)
-    except OSError as error:
-        raise UserError(f"{file} must be written, but: {error.strerror}; free room, or name another folder") from None
-    finally:
-        if draft.is_file():
-            draft.unlink()
 
 
 def check_writable(folder: str | Path, what: str) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import hashlib
 import math
-import os
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
@@ -17,6 +16,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from graphrouter.errors import UserError, first_line
+from graphrouter.files import drafted
 from graphrouter.run import RunOptions
 
 
@@ -185,10 +185,9 @@ def _save_checkpoint(
     random = {"order": order.get_state(), "torch": torch.get_rng_state()}
     if torch.cuda.is_available():
         random["cuda"] = torch.cuda.get_rng_state()
-    file.parent.mkdir(parents=True, exist_ok=True)
-    draft = file.with_name(f".{file.name}.{os.getpid()}")
-    torch.save({"fingerprint": fingerprint, "state": state, "random": random, "history": history, "best": best}, draft)
-    draft.replace(file)
+    kept = {"fingerprint": fingerprint, "state": state, "random": random, "history": history, "best": best}
+    with drafted(file) as draft:
+        torch.save(kept, draft)
 
 
 def _resume(

@@ -12,7 +12,7 @@ from typing import IO, Any
 
 import polars as pl
 
-from graphrouter.errors import UserError
+from graphrouter.files import drafted
 from graphrouter.log import CELL_COLUMNS, LLMLog
 
 DERIVED = ("query_id", "llm", "draw", "performance", "response_chars")
@@ -88,16 +88,8 @@ def whole(file: Path) -> Iterator[IO[str]]:
     Raises:
         UserError: If it cannot be written.
     """
-    draft = file.with_name(f".{file.name}.part")
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        with draft.open("w", encoding="utf-8", newline="") as stream:
-            yield stream
-        draft.replace(file)
-    except OSError as error:
-        raise UserError(f"{file} must be a place that can be written, but {error.strerror or error}") from None
-    finally:
-        draft.unlink(missing_ok=True)
+    with drafted(file) as draft, draft.open("w", encoding="utf-8", newline="") as stream:
+        yield stream
 
 
 def write_csv(file: Path, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:

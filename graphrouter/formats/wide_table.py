@@ -7,11 +7,11 @@ of the best, or ``no_model_correct``. Texts stand there as Python prints a list 
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from graphrouter.errors import UserError
+from graphrouter.files import drafted
 from graphrouter.formats.flat import flatten, warn_of_losses, write_csv
 
 if TYPE_CHECKING:
@@ -93,12 +93,5 @@ def _write_parquet(path: Path, log: LLMLog, header: list[str], rows: list[list[A
 
     numbers = {*log.llm_names, *(f"{llm}{COST}" for llm in log.llm_names)}
     schema = {column: pl.Float64 if column in numbers else pl.String for column in header}
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+    with drafted(path) as draft:
         pl.DataFrame(rows, schema=schema, orient="row").write_parquet(draft, compression="zstd")
-        draft.replace(path)
-    except OSError as error:
-        raise UserError(f"{path} must be a place that can be written, but {error.strerror or error}") from None
-    finally:
-        draft.unlink(missing_ok=True)
