@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -85,6 +85,18 @@ class LogBuilder:
             yield
         except BadRow as bad:
             self.reject(row.file, row.number, str(bad))
+
+    @property
+    def found_nothing(self) -> bool:
+        """Whether no row was scored or bad: all that were read were `unscored`."""
+        return not self._records and not self.rejected
+
+    def add_rows(self, files: Iterable[Path], add: Callable[[Row, LogBuilder], None]) -> None:
+        """Add the rows of tables, one by one; a `BadRow` that ``add`` raises makes a rejected row."""
+        for file in files:
+            for row in self.rows(file):
+                with self.checking(row):
+                    add(row, self)
 
     def rows(self, file: Path) -> Iterator[Row]:
         """Read the rows of a table; lines that are no rows are rejected."""

@@ -66,15 +66,10 @@ def read(path: Path, builder: LogBuilder) -> None:
     files = _files(path)
     if not files:
         raise UserError(f"{path} must be a JSONL file or hold some, but is none")
-    scored = requests = 0
-    for file in files:
-        for row in builder.rows(file):
-            requests += 1
-            with builder.checking(row):
-                scored += _add(row, builder)
-    if not scored and not builder.rejected:
+    builder.add_rows(files, _add)
+    if builder.found_nothing:
         raise UserError(
-            f"{path}: a log needs scores, but none of its {requests:,} requests has one; add 'score' in [0, 1] to the rows, "
+            f"{path}: a log needs scores, but none of its {builder.unscored:,} requests has one; add 'score' in [0, 1] to the rows, "
             "such as a user's thumb, a check of the answer or an LLM judge's mark"
         )
 
@@ -84,8 +79,8 @@ def _files(path: Path) -> list[Path]:
     return [file for file in files if file.suffix.lower() in ENDINGS]
 
 
-def _add(row: Row, builder: LogBuilder) -> bool:
-    """Add a request; whether it was scored and answered."""
+def _add(row: Row, builder: LogBuilder) -> None:
+    """Add a request that was scored and answered."""
     request, response = _object(row, "request"), _object(row, "response")
     metadata, usage = _object(row, "metadata"), _object(row, "usage") or response.get("usage") or {}
     if not isinstance(usage, dict):
@@ -94,7 +89,7 @@ def _add(row: Row, builder: LogBuilder) -> bool:
     performance = next((mark for name in SCORES if (mark := score(facts, name)) is not None), None)
     if performance is None or _failed(row, response):
         builder.leave_missing()
-        return False
+        return
     turns = _turns(row, request)
     task = facts.optional_text("task")
     llm = _llm(row, request, response)
@@ -109,7 +104,6 @@ def _add(row: Row, builder: LogBuilder) -> bool:
     key = builder.add_query(task, _query(turns), query_id=content_id(task, json.dumps(turns)))
     builder.add_llm(llm)
     builder.add_record(key, llm, performance, response=answer, **columns)
-    return True
 
 
 def _known(values: dict[str, Any]) -> dict[str, Any]:

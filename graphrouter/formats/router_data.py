@@ -67,10 +67,7 @@ def read(path: Path, builder: LogBuilder) -> None:
         raise UserError(f"{path} must be {LAYOUT}, but no table there has the columns {', '.join(REQUIRED)}")
     for file in find_candidates(path if path.is_dir() else path.parent):
         read_candidates(file, builder)
-    for file in files:
-        for row in builder.rows(file):
-            with builder.checking(row):
-                _add(row, builder)
+    builder.add_rows(files, _add)
 
 
 def write(log: LLMLog, path: Path) -> None:

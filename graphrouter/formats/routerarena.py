@@ -48,15 +48,10 @@ def read(path: Path, builder: LogBuilder) -> None:
     files = _files(path)
     if not files:
         raise UserError(f"{path} must hold predictions or cached results of RouterArena, but holds none")
-    scored = entries = 0
-    for file in files:
-        for row in builder.rows(file):
-            entries += 1
-            with builder.checking(row):
-                scored += _add(row, builder)
-    if not scored and not builder.rejected:
+    builder.add_rows(files, _add)
+    if builder.found_nothing:
         raise UserError(
-            f"{path} must hold scored answers, but none of its {entries:,} entries has an answer and a score; run RouterArena's "
+            f"{path} must hold scored answers, but none of its {builder.unscored:,} entries has an answer and a score; run RouterArena's "
             "llm_inference/run.py and llm_evaluation/run.py first"
         )
 
@@ -69,8 +64,8 @@ def _files(path: Path) -> list[Path]:
     return [file for file in found if not file.stem.endswith(ROBUSTNESS)]
 
 
-def _add(row: Row, builder: LogBuilder) -> bool:
-    """Add an entry; whether it was scored."""
+def _add(row: Row, builder: LogBuilder) -> None:
+    """Add an entry that was answered and scored."""
     index = next((text for name in INDICES if (text := row.optional_text(name))), None)
     if index is None:
         raise BadRow("global_index must be text, but is absent")
@@ -82,7 +77,7 @@ def _add(row: Row, builder: LogBuilder) -> bool:
     performance = score(facts, "score" if cached else "accuracy")
     if performance is None or facts.values.get("success") is False or facts.values.get("generated_answer") is None:
         builder.leave_missing()
-        return False
+        return
     columns: dict[str, Any] = {
         "input_tokens": charged(facts, "input_tokens"),
         "output_tokens": charged(facts, "output_tokens"),
@@ -93,7 +88,6 @@ def _add(row: Row, builder: LogBuilder) -> bool:
     builder.add_query(task, query, query_id=key, subtask=finer if finer != task else None)
     builder.add_llm(llm)
     builder.add_record(key, llm, performance, response=facts.optional_text("generated_answer") or "", **columns)
-    return True
 
 
 def _object(row: Row, column: str) -> dict[str, Any]:

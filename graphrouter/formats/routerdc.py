@@ -44,10 +44,7 @@ def read(path: Path, builder: LogBuilder) -> None:
     files = _files(path)
     if not files:
         raise UserError(f"{path} must hold JSON files as RouterDC's {INSIDE} does, but holds none")
-    for file in files:
-        for row in builder.rows(file):
-            with builder.checking(row):
-                _add(row, builder)
+    builder.add_rows(files, _add)
 
 
 def _files(path: Path) -> list[Path]:

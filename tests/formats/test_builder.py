@@ -119,3 +119,24 @@ def test_bad_rows_end_the_import_or_are_noted() -> None:
         UserError, match="at least one scored response, but holds none; 1 rows were bad, the first: query"
     ):
         builder.build()
+
+
+def test_rows_are_added_and_the_bad_ones_told_and_where_none_is_scored_that_can_be_asked(tmp_path: Path) -> None:
+    files = [tmp_path / "one.jsonl", tmp_path / "two.jsonl"]
+    for file in files:
+        file.write_text('{"kind": "missing"}\n')
+
+    def add(row: Row, into: LogBuilder) -> None:
+        if row.text("kind") == "bad":
+            raise BadRow("it is bad")
+        into.leave_missing()
+
+    builder = LogBuilder("built", skip_bad=True)
+    builder.add_rows(files, add)
+    assert builder.unscored == 2
+    assert builder.found_nothing
+    files[1].write_text('{"kind": "bad"}\n')
+    builder.add_rows(files, add)
+    assert [(row.file, row.row, row.reason) for row in builder.rejected] == [(files[1], 1, "it is bad")]
+    assert not builder.found_nothing
+    assert not build([("q", "m", 1.0, None)]).found_nothing
