@@ -91,7 +91,9 @@ def encoder_config(encoder: Encoder) -> dict[str, str]:
     return {"spec": str(folder.resolve()) if folder else encoder.spec, "id": encoder.id}
 
 
-def rebuild_encoder(kept: dict[str, str], state: dict[str, Any], override: str | None, device: str) -> Encoder:
+def rebuild_encoder(
+    kept: dict[str, str], state: dict[str, Any], override: str | None, device: str, owner: str = "router"
+) -> Encoder:
     """Make the encoder that a router was trained with.
 
     Args:
@@ -99,13 +101,14 @@ def rebuild_encoder(kept: dict[str, str], state: dict[str, Any], override: str |
         state: What it learnt.
         override: Its spec now, where that has changed.
         device: Where it runs.
+        owner: What it belongs to, as errors call it.
 
     Raises:
         UserError: If it is gone, or is not the same.
     """
     if kept["id"].startswith("folder:") and not override and not Path(kept["spec"]).is_dir():
         raise UserError(
-            f"the router's encoder must be at {kept['spec']}, but that folder is gone; name its new place as encoder"
+            f"the {owner}'s encoder must be at {kept['spec']}, but that folder is gone; name its new place as encoder"
         )
     encoder = find_encoder(override or kept["spec"], device)
     if state:
@@ -114,9 +117,9 @@ def rebuild_encoder(kept: dict[str, str], state: dict[str, Any], override: str |
         return encoder
     if isinstance(encoder, SentenceEncoder) and "@" in kept["id"]:
         warnings.warn(
-            f"whether {encoder.spec} is {kept['id']}, which the router learnt from, cannot be checked", stacklevel=4
+            f"whether {encoder.spec} is {kept['id']}, which the {owner} learnt from, cannot be checked", stacklevel=4
         )
         return encoder
     raise UserError(
-        f"the router learnt from vectors of {kept['id']}, but {encoder.spec} gives {encoder.id}; name the same encoder"
+        f"the {owner} learnt from vectors of {kept['id']}, but {encoder.spec} gives {encoder.id}; name the same encoder"
     )
