@@ -24,34 +24,25 @@ BILLIONS = {"t": 1e3, "b": 1.0, "m": 1e-3}
 ALWAYS = ("feature", "input_price", "output_price")
 
 
-def find_candidates(folder: Path) -> list[Path]:
-    """Return the JSON files in a folder and below that describe LLMs, sorted."""
-    return [file for file in sorted(folder.rglob("*.json")) if _describes(file)]
-
-
-def read_candidates(file: Path, builder: LogBuilder) -> None:
-    """Add the LLMs of a file.
+def add_candidates(path: Path, builder: LogBuilder) -> None:
+    """Add the LLMs that JSON files describe, in a folder and below, or beside a file; other JSON files are passed over.
 
     Raises:
-        UserError: If it is no object of objects, or one of them is bad.
+        UserError: If the description of one is bad.
     """
-    described = read_json(file)
-    if not isinstance(described, dict):
-        raise UserError(f"{file} must be a JSON object of LLMs, but is {type(described).__name__}; mend it")
-    for number, (name, values) in enumerate(described.items(), start=1):
-        row = Row(file, number, values if isinstance(values, dict) else {})
-        with builder.checking(row):
-            if not isinstance(values, dict):
-                raise BadRow(f"{shown(name)} must have a JSON object, but has {type(values).__name__}")
-            builder.add_llm(
-                name,
-                description=row.optional_text("feature"),
-                input_price=row.optional_number("input_price"),
-                output_price=row.optional_number("output_price"),
-                size_b=_size(row),
-                source_name=row.optional_text("model"),
-                service=row.optional_text("service"),
-            )
+    for file in sorted((path if path.is_dir() else path.parent).rglob("*.json")):
+        for number, (name, values) in enumerate(_described(file).items(), start=1):
+            row = Row(file, number, values)
+            with builder.checking(row):
+                builder.add_llm(
+                    name,
+                    description=row.optional_text("feature"),
+                    input_price=row.optional_number("input_price"),
+                    output_price=row.optional_number("output_price"),
+                    size_b=_size(row),
+                    source_name=row.optional_text("model"),
+                    service=row.optional_text("service"),
+                )
 
 
 def candidates(log: LLMLog) -> dict[str, dict[str, Any]]:
@@ -71,14 +62,17 @@ def candidates(log: LLMLog) -> dict[str, dict[str, Any]]:
     return described
 
 
-def _describes(file: Path) -> bool:
+def _described(file: Path) -> dict[str, dict[str, Any]]:
+    """Return the LLMs of a JSON file; none where it describes anything else."""
     try:
         described = read_json(file) if file.stat().st_size < 1 << 26 else None
     except (UserError, OSError):
-        return False
-    values = described.values() if isinstance(described, dict) else ()
+        return {}
+    if not isinstance(described, dict):
+        return {}
     known = {"feature", "input_price", "output_price", "model", "size"}
-    return bool(values) and all(isinstance(value, dict) and known & set(value) for value in values)
+    fits = all(isinstance(values, dict) and known & set(values) for values in described.values())
+    return described if fits else {}
 
 
 def _size(row: Row) -> float | None:

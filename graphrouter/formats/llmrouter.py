@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 
 from graphrouter.errors import UserError
 from graphrouter.formats.builder import LogBuilder, content_id
-from graphrouter.formats.candidates import candidates, find_candidates, read_candidates
+from graphrouter.formats.candidates import add_candidates, candidates
 from graphrouter.formats.flat import flatten, warn_of_losses, write_json, write_jsonl
 from graphrouter.formats.rows import Row, columns_of, holds, read_rows, tables
 
@@ -79,8 +79,7 @@ def read(path: Path, builder: LogBuilder) -> None:
     queries = [file for file, columns in files if set(QUERIES) <= columns and "model_name" not in columns]
     if not routing:
         raise UserError(f"{path} must be {LAYOUT}, but no table there has the columns {', '.join(ROUTING)}")
-    for file in find_candidates(path if path.is_dir() else path.parent):
-        read_candidates(file, builder)
+    add_candidates(path, builder)
     several = _several_choices(queries + routing)
     for file in queries + routing:
         for row in builder.rows(file):

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from graphrouter.errors import UserError
 from graphrouter.formats.builder import LogBuilder, content_id
-from graphrouter.formats.candidates import candidates, find_candidates, read_candidates
+from graphrouter.formats.candidates import add_candidates, candidates
 from graphrouter.formats.flat import flatten, warn_of_losses, write_csv, write_json
 from graphrouter.formats.rows import Row, holds, tables_with
 from graphrouter.formats.vectors import parse_vector, print_vector
@@ -65,8 +65,7 @@ def read(path: Path, builder: LogBuilder) -> None:
     files = tables_with(path, REQUIRED)
     if not files:
         raise UserError(f"{path} must be {LAYOUT}, but no table there has the columns {', '.join(REQUIRED)}")
-    for file in find_candidates(path if path.is_dir() else path.parent):
-        read_candidates(file, builder)
+    add_candidates(path, builder)
     builder.add_rows(files, _add)
 
 

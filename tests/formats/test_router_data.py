@@ -118,3 +118,12 @@ def test_a_table_without_the_columns_is_refused(tmp_path: Path) -> None:
     (tmp_path / "x.csv").write_text("a,b\n1,2\n")
     with pytest.raises(UserError, match="no table there has the columns task_id, query, llm, effect"):
         read_log(tmp_path / "x.csv", "router_data")
+
+
+@pytest.mark.parametrize(
+    "other", [[1], "text", {}, {"name": "package"}, {"small": {"size": "3B"}, "odd": {"a": 1}}, None]
+)
+def test_other_json_files_are_passed_over(other: object, tmp_path: Path) -> None:
+    folder = write(tmp_path / "gr", [ROW])
+    (folder / "other.json").write_text("{" if other is None else json.dumps(other))
+    assert read_log(folder)[0].llms.select("llm", "size_b").rows() == [("idle", None), ("small", None)]
