@@ -17,7 +17,7 @@ from fusion.engines.base import Request, Sampling
 from fusion.journal import Journal
 from fusion.llms import LLM
 from graphrouter.errors import UserError
-from graphrouter.log import COLUMNS, LLMLog
+from graphrouter.log import FILES, LLMLog
 from graphrouter.metrics import auroc
 
 FOLDER = "judge"
@@ -161,12 +161,9 @@ def judge(
         reason = next(iter([*problems.values(), *answers.failures.values()]), "there is none to score")
         raise UserError(f"{log.name}: {llm.name} must score at least one response, but {reason}")
     judged = with_scores(log, {cell: read_score(entry["response"]) for cell, entry in answers.answers.items()})
-    others = [entry.name for entry in out.iterdir() if entry.name not in _CANONICAL]
+    others = [entry.name for entry in out.iterdir() if entry.name not in FILES]
     judged.save(out, keep=tuple(others))
     return judged, agreement(judged), problems
-
-
-_CANONICAL = {*(f"{table}.parquet" for table in (*COLUMNS, "responses")), "log.json"}
 
 
 def read_score(answer: str) -> float | None:

@@ -59,6 +59,8 @@ NEVER_NEGATIVE = {
     "llms": ("size_b", "input_price", "output_price"),
     "records": ("input_tokens", "output_tokens", "cost", "response_chars"),
 }
+FILES = (*(f"{table}.parquet" for table in (*COLUMNS, "responses")), "log.json")
+"""Names of the files that make a log; others may lie beside them."""
 CELL_COLUMNS = ("performance", "judge_score", "input_tokens", "output_tokens", "cost", "response_chars")
 
 
@@ -148,9 +150,7 @@ class LLMLog:
             keep: Further files and folders in it that stay, such as the journal that the log is made from.
         """
         folder = Path(folder)
-        others = [file for file in folder.iterdir() if file.name not in keep] if folder.is_dir() else []
-        if others and not (folder / "records.parquet").exists():
-            raise UserError(f"{folder} holds other files; name a new folder, or one that holds a log")
+        check_log_folder(folder, keep)
         draft = folder.with_name(f".{folder.name}.{os.getpid()}")
         try:
             draft.mkdir(parents=True)
@@ -313,6 +313,21 @@ def load_log(source: str | Path) -> LLMLog:
     if str(source) == "micropool":
         return LLMLog.load(SHIPPED / str(source))
     return LLMLog.load(source)
+
+
+def check_log_folder(folder: Path, keep: tuple[str, ...] = ()) -> None:
+    """Refuse a folder that a log would take the place of although it is none.
+
+    Args:
+        folder: Need not exist.
+        keep: Names that may be in it; see `LLMLog.save`.
+
+    Raises:
+        UserError: If it holds other files and no log.
+    """
+    others = [file for file in folder.iterdir() if file.name not in keep] if folder.is_dir() else []
+    if others and not (folder / "records.parquet").exists():
+        raise UserError(f"{folder} holds other files; name a new folder, or one that holds a log")
 
 
 def _read_about(file: Path) -> dict[str, object]:

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from graphrouter.cli.options import add_command, finish, tell
-from graphrouter.errors import UserError
 
 REJECTED = "rejected.csv"
 
@@ -36,10 +35,10 @@ def import_log(args: argparse.Namespace) -> None:
     from graphrouter.files import check_writable
     from graphrouter.formats import read_log
     from graphrouter.formats.builder import write_rejected
+    from graphrouter.log import check_log_folder
 
     out = Path(args.out)
-    if out.is_dir() and any(out.iterdir()) and not (out / "records.parquet").exists():
-        raise UserError(f"{out} holds other files; name a new folder, or one that holds a log")
+    check_log_folder(out)
     check_writable(out, "the log")
     log, rejected = read_log(args.path, args.format, args.name, args.skip_bad, progress=not args.quiet)
     log.save(out)
