@@ -121,7 +121,8 @@ def test_a_table_without_the_columns_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "other", [[1], "text", {}, {"name": "package"}, {"small": {"size": "3B"}, "odd": {"a": 1}}, None]
+    "other",
+    [[1], "text", {}, {"name": "package"}, {"name": ["model"]}, {"small": {"size": "3B"}, "odd": {"a": 1}}, None],
 )
 def test_other_json_files_are_passed_over(other: object, tmp_path: Path) -> None:
     folder = write(tmp_path / "gr", [ROW])
