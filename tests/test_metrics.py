@@ -185,7 +185,21 @@ def test_choices_by_hand() -> None:
     # The second LLM has the highest mean, on the one query that it has an outcome for, and there it leads by 0.5.
     assert metrics.best_single(OUTCOMES) == 1
     assert metrics.gain_over_best_single(choice, OUTCOMES) == pytest.approx(0.5 - 1)
+    # It is the oracle's choice on that query, so there is no gap to close.
+    assert np.isnan(metrics.gap_closed(choice, OUTCOMES))
     np.testing.assert_allclose(metrics.performance(choice, OUTCOMES, np.array([[3.0, 1.0], [0.0, 2.0]])), [0.375, 0])
+
+
+def test_the_share_of_the_gap_by_hand() -> None:
+    outcomes = np.array([[1.0, 0.0], [1.0, 0.5], [0.0, 1.0], [0.8, 1.0], [NAN, 0.4]])
+    # The first LLM is the best single one. On its four queries the oracle gains 1 + 0.2.
+    choice = np.array([0, 0, 1, 0, 1])
+    assert metrics.gap_closed(choice, outcomes) == pytest.approx(1 / 1.2)
+    assert metrics.gap_closed(np.zeros(5, int), outcomes) == 0
+    assert metrics.gap_closed(np.array([0, 1, 0, 1, 1]), outcomes) == pytest.approx((0.2 - 0.5) / 1.2)
+    assert metrics.gap_closed(metrics.choose(outcomes, outcomes), outcomes) == 1
+    weights = np.array([[1.0, 1, 0, 1, 1], [1, 1, 1, 0, 1]])
+    np.testing.assert_allclose(metrics.gap_closed(choice, outcomes, weights), [0, 1])
 
 
 def test_best_single_needs_more_than_a_lucky_query() -> None:
@@ -214,6 +228,7 @@ def test_no_router_beats_the_oracle(given_cells: tuple[np.ndarray, np.ndarray]) 
     assert metrics.gap_to_oracle(oracle, outcomes) == 0
     assert metrics.gain_over_random(oracle, outcomes) >= 0
     assert metrics.gain_over_best_single(oracle, outcomes) >= 0
+    assert not metrics.gap_closed(choice, outcomes) > 1
     assert metrics.hit_at_1(outcomes, outcomes) == metrics.mrr(outcomes, outcomes) == 1
 
 

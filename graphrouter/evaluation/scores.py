@@ -74,6 +74,7 @@ def scenario_scores(
         "gain_over_best_single": (choice, rewards),
         "gain_over_random": (choice, rewards),
         "gap_to_oracle": (choice, rewards),
+        "gap_closed": (choice, rewards),
         "hit_at_1": (utility, rewards),
         "mrr": (utility, rewards),
     }

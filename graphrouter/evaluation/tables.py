@@ -17,6 +17,7 @@ TITLES = {
     "cost": "$ per 1,000 queries",
     "gain_over_best_single": "over best single LLM",
     "gap_to_oracle": "gap to oracle",
+    "gap_closed": "share of the oracle's gain",
     "gain_over_mix": "performance over mix of equal cost",
     "hit_at_1": "hit@1",
     "mrr": "MRR",
@@ -30,7 +31,16 @@ TITLES = {
     "cost_saving": "cost saving",
     "pareto_dist": "ParetoDist",
 }
-SCENARIO_COLUMNS = ("performance", "cost", "gain_over_best_single", "gap_to_oracle", "gain_over_mix", "hit_at_1", "mrr")
+SCENARIO_COLUMNS = (
+    "performance",
+    "cost",
+    "gain_over_best_single",
+    "gap_closed",
+    "gap_to_oracle",
+    "gain_over_mix",
+    "hit_at_1",
+    "mrr",
+)
 TASK_BASELINES = 6
 """Baselines in the table of tasks: the best ones."""
 

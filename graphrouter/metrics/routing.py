@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from graphrouter.metrics.weighted import mean
+from graphrouter.metrics.weighted import mean, ratio
 
 Array = np.ndarray
 
@@ -81,3 +81,15 @@ def gain_over_random(choice: Array, values: Array, weights: Array | None = None)
 def gap_to_oracle(choice: Array, values: Array, weights: Array | None = None) -> Array:
     """Return the mean value that is lost against the best LLM of each query; 0 is perfect."""
     return mean(taken(choose(values, values), values) - taken(choice, values), weights)
+
+
+def gap_closed(choice: Array, values: Array, weights: Array | None = None) -> Array:
+    """Return the share of the gap between `best_single` and the oracle that is closed: 1 is perfect, 0 no gain.
+
+    Over the queries that the best single LLM has outcomes for; NaN where it is the oracle's equal.
+    """
+    single = values[:, best_single(values)]
+    known = ~np.isnan(single)
+    room = taken(choose(values, values), values) - single
+    gained = np.where(known, taken(choice, values) - single, 0.0)
+    return ratio(gained.astype(np.float64), np.where(known, room, 0.0), weights)
