@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from fusion.tasks.base import Example
 from fusion.tasks.graders.choice import LETTERS
@@ -46,15 +47,20 @@ def multiple_choice(
     return Example(identity, "\n".join(lines), LETTERS[gold], shown, subtask)
 
 
-def labelled(labels: Sequence[str], label: str) -> int:
-    """Return the place of a label, such as ``B`` or ``2``.
+def labelled_choice(row: Mapping[str, Any], question: str = "question") -> Example:
+    """Return the example of a row that names the right option by its label, such as ``B`` or ``2``.
+
+    Args:
+        row: Has ``choices`` with lists of ``label`` and ``text``, the right label in ``answerKey``, and ``id``.
+        question: Column of the question.
 
     Raises:
-        ValueError: If it is none of them; in a split without answers it is empty.
+        ValueError: If the label is none of the options'; in a split without answers it is empty.
     """
+    labels, label = row["choices"]["label"], row["answerKey"]
     if label not in labels:
         raise ValueError(f"the gold answer must be one of {', '.join(labels)}, but is {label!r}")
-    return list(labels).index(label)
+    return multiple_choice(row[question], row["choices"]["text"], list(labels).index(label), row["id"])
 
 
 def gold_texts(answers: Iterable[str]) -> str:

@@ -4,16 +4,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from fusion.tasks.base import Example, HubData, Task
-from fusion.tasks.build import CHOICE_PROMPTS, SHORT_TOKENS, labelled, multiple_choice
+from fusion.tasks.build import CHOICE_PROMPTS, SHORT_TOKENS, labelled_choice
 from fusion.tasks.graders.choice import option_letter
 
 
 def read(row: Mapping[str, Any]) -> Example:
-    """Find the gold option by its label."""
-    choices = row["choices"]
-    return multiple_choice(
-        row["question_stem"], choices["text"], labelled(choices["label"], row["answerKey"]), row["id"]
-    )
+    """The column of the question has another name here."""
+    return labelled_choice(row, "question_stem")
 
 
 TASK = Task(
