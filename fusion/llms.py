@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -79,9 +80,9 @@ class LLM:
                     f"{self.engine}{suggest(option, [*fields, *known])}"
                 )
 
-    def candidate(self, style: str) -> str:
-        """Return the name in the log of this LLM in one style."""
-        return self.name + (THINK if style == "reasoning" else "")
+    def candidate(self, style: str, guide: str | None = None) -> str:
+        """Return the name in the log of this LLM in one style, and shown one guide or none."""
+        return self.name + (THINK if style == "reasoning" else "") + (f"_{guide}" if guide else "")
 
     def make_engine(self) -> Engine:
         """Return the engine; nothing is loaded or connected yet where that takes time.
@@ -97,8 +98,11 @@ class LLM:
 
     def messages(self, prompt: str) -> tuple[Message, ...]:
         """Return the conversation that asks a prompt."""
-        system = ({"role": "system", "content": self.system},) if self.system else ()
-        return (*system, {"role": "user", "content": prompt})
+        return self.with_system(({"role": "user", "content": prompt},))
+
+    def with_system(self, turns: Sequence[Message]) -> tuple[Message, ...]:
+        """Return a conversation below this LLM's system message, where it has one."""
+        return (*(({"role": "system", "content": self.system},) if self.system else ()), *turns)
 
     def sampling(self, max_tokens: int, seed: int) -> Sampling:
         """Return how a response is decoded.

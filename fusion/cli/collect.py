@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from graphrouter.cli.options import KEEPS, add_command, finish, names, tell
+from graphrouter.cli.options import ENCODER_HELP, KEEPS, add_command, finish, names, tell
 from graphrouter.errors import UserError
 
 if TYPE_CHECKING:
-    from fusion.collect import Collection, Plan
+    from fusion.collect import Collection, Guiding, Plan
 
 
 def add_commands(commands: Any) -> None:
@@ -32,11 +32,35 @@ def add_commands(commands: Any) -> None:
     parser.add_argument("--seed", type=int, default=0, help="of the choice of questions and of sampling (default: 0)")
     parser.add_argument("--data", metavar="DIR", help="folder with local copies of the tasks' data sets")
     parser.add_argument("--budget", type=float, metavar="USD", help="most dollars that the log may cost")
+    _add_guides(parser)
     parser.add_argument("--regrade", action="store_true", help="grade earlier answers anew")
     parser.add_argument("--dry-run", action="store_true", help="say what would be asked and the most it can cost")
     parser.add_argument("--quiet", action="store_true", help="show no progress")
     finish(parser)
     finish(add_command(commands, "tasks", tasks, "list the tasks that come with the package"))
+
+
+def _add_guides(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--source", metavar="LOG", help="log whose training queries guide, and whose split --part means"
+    )
+    parser.add_argument(
+        "--guide",
+        action="append",
+        default=[],
+        metavar="NAME=KIND:WHAT",
+        help="ask each LLM with a guide too, as LLM_NAME: thought:LIBRARY or few_shot:RANKING; may be repeated",
+    )
+    parser.add_argument("--guide-styles", type=names, metavar="A,B", help="show guides in these styles (default: all)")
+    parser.add_argument("--guide-shown", type=int, metavar="N", help="show at most N examples or thoughts (default: 3)")
+    parser.add_argument(
+        "--guide-tokens", type=int, metavar="N", help="most tokens of a guided prompt (default: 2048, or less context)"
+    )
+    parser.add_argument("--encoder", metavar="SPEC", help=f"says which queries are near: {ENCODER_HELP}")
+    parser.add_argument("--split-seed", type=int, default=0, metavar="N", help="of the source's split (default: 0)")
+    parser.add_argument(
+        "--part", metavar="PART", help="only questions of this part of the split: train, validation, test"
+    )
 
 
 def collect(args: argparse.Namespace) -> None:
@@ -58,13 +82,37 @@ def collect(args: argparse.Namespace) -> None:
         styles=styles,
         seed=args.seed,
         data=Path(args.data) if args.data else None,
+        guiding=_guiding(args),
     )
     if args.dry_run:
         _preview(plan)
         return
+    _tell_unguided(plan)
     done = run(plan, Path(args.out), budget=args.budget, regrade=args.regrade, progress=not args.quiet)
     _report(done, args.out)
     raise_problems(done.problems)
+
+
+def _guiding(args: argparse.Namespace) -> Guiding | None:
+    if not args.source:
+        if args.guide or args.part:
+            option = "--guide" if args.guide else "--part"
+            raise UserError(f"{option} needs --source LOG, the log that it means; name it")
+        return None
+    from fusion.collect import Guiding, guides_folder
+    from fusion.guidance import SHOWN, TOKENS, Source, parse_guides
+    from graphrouter.log import load_log
+
+    return Guiding(
+        Source(load_log(args.source), args.split_seed),
+        parse_guides(args.guide),
+        part=args.part,
+        styles=args.guide_styles,
+        shown=SHOWN if args.guide_shown is None else args.guide_shown,
+        tokens=TOKENS if args.guide_tokens is None else args.guide_tokens,
+        encoder=args.encoder,
+        kept=guides_folder(Path(args.out)),
+    )
 
 
 def tasks(args: argparse.Namespace) -> None:
@@ -92,6 +140,16 @@ def _preview(plan: Plan) -> None:
     print(f"{len(plan.questions):,} questions, {len(plan.cells):,} cells")
     for name, most in preview(plan).items():
         print(f"{name}: at most ${most:.4f}" if most else f"{name}: without prices")
+    _tell_unguided(plan)
+
+
+def _tell_unguided(plan: Plan) -> None:
+    """Say where a guide has nothing to show: such questions are asked as they are."""
+    for name, (bare, cells) in plan.unguided().items():
+        if bare:
+            tell(
+                f"{name}: in {bare:,} of {cells:,} cells the guide has nothing of the task that fits, and shows nothing"
+            )
 
 
 def _report(done: Collection, out: str) -> None:

@@ -12,6 +12,7 @@ from fusion.answers import Answers
 from fusion.asking import Budget, check_budget, highest_cost
 from fusion.collect.assembly import assemble, failures_csv
 from fusion.collect.grading import Grading
+from fusion.collect.guiding import Guiding
 from fusion.collect.plan import Plan, Question, interleave
 from fusion.journal import Journal
 from fusion.llms import LLM
@@ -22,7 +23,7 @@ from graphrouter.log import LLMLog
 from graphrouter.run import provenance
 from graphrouter.settings import to_plain
 
-__all__ = ["Collection", "Plan", "collect", "make_plan", "preview"]
+__all__ = ["Collection", "Guiding", "Plan", "collect", "guides_folder", "make_plan", "preview"]
 
 JOURNAL = "collect"
 """Folder inside the log's folder with the journal and what was asked of whom."""
@@ -58,6 +59,7 @@ def make_plan(
     styles: Sequence[str] | None = None,
     seed: int = 0,
     data: Path | None = None,
+    guiding: Guiding | None = None,
 ) -> Plan:
     """Load the tasks' examples and lay out all cells.
 
@@ -69,24 +71,39 @@ def make_plan(
         styles: Only these of each LLM's styles; None for all.
         seed: Of the choice of questions and of sampling.
         data: Folder with local copies of the tasks' data sets; None to load from the hub.
+        guiding: The log that guides come from, or that says which questions are asked; None for neither.
 
     Raises:
-        UserError: If a task is unknown or cannot be loaded, or the plan breaks a rule.
+        UserError: If a task is unknown or cannot be loaded, a guide cannot be made, or the plan breaks a rule.
     """
     if draws < 1 or (limit is not None and limit < 1):
         raise UserError(f"draws and limit must be 1 or more, but are {draws} and {limit}")
     if styles is not None:
         llms = [replace(llm, styles=[style for style in llm.styles if style in styles]) for llm in llms]
-    questions = []
+    known = []
     for spec in dict.fromkeys(tasks):
         task = find_task(spec)
-        examples = load_examples(task, limit=limit, seed=seed, data=data)
-        questions.append([Question(task, example) for example in examples])
-    names = [of_task[0].task.name for of_task in questions if of_task]
+        examples = load_examples(task, limit=None if guiding else limit, seed=seed, data=data)
+        known.append([Question(task, example) for example in examples])
+    names = [of_task[0].task.name for of_task in known if of_task]
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice:
         raise UserError(f"each task must have a name of its own, but {twice!r} occurs twice; leave one out")
-    return Plan(list(interleave(questions)), llms, draws, seed)
+    if guiding is None:
+        return Plan(list(interleave(known)), llms, draws, seed)
+    asked = list(interleave([guiding.choose(of_task)[:limit] for of_task in known]))
+    if not asked:
+        raise UserError(
+            f"the tasks must have questions in the {guiding.part} part of {guiding.source.log.name}, but have none; "
+            "name the tasks of that log"
+        )
+    guides = guiding.find(asked, [question for of_task in known for question in of_task], llms)
+    return Plan(asked, llms, draws, seed, guides, guiding.rooms(llms))
+
+
+def guides_folder(out: Path) -> Path:
+    """Return where a log's folder keeps what its guides found."""
+    return out / JOURNAL / "guides"
 
 
 def collect(
@@ -115,6 +132,8 @@ def collect(
     with Journal(folder / "answers.jsonl") as journal, Journal(folder / "grades.jsonl") as graded:
         answers = Answers(plan.jobs(), journal)
         _note(plan, folder)
+        for guide in plan.guides:
+            guide.save(guides_folder(out))
         purse = Budget(budget, answers.spent())
         grading = Grading({cell.key: cell for cell in plan.cells}, answers, graded)
         try:
@@ -159,6 +178,7 @@ def _note(plan: Plan, folder: Path) -> None:
         "draws": plan.draws,
         "seed": plan.seed,
         "llms": to_plain(list(plan.llms)),
+        "guides": {guide.name: {"styles": list(guide.styles), **guide.about} for guide in plan.guides},
         **provenance(),
     }
     replace_file(folder / "run.json", json.dumps(about, indent=2, default=str).encode() + b"\n")

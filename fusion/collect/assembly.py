@@ -10,14 +10,21 @@ from typing import Any
 import polars as pl
 
 from fusion.answers import Answers, CellKey
-from fusion.collect.plan import Plan
+from fusion.collect.plan import Candidate, Plan
 from fusion.tasks.base import Grade
 from graphrouter.errors import UserError
 from graphrouter.log import COLUMNS, LLMLog
 
 ANSWER_COLUMNS = ("input_tokens", "output_tokens", "latency_s", "finish_reason")
 
+OWN_COLUMNS = dict.fromkeys(("part", "guide", "guide_kind", "guide_ranking"), pl.String)
+"""Columns of a log with guides that may hold nothing but nulls: the part of the split of ``queries``, and of ``llms``."""
+
 STYLE_NOTE = {"direct": "", "reasoning": " It is asked to reason step by step."}
+GUIDE_NOTE = {
+    "few_shot": " It is shown solved examples of similar questions, chosen by {ranking}.",
+    "thought": " It is shown thoughts that helped with similar questions, chosen by {ranking}.",
+}
 """Added to an LLM's description, so that its candidates differ in text too."""
 
 
@@ -31,13 +38,14 @@ def assemble(plan: Plan, answers: Answers, grades: Mapping[CellKey, Grade], name
         reason = next(iter(answers.failures.values()), "nothing was asked")
         raise UserError(f"{name} must hold at least one answer, but has none ({reason}); mend it and run again")
     records, texts = [], []
+    shown = {cell.key: {"shown": cell.shown} for cell in plan.cells} if plan.guides else {}
     for key in sorted(grades):
         answer, grade = answers.answers[key], grades[key]
         at = {"query_id": key[0], "llm": key[1], "draw": key[2]}
         scores = {"performance": grade.performance, "prediction": grade.prediction, "cost": answers.cost(key)}
         texts.append(at | {"response": answer["response"]})
         counts = {column: answer[column] for column in ANSWER_COLUMNS}
-        records.append(at | scores | counts | {"response_chars": len(answer["response"])})
+        records.append(at | scores | counts | {"response_chars": len(answer["response"])} | shown.get(key, {}))
     return LLMLog(name, _queries(plan), _llms(plan), _table("records", records), texts=pl.DataFrame(texts))
 
 
@@ -66,19 +74,31 @@ def _queries(plan: Plan) -> pl.DataFrame:
                 "source_split": example.source_split,
             }
         )
+        if plan.guides:
+            rows[-1]["part"] = question.part
     return _table("queries", rows)
 
 
 def _llms(plan: Plan) -> pl.DataFrame:
     rows = []
-    for llm in plan.llms:
-        for style in llm.styles:
-            about = {"size_b": llm.size_b, "input_price": llm.input_price, "output_price": llm.output_price}
-            text = llm.description and llm.description + STYLE_NOTE[style]
-            rows.append({"llm": llm.candidate(style), **about, "description": text, "model": llm.name, "style": style})
+    for candidate in plan.candidates:
+        llm, guide = candidate.llm, candidate.guide
+        about = {"size_b": llm.size_b, "input_price": llm.input_price, "output_price": llm.output_price}
+        text = llm.description and llm.description + _note(candidate)
+        row = {"llm": candidate.name, **about, "description": text, "model": llm.name, "style": candidate.style}
+        if plan.guides:
+            row |= {"guide": candidate.guide_name, "guide_kind": guide.kind if guide else None}
+            row |= {"guide_ranking": guide.about["ranking"] if guide else None}
+        rows.append(row)
     return _table("llms", rows)
 
 
+def _note(candidate: Candidate) -> str:
+    guide = candidate.guide
+    shown = GUIDE_NOTE[guide.kind].format(ranking=guide.about["ranking"]) if guide else ""
+    return STYLE_NOTE[candidate.style] + shown
+
+
 def _table(table: str, rows: list[dict[str, Any]]) -> pl.DataFrame:
-    known = {column: kind for column, kind in COLUMNS[table].items() if column in rows[0]}
+    known = {column: kind for column, kind in (COLUMNS[table] | OWN_COLUMNS).items() if column in rows[0]}
     return pl.DataFrame(rows, schema_overrides=known, infer_schema_length=None)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from fusion.answers import CellKey, request_key
 from fusion.asking import Job
-from fusion.engines.base import Request
+from fusion.engines.base import Message, Request
+from fusion.guidance.kept import Guidance
+from fusion.guidance.pieces import compose, fit
+from fusion.guidance.source import Asked
+from fusion.guidance.tokens import Room
 from fusion.llms import LLM
 from fusion.tasks.base import Example, Task
 from graphrouter.errors import UserError
@@ -16,15 +20,52 @@ from graphrouter.errors import UserError
 
 @dataclass(frozen=True)
 class Question:
-    """An example of a task, with its id in the log."""
+    """An example of a task, with its id in the log.
+
+    Attributes:
+        task: The task.
+        example: The example.
+        part: Of the split of the log that guides come from: ``train``, ``validation`` or ``test``; None where there is no
+            such log, or the question is not in it.
+    """
 
     task: Task
     example: Example
+    part: str | None = None
 
     @property
     def query_id(self) -> str:
         """Id in the log."""
         return f"{self.task.name}-{self.example.id}"
+
+    def asked(self) -> Asked:
+        """Return it as guides see it."""
+        return Asked(self.query_id, self.task.prompt(self.example), self.task.name)
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """An LLM in a style, shown a guide or not: what stands as an LLM in the log.
+
+    Attributes:
+        llm: Who is asked.
+        style: In which style.
+        guide: What is shown with each question, or None.
+    """
+
+    llm: LLM
+    style: str
+    guide: Guidance | None = None
+
+    @property
+    def guide_name(self) -> str | None:
+        """Name of the guide, or None."""
+        return self.guide.name if self.guide else None
+
+    @property
+    def name(self) -> str:
+        """Name in the log."""
+        return self.llm.candidate(self.style, self.guide_name)
 
 
 @dataclass(frozen=True)
@@ -33,42 +74,51 @@ class Cell:
 
     Attributes:
         question: The query.
-        llm: Who is asked.
-        style: In which style.
+        candidate: Who is asked, and how.
         draw: The how-manieth time.
         request: What the engine gets.
+        shown: How many examples or thoughts of the guide are in the prompt.
     """
 
     question: Question
-    llm: LLM
-    style: str
+    candidate: Candidate
     draw: int
     request: Request
+    shown: int = 0
+
+    @property
+    def llm(self) -> LLM:
+        """Who is asked."""
+        return self.candidate.llm
 
     @property
     def key(self) -> CellKey:
         """The record's key in the log."""
-        return self.question.query_id, self.llm.candidate(self.style), self.draw
+        return self.question.query_id, self.candidate.name, self.draw
 
 
 @dataclass(frozen=True)
 class Plan:
-    """Questions x LLMs x styles x draws.
+    """Questions x LLMs x styles x guides x draws.
 
     Attributes:
         questions: In the order in which they are asked.
         llms: Each with its styles.
         draws: Answers per query and candidate.
         seed: Of the first draw; draw d is sampled with ``seed + d``.
+        guides: Each makes a further candidate of an LLM, in each of the guide's styles.
+        rooms: By LLM's name, how long its guided prompts may be.
     """
 
     questions: Sequence[Question]
     llms: Sequence[LLM]
     draws: int = 1
     seed: int = 0
+    guides: Sequence[Guidance] = ()
+    rooms: Mapping[str, Room] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        names = [llm.candidate(style) for llm in self.llms for style in llm.styles]
+        names = [candidate.name for candidate in self.candidates]
         twice = next((name for name in names if names.count(name) > 1), None)
         if twice:
             raise UserError(f"each candidate must have a name of its own, but {twice!r} occurs twice; rename an LLM")
@@ -80,24 +130,53 @@ class Plan:
             )
 
     @cached_property
+    def candidates(self) -> list[Candidate]:
+        """All candidates; the one without a guide stands before those with."""
+        return [
+            Candidate(llm, style, guide)
+            for llm in self.llms
+            for style in llm.styles
+            for guide in (None, *(guide for guide in self.guides if style in guide.styles))
+        ]
+
+    @cached_property
     def cells(self) -> list[Cell]:
         """All cells; a run that ends early has asked every LLM about the same first questions."""
         return [
-            self._cell(question, llm, style, draw)
+            self._cell(question, candidate, draw)
             for draw in range(self.draws)
             for question in self.questions
-            for llm in self.llms
-            for style in llm.styles
+            for candidate in self.candidates
         ]
 
-    def _cell(self, question: Question, llm: LLM, style: str, draw: int) -> Cell:
-        task = question.task
-        request = Request(
-            key=request_key((question.query_id, llm.candidate(style), draw)),
-            messages=llm.messages(task.prompt(question.example, style)),
-            sampling=llm.sampling(task.max_tokens[style], self.seed + draw),
-        )
-        return Cell(question, llm, style, draw, request)
+    def _cell(self, question: Question, candidate: Candidate, draw: int) -> Cell:
+        max_tokens = question.task.max_tokens[candidate.style]
+        sampling = candidate.llm.sampling(max_tokens, self.seed + draw)
+        messages, shown = self._conversation(question, candidate, sampling.max_tokens)
+        key = request_key((question.query_id, candidate.name, draw))
+        return Cell(question, candidate, draw, Request(key, messages, sampling), shown)
+
+    def _conversation(
+        self, question: Question, candidate: Candidate, max_tokens: int
+    ) -> tuple[tuple[Message, ...], int]:
+        """Return what is asked, and how many pieces of the guide are in it."""
+        llm, style, guide = candidate.llm, candidate.style, candidate.guide
+        prompt = question.task.prompt(question.example, style)
+        if guide is None:
+            return llm.messages(prompt), 0
+        room = self.rooms[llm.name]
+        pieces = guide.found[question.query_id, style]
+        kept = fit(guide.kind, prompt, pieces, lambda turns: room.fits(llm.with_system(turns), max_tokens))
+        return llm.with_system(compose(guide.kind, prompt, kept)), len(kept)
+
+    def unguided(self) -> dict[str, tuple[int, int]]:
+        """Return, by candidate with a guide, in how many cells the guide has nothing to show, and of how many."""
+        found: dict[str, tuple[int, int]] = {}
+        for cell in self.cells:
+            if cell.candidate.guide:
+                bare, count = found.get(cell.candidate.name, (0, 0))
+                found[cell.candidate.name] = bare + (not cell.shown), count + 1
+        return found
 
     def jobs(self) -> list[Job]:
         """Return what is asked of each LLM."""

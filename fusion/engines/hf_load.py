@@ -92,7 +92,7 @@ def load(settings: TransformersEngine) -> Loaded:
     if report["missing_keys"]:
         missing = sorted(report["missing_keys"])
         raise UserError(f"{settings.model} must hold all weights, but lacks {missing[0]} and {len(missing) - 1} others")
-    return Loaded(model.to(device).eval(), tokenizer, _ends(model, tokenizer), _limit(model))
+    return Loaded(model.to(device).eval(), tokenizer, _ends(model, tokenizer), context_limit(model.config))
 
 
 def _check_config(settings: TransformersEngine) -> None:
@@ -126,6 +126,7 @@ def _ends(model: Any, tokenizer: Any) -> frozenset[int]:
     return frozenset(end for some in ends for end in (some if isinstance(some, list) else [some]) if end is not None)
 
 
-def _limit(model: Any) -> int | None:
-    limit = getattr(model.config.get_text_config(), "max_position_embeddings", None)
+def context_limit(config: Any) -> int | None:
+    """Return the most tokens of prompt and response together that a model's config allows; None for no limit."""
+    limit = getattr(config.get_text_config(), "max_position_embeddings", None)
     return limit if isinstance(limit, int) and limit > 0 else None

@@ -1,0 +1,34 @@
+"""What is shown with a question so that it is answered better: solved examples or thoughts, of training queries only.
+
+`Shots` and `Thoughts`, which need rankings, libraries and encoders, are imported where they are used.
+"""
+
+from __future__ import annotations
+
+from fusion.guidance.guide import SHOWN, Guide
+from fusion.guidance.kept import Guidance, find_guidance
+from fusion.guidance.pieces import KINDS, Piece, compose, fit
+from fusion.guidance.source import PARTS, Asked, Source
+from fusion.guidance.specs import Spec, make_guide, parse_guides
+from fusion.guidance.tokens import TOKENS, Room, estimate, find_room
+
+__all__ = [
+    "KINDS",
+    "PARTS",
+    "SHOWN",
+    "TOKENS",
+    "Asked",
+    "Guidance",
+    "Guide",
+    "Piece",
+    "Room",
+    "Source",
+    "Spec",
+    "compose",
+    "estimate",
+    "find_guidance",
+    "find_room",
+    "fit",
+    "make_guide",
+    "parse_guides",
+]

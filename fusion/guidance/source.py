@@ -1,0 +1,84 @@
+"""The log that guides come from: its training queries may be shown, and a query never sees itself."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+
+from graphrouter.errors import UserError
+from graphrouter.log import LLMLog
+from graphrouter.splits import Split, by_query, query_groups
+
+PARTS = ("train", "validation", "test")
+
+
+class Asked(NamedTuple):
+    """A question that is to be guided.
+
+    Attributes:
+        query_id: Its id in the log, or None for a question from elsewhere.
+        text: The query, as it stands in a log: what is compared with the log's queries.
+        task: Name of its task, or None where that is not known.
+    """
+
+    query_id: str | None
+    text: str
+    task: str | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Source:
+    """A log, divided as a router that is trained on it with the same seed divides it.
+
+    Attributes:
+        log: Any log.
+        seed: Of the split; see `graphrouter.splits.by_query`.
+    """
+
+    log: LLMLog
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.seed < 0:
+            raise UserError(f"the seed of the split must be 0 or more, but is {self.seed}")
+
+    @cached_property
+    def split(self) -> Split:
+        """Rows of train, validation and test."""
+        return by_query(self.log, self.seed)
+
+    @cached_property
+    def train(self) -> LLMLog:
+        """The log of the training queries only: all that a guide may be made of."""
+        return self.log.take(self.split.train)
+
+    @cached_property
+    def _groups(self) -> np.ndarray:
+        return query_groups(self.log.queries["query"])
+
+    @cached_property
+    def _part_of(self) -> dict[int, str]:
+        return {int(group): part for part in PARTS for group in self._groups[getattr(self.split, part)]}
+
+    @cached_property
+    def _worded(self) -> dict[int, list[str]]:
+        found: dict[int, list[str]] = {}
+        for query_id, group in zip(self.log.queries["query_id"], self._groups, strict=True):
+            found.setdefault(int(group), []).append(query_id)
+        return found
+
+    def parts(self, texts: Sequence[str]) -> list[str | None]:
+        """Return the part of the split that each text's wording belongs to, None where the log has none so worded."""
+        return [self._part_of.get(int(group)) for group in query_groups(texts)]
+
+    def own(self, asked: Sequence[Asked]) -> list[frozenset[str]]:
+        """Return, for each question, the ids of the log's queries that it must not be shown: itself, and equal wording."""
+        groups = query_groups(one.text for one in asked)
+        return [
+            frozenset(self._worded.get(int(group), ())) | ({one.query_id} if one.query_id is not None else frozenset())
+            for one, group in zip(asked, groups, strict=True)
+        ]

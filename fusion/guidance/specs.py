@@ -1,0 +1,88 @@
+"""Guides from what a command line says: ``NAME=thought:LIBRARY`` and ``NAME=few_shot:RANKING``."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from fusion.guidance.guide import SHOWN, Guide
+from fusion.guidance.pieces import check_kind
+from fusion.guidance.source import Source
+from graphrouter.errors import UserError
+
+if TYPE_CHECKING:
+    from fusion.guidance.shots import Prompts
+
+FORM = "NAME=thought:LIBRARY or NAME=few_shot:RANKING"
+
+
+@dataclass(frozen=True)
+class Spec:
+    """A guide that is asked for.
+
+    Attributes:
+        name: Ends the names of its candidates.
+        kind: ``few_shot`` or ``thought``.
+        what: A ranking, or the folder of a library.
+    """
+
+    name: str
+    kind: str
+    what: str
+
+
+def parse_guides(texts: Sequence[str]) -> list[Spec]:
+    """Read guides as they are typed.
+
+    Raises:
+        UserError: If one is not of the form, or a name occurs twice.
+    """
+    specs = []
+    for text in texts:
+        matched = re.fullmatch(r"([A-Za-z0-9][\w.-]*)=([^:]*):(.+)", text)
+        if not matched:
+            raise UserError(f"a guide must be {FORM}, but is {text!r}")
+        check_kind(matched[2])
+        specs.append(Spec(*matched.groups()))
+    names = [spec.name for spec in specs]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice:
+        raise UserError(f"each guide must have a name of its own, but {twice!r} occurs twice; rename one")
+    return specs
+
+
+def make_guide(
+    spec: Spec,
+    source: Source,
+    *,
+    shown: int = SHOWN,
+    encoder: str | None = None,
+    prompts: Prompts | None = None,
+    device: str = "auto",
+) -> Guide:
+    """Make a guide.
+
+    Args:
+        spec: Which.
+        source: The log that it comes from.
+        shown: See `Guide`.
+        encoder: Whose vectors say which queries are near; None for the log's default, or the library's own.
+        prompts: See `Shots`.
+        device: Where the encoder runs.
+
+    Raises:
+        UserError: If the ranking is unknown, or the library is none, or of another log, split or encoder.
+    """
+    if spec.kind == "thought":
+        from fusion.guidance.thoughts import Thoughts
+        from fusion.templates import Library
+
+        library = Library.load(spec.what, encoder=encoder, device=device)
+        return Thoughts(source, shown, library=library, name=spec.what)
+    from fusion.guidance.shots import Shots
+    from graphrouter.encoders import default_encoder, find_encoder
+
+    chosen = find_encoder(encoder or default_encoder(source.log), device)
+    return Shots(source, shown, rank_by=spec.what, encoder=chosen, prompts=prompts or {})
