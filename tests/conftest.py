@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 os.environ["OMP_NUM_THREADS"] = os.environ["MKL_NUM_THREADS"] = "1"  # read when torch and BLAS are first imported
@@ -40,3 +41,19 @@ def pytest_runtest_teardown() -> None:
 def real_data() -> Path:
     """The folder of the real logs; a test that uses it is marked ``real_data``, and so skipped where it is absent."""
     return REAL_DATA
+
+
+@pytest.fixture
+def fail(capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
+    """Run a graphrouter command that must fail as the user can mend it; returns its one line."""
+    from graphrouter.cli import main
+
+    def run(*argv: str) -> str:
+        capsys.readouterr()
+        assert main(list(argv)) == 2
+        said = capsys.readouterr().err
+        assert said.count("\n") == 1, said
+        assert said.startswith("graphrouter: error: ")
+        return said
+
+    return run

@@ -44,21 +44,6 @@ def router(log: str, tmp_path_factory: pytest.TempPathFactory) -> str:
     return out
 
 
-@pytest.fixture
-def fail(capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
-    """Run a command that must fail as the user can mend it; returns its one line."""
-
-    def run(*argv: str) -> str:
-        capsys.readouterr()
-        assert main(list(argv)) == 2
-        said = capsys.readouterr().err
-        assert said.count("\n") == 1, said
-        assert said.startswith("graphrouter: error: ")
-        return said
-
-    return run
-
-
 def snapshot(folder: Path) -> dict[str, bytes]:
     return {str(file.relative_to(folder)): file.read_bytes() for file in sorted(folder.rglob("*")) if file.is_file()}
 

@@ -15,21 +15,6 @@ GOOD = HEADER + "t,q1,a,1\nt,q1,b,0\nt,q2,a,0.5\n"
 BAD = GOOD + "t,q2,b,2\nt,,b,1\n"
 
 
-@pytest.fixture
-def fail(capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
-    """Run a command that must fail as the user can mend it; returns its one line."""
-
-    def run(*argv: str) -> str:
-        capsys.readouterr()
-        assert main(list(argv)) == 2
-        said = capsys.readouterr().err
-        assert said.count("\n") == 1, said
-        assert said.startswith("graphrouter: error: ")
-        return said
-
-    return run
-
-
 def write(file: Path, text: str) -> str:
     file.write_text(text)
     return str(file)
