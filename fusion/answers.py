@@ -70,9 +70,8 @@ class Answers:
         self.answers: dict[CellKey, Entry] = {}
         self.failures: dict[CellKey, str] = {}
         self._jobs = list(jobs)
-        self._llms = {cell_key(request.key): job.llm for job in self._jobs for request in job.requests}
-        self._digests = {
-            cell_key(request.key): digest(job.llm, request) for job in self._jobs for request in job.requests
+        self._asked = {
+            cell_key(request.key): (job.llm, digest(job.llm, request)) for job in self._jobs for request in job.requests
         }
         self._journal = journal
         self._lock = threading.Lock()
@@ -82,9 +81,9 @@ class Answers:
         other: list[CellKey] = []
         for entry in self._journal.entries():
             cell = (entry["query_id"], entry["llm"], entry["draw"])
-            if cell not in self._digests:
+            if cell not in self._asked:
                 continue
-            if entry["asked"] != self._digests[cell]:
+            if entry["asked"] != self._asked[cell][1]:
                 other.append(cell)
             elif "failed" in entry:
                 self.failures[cell] = entry["failed"]
@@ -103,7 +102,8 @@ class Answers:
     def add(self, answer: Answer) -> None:
         """Write down an answer, or why there is none."""
         cell = cell_key(answer.key)
-        entry: dict[str, Any] = {"query_id": cell[0], "llm": cell[1], "draw": cell[2], "asked": self._digests[cell]}
+        _, asked = self._asked[cell]
+        entry: dict[str, Any] = {"query_id": cell[0], "llm": cell[1], "draw": cell[2], "asked": asked}
         if isinstance(answer, Completion):
             entry |= {
                 "response": answer.text,
@@ -133,8 +133,8 @@ class Answers:
 
     def cost(self, cell: CellKey) -> float | None:
         """Return what an answer has cost in US dollars, or None where tokens or prices are unknown."""
-        answer = self.answers[cell]
-        return self._llms[cell].price(answer["input_tokens"], answer["output_tokens"])
+        answer, (llm, _) = self.answers[cell], self._asked[cell]
+        return llm.price(answer["input_tokens"], answer["output_tokens"])
 
     def spent(self) -> float:
         """Return what all answers have cost, in US dollars; those of unknown cost count nothing."""
@@ -155,7 +155,7 @@ class Answers:
             KeyboardInterrupt: After Ctrl-C, once the answers under way are in.
         """
         failed = 0
-        total = len(self._digests)
+        total = len(self._asked)
         with tqdm(total=total, initial=len(self.answers), unit="cell", disable=not progress) as bar:
 
             def take(llm: LLM, answer: Answer) -> None:
