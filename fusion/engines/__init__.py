@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from importlib import import_module
-from typing import Any
 
 from fusion.engines.base import Answer, Completion, Engine, Failure, Request, Sampling
 from graphrouter.errors import UserError, suggest
@@ -15,19 +14,14 @@ ENGINES = {
 }
 """The name of each engine, its module and its class. An engine's dataclass fields are its options."""
 
-_EXPORTS = {export: module for module, export in ENGINES.values()}
-
 __all__ = [
     "ENGINES",
     "Answer",
     "Completion",
     "Engine",
     "Failure",
-    "OpenAIEngine",
     "Request",
     "Sampling",
-    "TransformersEngine",
-    "VLLMEngine",
     "engine_names",
     "find_engine",
 ]
@@ -49,9 +43,3 @@ def find_engine(name: str) -> type[Engine]:
     module, export = ENGINES[name]
     found: type[Engine] = getattr(import_module(module), export)
     return found
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _EXPORTS:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(_EXPORTS[name]), name)
