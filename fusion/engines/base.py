@@ -88,6 +88,11 @@ class Failure:
 Answer = Completion | Failure
 
 
+def plain_text(messages: Iterable[Message]) -> str:
+    """Return the prompt for a model without a chat template: the messages' texts, joined by line ends."""
+    return "\n".join(message["content"] for message in messages)
+
+
 class Engine(ABC):
     """Turns requests into answers. An instance serves one LLM; use it as a context manager, which frees what it holds."""
 

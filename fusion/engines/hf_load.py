@@ -6,7 +6,7 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from fusion.engines.base import Request
+from fusion.engines.base import Request, plain_text
 from graphrouter.errors import UserError, first_line, suggest
 from graphrouter.progress import without_weights_bar
 from graphrouter.training import pick_device
@@ -35,13 +35,13 @@ class Loaded(NamedTuple):
     def prompts(self, requests: list[Request], options: dict[str, Any]) -> list[list[int] | str]:
         """Return the token ids of each request's prompt, or in one line why it has none.
 
-        With the chat template where the tokenizer has one; else the messages' texts, joined by line ends.
+        With the chat template where the tokenizer has one; else `plain_text`.
         """
         template = self.tokenizer.chat_template is not None
         found: list[list[int] | str] = []
         for request in requests:
             try:
-                text = self._text(request, options) if template else "\n".join(m["content"] for m in request.messages)
+                text = self._text(request, options) if template else plain_text(request.messages)
                 ids: list[int] = self.tokenizer(text, add_special_tokens=not template)["input_ids"]
             except Exception as error:  # a template may raise anything, and refuses in this way the roles that it lacks
                 found.append(f"the prompt cannot be written: {first_line(error)}")

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, ClassVar
 
-from fusion.engines.base import Answer, Completion, Engine, Failure, Request
+from fusion.engines.base import Answer, Completion, Engine, Failure, Request, plain_text
 from graphrouter.errors import UserError, first_line
 
 
@@ -124,7 +124,7 @@ class VLLMEngine(Engine):
             for request in chunk
         ]
         if llm.get_tokenizer().chat_template is None:
-            texts = ["\n".join(message["content"] for message in request.messages) for request in chunk]
+            texts = [plain_text(request.messages) for request in chunk]
             return list(llm.generate(texts, params, use_tqdm=False))
         conversations = [list(request.messages) for request in chunk]
         return list(llm.chat(conversations, params, use_tqdm=False, chat_template_kwargs=self.template or None))
