@@ -6,12 +6,10 @@ import argparse
 from typing import TYPE_CHECKING, Any
 
 from graphrouter.cli.options import (
-    ENCODER_HELP,
     KEEPS,
     add_command,
-    add_cost,
-    add_run,
-    add_wandb,
+    add_fitting,
+    add_scenarios,
     finish,
     names,
     open_log,
@@ -39,10 +37,7 @@ def add_commands(commands: Any) -> None:
     parser.add_argument(
         "--seeds", metavar="N", type=int, help="number of seeds; each is a split and a start of every router"
     )
-    parser.add_argument(
-        "--scenarios", metavar="A,B", type=names, help="performance_first, balance, cost_first, or judge"
-    )
-    parser.add_argument("--encoder", metavar="SPEC", help=ENCODER_HELP)
+    add_scenarios(parser)
     parser.add_argument("--tune-by", choices=("nll", "reward", "none"), help="what chooses settings on validation")
     parser.add_argument(
         "--config", metavar="FILE", help="YAML with all of these, or a name in configs/compare (default: default)"
@@ -50,9 +45,7 @@ def add_commands(commands: Any) -> None:
     parser.add_argument(
         "--out", required=True, metavar="DIR", help="folder for the results: new, or that of the same comparison"
     )
-    add_cost(parser)
-    add_run(parser)
-    add_wandb(parser)
+    add_fitting(parser)
     finish(parser)
 
 

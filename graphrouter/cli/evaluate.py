@@ -5,7 +5,17 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any
 
-from graphrouter.cli.options import add_command, add_cost, add_run, finish, names, open_log, run_options, tell
+from graphrouter.cli.options import (
+    add_command,
+    add_cost,
+    add_run,
+    add_saved_router,
+    add_scenarios,
+    finish,
+    open_log,
+    run_options,
+    tell,
+)
 
 if TYPE_CHECKING:
     from graphrouter.pipeline.unseen import UnseenPart
@@ -15,12 +25,9 @@ def add_commands(commands: Any) -> None:
     """Add the command."""
     text = "score a saved router on the queries of a log that it was not trained or validated on"
     parser = add_command(commands, "evaluate", evaluate, text)
-    parser.add_argument("router", metavar="ROUTER", help="folder of a saved router")
+    add_saved_router(parser)
     parser.add_argument("log", metavar="LOG")
-    parser.add_argument(
-        "--scenarios", metavar="A,B", type=names, help="performance_first, balance, cost_first, or judge"
-    )
-    parser.add_argument("--encoder", metavar="SPEC", help="where the router's encoder is now, if its folder has moved")
+    add_scenarios(parser)
     parser.add_argument(
         "--out", required=True, metavar="DIR", help="folder for the results: new, or that of the same evaluation"
     )

@@ -53,6 +53,27 @@ def finish(parser: argparse.ArgumentParser) -> None:
         parser.usage = f"{parser.format_usage().removeprefix('usage: ').rstrip()} [KEY=VALUE ...]"
 
 
+def add_fitting(parser: argparse.ArgumentParser) -> None:
+    """Add what a command that fits routers takes: the encoder, the cost, where and how to run, and W&B."""
+    parser.add_argument("--encoder", metavar="SPEC", help=ENCODER_HELP)
+    add_cost(parser)
+    add_run(parser)
+    add_wandb(parser)
+
+
+def add_saved_router(parser: argparse.ArgumentParser) -> None:
+    """Add what a command that uses a saved router takes: its folder, and its encoder."""
+    parser.add_argument("router", metavar="ROUTER", help="folder of a saved router")
+    parser.add_argument("--encoder", metavar="SPEC", help="where the router's encoder is now, if its folder has moved")
+
+
+def add_scenarios(parser: argparse.ArgumentParser) -> None:
+    """Add the option that chooses scenarios."""
+    parser.add_argument(
+        "--scenarios", metavar="A,B", type=names, help="performance_first, balance, cost_first, or judge"
+    )
+
+
 def add_cost(parser: argparse.ArgumentParser) -> None:
     """Add the options that estimate the cost of a log without one."""
     parser.add_argument("--estimate-cost", action="store_const", const=True, help="estimate costs that the log lacks")
@@ -61,8 +82,13 @@ def add_cost(parser: argparse.ArgumentParser) -> None:
 
 def add_run(parser: argparse.ArgumentParser) -> None:
     """Add the options that say where and how to run."""
-    parser.add_argument("--device", default="auto", help="cpu, cuda or auto (default: auto)")
+    add_device(parser)
     parser.add_argument("--quiet", action="store_true", help="show no progress")
+
+
+def add_device(parser: argparse.ArgumentParser) -> None:
+    """Add the option that says where to run."""
+    parser.add_argument("--device", default="auto", help="cpu, cuda or auto (default: auto)")
 
 
 def add_wandb(parser: argparse.ArgumentParser) -> None:

@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from graphrouter.cli.options import add_command, finish, run_options
+from graphrouter.cli.options import add_command, add_device, add_saved_router, finish, run_options
 from graphrouter.errors import UserError
 
 CHUNK = 256
@@ -23,7 +23,7 @@ def add_commands(commands: Any) -> None:
     """Add the command."""
     text = "choose an LLM for each query, and print one JSON line each with the predicted quality and cost of all LLMs"
     parser = add_command(commands, "route", route, text, resume="the lines that were printed are whole")
-    parser.add_argument("router", metavar="ROUTER", help="folder of a saved router")
+    add_saved_router(parser)
     parser.add_argument(
         "text", metavar="TEXT", nargs="?", help="one query; without it, queries come from --file or standard input"
     )
@@ -38,8 +38,7 @@ def add_commands(commands: Any) -> None:
     )
     which.add_argument("--alpha", type=float, help="weight of performance, in [0, 1]; 1 - alpha is that of cost")
     parser.add_argument("--task", help="task of all queries that do not name their own")
-    parser.add_argument("--encoder", metavar="SPEC", help="where the router's encoder is now, if its folder has moved")
-    parser.add_argument("--device", default="auto", help="cpu, cuda or auto (default: auto)")
+    add_device(parser)
     parser.set_defaults(quiet=True)
     finish(parser)
 

@@ -6,18 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from graphrouter.cli.options import (
-    ENCODER_HELP,
-    KEEPS,
-    add_command,
-    add_cost,
-    add_run,
-    add_wandb,
-    finish,
-    open_log,
-    run_options,
-    tell,
-)
+from graphrouter.cli.options import KEEPS, add_command, add_fitting, finish, open_log, run_options, tell
 from graphrouter.routers import router_names
 
 if TYPE_CHECKING:
@@ -38,7 +27,6 @@ def add_commands(commands: Any) -> None:
     which = parser.add_mutually_exclusive_group(required=True)
     which.add_argument("--router", metavar="NAME", help=f"one of {', '.join(router_names())}")
     which.add_argument("--config", metavar="FILE", help="YAML with the router's name and hyperparameters")
-    parser.add_argument("--encoder", metavar="SPEC", help=ENCODER_HELP)
     parser.add_argument("--seed", type=int, default=0, help="of the split and the router (default: 0)")
     parser.add_argument(
         "--target", default="performance", choices=("performance", "judge_score"), help="what counts as performance"
@@ -46,9 +34,7 @@ def add_commands(commands: Any) -> None:
     parser.add_argument(
         "--out", required=True, metavar="DIR", help="folder for the router; one that is there is replaced at the end"
     )
-    add_cost(parser)
-    add_run(parser)
-    add_wandb(parser)
+    add_fitting(parser)
     finish(parser)
 
 
