@@ -40,13 +40,10 @@ QUERIES = ("task_name", "query", "ground_truth", "metric")
 SPLITS = ("train", "test", "validation")
 SPLIT = re.compile(r"(?<![a-z])(train|test|validation)(?![a-z])")
 FAILED = ("ERROR", "API Error")
+IDENTITY = ("task", "query", "ground_truth", "metric", "choices", "source_id")
+"""What tells queries apart, beside the split."""
 HELD = (
-    "task",
-    "query",
-    "ground_truth",
-    "metric",
-    "choices",
-    "source_id",
+    *IDENTITY,
     "source_split",
     "description",
     "input_price",
@@ -108,16 +105,7 @@ def write(log: LLMLog, path: Path) -> None:
         write_jsonl(path / f"routing_data{ending}.jsonl", _routing(rows, cells, log))
     write_json(path / "llm_candidates.json", candidates(log))
     others = [] if parted or splits.null_count() == len(splits) else ["queries.source_split (only train and test)"]
-    identity = (
-        "task",
-        "query",
-        "ground_truth",
-        "metric",
-        "choices",
-        "source_id",
-        *(("source_split",) if parted else ()),
-    )
-    warn_of_losses(log, NAME, HELD, others, identity)
+    warn_of_losses(log, NAME, HELD, others, (*IDENTITY, "source_split") if parted else IDENTITY)
 
 
 def _several_choices(files: list[Path]) -> dict[Identity, set[str]]:
