@@ -70,20 +70,20 @@ def test_offline_answers_with_vllms_own_counts(offline: dict[str, Answer], model
         assert answer.output_tokens == 24 or (answer.finish_reason == "stop" and 0 < (answer.output_tokens or 0) < 24)
 
 
+def equal(one: Answer, other: Answer) -> bool:
+    """Whether two answers to the same prompt, counted alike, are the same."""
+    assert isinstance(one, Completion)
+    assert isinstance(other, Completion)
+    assert one.input_tokens == other.input_tokens
+    return (one.text, one.output_tokens, one.finish_reason) == (other.text, other.output_tokens, other.finish_reason)
+
+
 def test_offline_agrees_with_the_transformers_engine(offline: dict[str, Answer], model: Path) -> None:
     greedy = [request for request in REQUESTS if not request.sampling.temperature]
     with find_engine("transformers")(str(model), device="cpu") as engine:  # type: ignore[call-arg]
         same = 0
         for answer in engine.generate(greedy):
-            other = offline[answer.key]
-            assert isinstance(answer, Completion)
-            assert isinstance(other, Completion)
-            assert answer.input_tokens == other.input_tokens
-            same += (answer.text, answer.output_tokens, answer.finish_reason) == (
-                other.text,
-                other.output_tokens,
-                other.finish_reason,
-            )
+            same += equal(answer, offline[answer.key])
     print(f"\n{same} of {len(greedy)} greedy responses of vLLM and transformers are equal")
     assert same >= len(greedy) - 2  # the arithmetic is rounded differently
 
@@ -129,16 +129,8 @@ def test_the_server_answers_as_vllm_does_offline(server: str, offline: dict[str,
     assert failure.reason.startswith("HTTP 400")
     same = 0
     for key, answer in answers.items():
-        other = offline[key]
-        assert isinstance(answer, Completion)
-        assert isinstance(other, Completion)
-        assert answer.model == "tiny"
-        assert answer.input_tokens == other.input_tokens
-        same += (answer.text, answer.output_tokens, answer.finish_reason) == (
-            other.text,
-            other.output_tokens,
-            other.finish_reason,
-        )
+        same += equal(answer, offline[key])
+        assert answer.model == "tiny"  # type: ignore[union-attr]
     print(f"{same} of {len(answers)} responses of server and offline are equal")
     assert same >= len(answers) - 3
 
