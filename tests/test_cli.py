@@ -18,6 +18,7 @@ from graphrouter.testing import BEST, make_log
 
 REPO = Path(__file__).parents[1]
 TRAIN = ("--router", "knn", "--encoder", "tfidf:8", "--device", "cpu")
+TRAIN_MLP = ("--router", "mlp", *TRAIN[2:])
 COMPARE = (
     "--routers",
     "best_single,knn",
@@ -156,7 +157,7 @@ class TestTrain:
     def test_an_interrupted_training_goes_on_and_ends_as_without(
         self, log: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
     ) -> None:
-        words = ["train", log, "--router", "mlp", "--encoder", "tfidf:8", "--device", "cpu", "epochs=6", "--out"]
+        words = ["train", log, *TRAIN_MLP, "epochs=6", "--out"]
         assert main([*words, str(tmp_path / "whole")]) == 0
         import torch
 
@@ -187,19 +188,7 @@ class TestTrain:
     def test_a_checkpoint_of_another_run_is_refused(
         self, log: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fail: Callable[..., str]
     ) -> None:
-        words = [
-            "train",
-            log,
-            "--router",
-            "mlp",
-            "--encoder",
-            "tfidf:8",
-            "--device",
-            "cpu",
-            "--quiet",
-            "--out",
-            str(tmp_path / "r"),
-        ]
+        words = ["train", log, *TRAIN_MLP, "--quiet", "--out", str(tmp_path / "r")]
         with monkeypatch.context() as patched:
             patched.setattr(RoutingPipeline, "save", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
             assert main([*words, "epochs=2"]) == 130
@@ -209,18 +198,7 @@ class TestTrain:
         monkeypatch.chdir(tmp_path)
         monkeypatch.setenv("WANDB_DIR", str(tmp_path))
         monkeypatch.setenv("WANDB_SILENT", "true")
-        words = [
-            "--router",
-            "mlp",
-            "--encoder",
-            "tfidf:8",
-            "--device",
-            "cpu",
-            "--quiet",
-            "--wandb",
-            "offline",
-            "epochs=2",
-        ]
+        words = [*TRAIN_MLP, "--quiet", "--wandb", "offline", "epochs=2"]
         assert main(["train", log, *words, "--out", str(tmp_path / "r")]) == 0
         assert list(tmp_path.glob("wandb/offline-run-*/*.wandb"))
 
