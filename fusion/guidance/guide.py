@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from fusion.guidance.pieces import Piece
-from fusion.guidance.source import Asked, Source
+from fusion.guidance.source import Asked
 from graphrouter.errors import UserError
 
 SHOWN = 3
@@ -17,15 +17,13 @@ SHOWN = 3
 
 @dataclass(eq=False)
 class Guide(ABC):
-    """Finds solved examples or thoughts for questions; never those of the question itself, or of one of equal wording.
+    """Finds solved examples or thoughts, never those of the question itself or of a query of equal wording.
 
     Attributes:
-        source: The log that they come from; only its training queries.
         shown: How many are looked for, at most.
     """
 
     kind: ClassVar[str]
-    source: Source
     shown: int = SHOWN
 
     def __post_init__(self) -> None:

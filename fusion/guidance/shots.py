@@ -13,7 +13,7 @@ import polars as pl
 
 from fusion.guidance.guide import Guide
 from fusion.guidance.pieces import Piece
-from fusion.guidance.source import Asked
+from fusion.guidance.source import Asked, Source
 from fusion.ranking import RANKINGS, rank
 from graphrouter.encoders import Encoder
 from graphrouter.errors import UserError, suggest
@@ -41,13 +41,15 @@ class Shots(Guide):
     style that is asked, and the prompt is that of the style. A query whose best response is wrong is no example.
 
     Attributes:
+        source: The log that they come from; only its training queries.
         rank_by: One of `SHOT_RANKINGS`; only training queries are ranked.
         encoder: Whose vectors say what is near; it is fitted on the training queries.
         prompts: How queries are asked, for styles in which that is not the log's ``query``.
     """
 
     kind: ClassVar[str] = "few_shot"
-    rank_by: str = "graph"
+    source: Source = field(kw_only=True)
+    rank_by: str = field(kw_only=True)
     encoder: Encoder = field(kw_only=True)
     prompts: Prompts = field(default_factory=dict)
 

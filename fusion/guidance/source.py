@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
@@ -28,6 +28,24 @@ class Asked(NamedTuple):
     query_id: str | None
     text: str
     task: str | None = None
+
+
+class Wordings:
+    """Finds queries by their wording.
+
+    Args:
+        ids: Of the queries.
+        texts: Likewise.
+    """
+
+    def __init__(self, ids: Iterable[str], texts: Iterable[str]) -> None:
+        self._ids: dict[int, set[str]] = {}
+        for query_id, group in zip(ids, query_groups(texts), strict=True):
+            self._ids.setdefault(int(group), set()).add(query_id)
+
+    def own(self, asked: Sequence[Asked]) -> list[frozenset[str]]:
+        """Return, for each question, the ids of the queries of equal wording."""
+        return [frozenset(self._ids.get(int(group), ())) for group in query_groups(one.text for one in asked)]
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,11 +83,8 @@ class Source:
         return {int(group): part for part in PARTS for group in self._groups[getattr(self.split, part)]}
 
     @cached_property
-    def _worded(self) -> dict[int, list[str]]:
-        found: dict[int, list[str]] = {}
-        for query_id, group in zip(self.log.queries["query_id"], self._groups, strict=True):
-            found.setdefault(int(group), []).append(query_id)
-        return found
+    def _wordings(self) -> Wordings:
+        return Wordings(self.log.queries["query_id"], self.log.queries["query"])
 
     def parts(self, texts: Sequence[str]) -> list[str | None]:
         """Return the part of the split that each text's wording belongs to, None where the log has none so worded."""
@@ -77,8 +92,5 @@ class Source:
 
     def own(self, asked: Sequence[Asked]) -> list[frozenset[str]]:
         """Return, for each question, the ids of the log's queries that it must not be shown: itself, and equal wording."""
-        groups = query_groups(one.text for one in asked)
-        return [
-            frozenset(self._worded.get(int(group), ())) | ({one.query_id} if one.query_id is not None else frozenset())
-            for one, group in zip(asked, groups, strict=True)
-        ]
+        worded = self._wordings.own(asked)
+        return [ids | ({one.query_id} if one.query_id else set()) for one, ids in zip(asked, worded, strict=True)]

@@ -55,7 +55,7 @@ def parse_guides(texts: Sequence[str]) -> list[Spec]:
 
 def make_guide(
     spec: Spec,
-    source: Source,
+    source: Source | None,
     *,
     shown: int = SHOWN,
     encoder: str | None = None,
@@ -66,7 +66,7 @@ def make_guide(
 
     Args:
         spec: Which.
-        source: The log that it comes from.
+        source: The log that it comes from. A library may be taken without: then its log is not checked.
         shown: See `Guide`.
         encoder: Whose vectors say which queries are near; None for the log's default, or the library's own.
         prompts: See `Shots`.
@@ -80,9 +80,11 @@ def make_guide(
         from fusion.templates import Library
 
         library = Library.load(spec.what, encoder=encoder, device=device)
-        return Thoughts(source, shown, library=library, name=spec.what)
+        return Thoughts(shown, library=library, source=source, name=spec.what)
     from fusion.guidance.shots import Shots
     from graphrouter.encoders import default_encoder, find_encoder
 
+    if source is None:
+        raise UserError(f"the guide {spec.name} needs the log that its examples come from; name it")
     chosen = find_encoder(encoder or default_encoder(source.log), device)
-    return Shots(source, shown, rank_by=spec.what, encoder=chosen, prompts=prompts or {})
+    return Shots(shown, source=source, rank_by=spec.what, encoder=chosen, prompts=prompts or {})

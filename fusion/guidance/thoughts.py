@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 from fusion.guidance.guide import Guide
 from fusion.guidance.pieces import Piece
-from fusion.guidance.source import Asked
+from fusion.guidance.source import Asked, Source, Wordings
 from fusion.templates import Library
 from graphrouter.errors import UserError
 from graphrouter.evaluation.store import log_digest
@@ -19,23 +19,27 @@ from graphrouter.evaluation.store import log_digest
 
 @dataclass(eq=False)
 class Thoughts(Guide):
-    """Templates that were mined from the source's training queries.
+    """Templates of a library.
 
     Attributes:
-        library: Must have been mined from the source, divided with the source's seed.
+        library: From ``fusion templates mine``.
+        source: The log that it must have been mined from, divided with the source's seed; None to take the library as it
+            is. Then a question is known by its wording alone.
         name: Of the library, in errors.
     """
 
     kind: ClassVar[str] = "thought"
     library: Library = field(kw_only=True)
+    source: Source | None = None
     name: str = "the library"
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self._check()
+        if self.source:
+            self._check(self.source)
 
-    def _check(self) -> None:
-        about, log = self.library.about, self.source.log
+    def _check(self, source: Source) -> None:
+        about, log = self.library.about, source.log
         mined = about.get("log") or {}
         if mined.get("fingerprint") != log_digest(log):
             raise UserError(
@@ -43,9 +47,9 @@ class Thoughts(Guide):
                 f"{mined.get('name', 'an unknown log')} (another log, or its content has changed); mine it again, or name "
                 "that log"
             )
-        if about.get("split_seed") != self.source.seed:
+        if about.get("split_seed") != source.seed:
             raise UserError(
-                f"{self.name} must be mined with the split seed {self.source.seed}, but has {about.get('split_seed')}, so "
+                f"{self.name} must be mined with the split seed {source.seed}, but has {about.get('split_seed')}, so "
                 "its templates may come from test queries; mine it again, or name that seed"
             )
 
@@ -65,9 +69,13 @@ class Thoughts(Guide):
             "shown": self.shown,
             "encoder": self.library.about["encoder"]["id"],
             "templates": digest.hexdigest(),
-            "log": log_digest(self.source.log),
-            "seed": self.source.seed,
+            "log": (self.library.about.get("log") or {}).get("fingerprint"),
+            "seed": self.library.about.get("split_seed"),
         }
+
+    @cached_property
+    def _wordings(self) -> Wordings:
+        return Wordings(self.library.queries["query_id"], self.library.queries["query"])
 
     @cached_property
     def _count(self) -> Counter[str]:
@@ -76,7 +84,7 @@ class Thoughts(Guide):
 
     def find(self, asked: Sequence[Asked], style: str | None = None) -> list[tuple[Piece, ...]]:
         """Return the nearest thoughts for each question; see `Guide.find`. They are the same in every style."""
-        own = self.source.own(asked)
+        own = (self.source or self._wordings).own(asked)
         known = [[query for query in ids if query in self._count] for ids in own]
         # The library leaves out one query and its wording. A question that has its id from one and its wording from
         # another is looked up deeper, so that as many remain.

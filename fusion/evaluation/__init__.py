@@ -1,0 +1,17 @@
+"""What the levels are worth, measured on a log's test part."""
+
+from __future__ import annotations
+
+from fusion.evaluation.radar import radar
+from fusion.evaluation.text import as_markdown, as_text, thought_notes, thought_table
+from fusion.evaluation.thought import ThoughtLevel, evaluate_thoughts
+
+__all__ = [
+    "ThoughtLevel",
+    "as_markdown",
+    "as_text",
+    "evaluate_thoughts",
+    "radar",
+    "thought_notes",
+    "thought_table",
+]
