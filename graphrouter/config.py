@@ -12,7 +12,7 @@ from graphrouter.errors import UserError, suggest
 from graphrouter.routers import find_router
 from graphrouter.routers.base import Router
 from graphrouter.scenario import find_scenario
-from graphrouter.settings import check, configs_folder, merge, parse_overrides, read_yaml
+from graphrouter.settings import check, find_config, merge, parse_overrides, read_yaml
 
 NOT_IN_CONFIG = ("seed",)
 """Fields of a router that a run sets and a config does not."""
@@ -62,26 +62,6 @@ class CompareConfig:
     hyperparameters: dict[str, Any] = dataclasses.field(default_factory=dict)
 
 
-def find_config(name: str | Path, group: str) -> Path:
-    """Return the file of a config.
-
-    Args:
-        name: A path, or the name of a file in ``configs/<group>``, with or without ``.yaml``.
-        group: ``routers`` or ``compare``.
-
-    Raises:
-        UserError: If there is no such file.
-    """
-    path = Path(name)
-    if path.is_file():
-        return path
-    folder = configs_folder() / group
-    if (found := folder / f"{path.name.removesuffix('.yaml')}.yaml").is_file():
-        return found
-    known = sorted(file.stem for file in folder.glob("*.yaml"))
-    raise UserError(f"no config {str(name)!r}: there is no such file{suggest(path.stem, known)}")
-
-
 def make_router(name: str, values: dict[str, Any] | None = None, where: str = "config") -> Router:
     """Make a router from its name and hyperparameters.
 
@@ -112,7 +92,7 @@ def read_comparison(file: str | Path | None, overrides: Sequence[str] = (), **gi
     """Resolve a comparison: defaults, then the file, then options, then overrides (``knn.k=20``, ``seeds=3``).
 
     Args:
-        file: See `find_config`; None for ``configs/compare/default.yaml``.
+        file: See `graphrouter.settings.find_config`; None for ``configs/compare/default.yaml``.
         overrides: A key is a field of `CompareConfig`, or the name of a router, a dot and its hyperparameter.
         given: Fields from command-line options; None where an option was not given.
 

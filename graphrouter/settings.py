@@ -21,6 +21,26 @@ def configs_folder() -> Path:
     return package / "configs" if (package / "configs").is_dir() else package.parent / "configs"
 
 
+def find_config(name: str | Path, group: str) -> Path:
+    """Return the file of a config.
+
+    Args:
+        name: A path, or the name of a file in ``configs/<group>``, with or without ``.yaml``.
+        group: A folder in ``configs``, such as ``routers``.
+
+    Raises:
+        UserError: If there is no such file.
+    """
+    path = Path(name)
+    if path.is_file():
+        return path
+    folder = configs_folder() / group
+    if (found := folder / f"{path.name.removesuffix('.yaml')}.yaml").is_file():
+        return found
+    known = sorted(file.stem for file in folder.glob("*.yaml"))
+    raise UserError(f"no config {str(name)!r}: there is no such file{suggest(path.stem, known)}")
+
+
 def read_yaml(file: str | Path) -> dict[str, Any]:
     """Read a YAML mapping; numbers such as ``1e-3`` are numbers.
 

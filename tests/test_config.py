@@ -8,7 +8,6 @@ from graphrouter import config as config_module
 from graphrouter.config import (
     CompareConfig,
     comparison_routers,
-    find_config,
     hyperparameters,
     make_router,
     read_comparison,
@@ -18,7 +17,7 @@ from graphrouter.encoders import find_encoder
 from graphrouter.errors import UserError
 from graphrouter.routers import find_router, router_names
 from graphrouter.routers.base import Prediction, Router
-from graphrouter.settings import configs_folder, merge, parse_overrides, read_yaml, to_yaml
+from graphrouter.settings import configs_folder, find_config, merge, parse_overrides, read_yaml, to_yaml
 
 COMPARISONS = sorted(file.stem for file in (configs_folder() / "compare").glob("*.yaml"))
 
