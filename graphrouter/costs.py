@@ -7,7 +7,7 @@ from pathlib import Path
 
 import polars as pl
 
-from graphrouter.errors import UserError
+from graphrouter.errors import UserError, first_line
 from graphrouter.log import LLMLog
 
 
@@ -89,8 +89,9 @@ def load_prices(file: Path | None = None) -> Prices:
             prices = OmegaConf.merge(prices, OmegaConf.load(source))
             merged: Prices = OmegaConf.to_object(prices)  # type: ignore[assignment]
         except (OSError, YAMLError, OmegaConfBaseException, ValueError) as error:
-            reason = " ".join(str(error).split("\n")[0].split())
-            raise UserError(f"{source} must hold prices as configs/prices.yaml does, but {reason}; mend it") from None
+            raise UserError(
+                f"{source} must hold prices as configs/prices.yaml does, but {first_line(error)}; mend it"
+            ) from None
     _check(merged, file or shipped)
     return merged
 
