@@ -1,0 +1,65 @@
+"""``fusion train``."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+from typing import Any
+
+from graphrouter.cli.options import add_command, add_run, add_wandb, finish, tell
+
+RESUME = "the last checkpoint is kept, and the same command goes on from there"
+
+
+def add_commands(commands: Any) -> None:
+    """Add the command."""
+    parser = add_command(
+        commands,
+        "train",
+        train,
+        "fine-tune an LLM on selected responses: SFT, DPO or both",
+        overrides="a key of the config, such as model=DIR data=DIR learning_rate=1e-5 lora.rank=8",
+        resume=RESUME,
+    )
+    parser.add_argument(
+        "config", metavar="CONFIG", help="YAML file, or a name in configs/train: sft, lora, dpo, sft_dpo"
+    )
+    parser.add_argument(
+        "--out", required=True, metavar="DIR", help="folder for the model; the same command goes on in it"
+    )
+    parser.add_argument("--chat-template", metavar="FILE", help="Jinja template, for a tokenizer without one")
+    add_run(parser)
+    add_wandb(parser)
+    finish(parser)
+
+
+def train(args: argparse.Namespace) -> None:
+    """Train, and say what came of it."""
+    from fusion.training import read_config
+    from fusion.training import train as run
+    from graphrouter.run import RunOptions
+
+    config = read_config(args.config, args.overrides, chat_template=args.chat_template)
+    out = Path(args.out)
+    options = RunOptions(device=args.device, progress=not args.quiet, wandb=args.wandb)
+    options.wandb_name = f"{config.method}-{Path(config.model).name}-seed{config.seed}"
+    about = run(config, out, options)
+    if os.environ.get("RANK", "0") == "0":
+        _report(about, out)
+
+
+def _report(about: dict[str, Any], out: Path) -> None:
+    for stage, told in about["stages"].items():
+        tell(
+            f"{stage}: {told['rows']:,} rows, {told['steps']:,} steps, loss {told['first_loss']:.4f} to {told['last_loss']:.4f}"
+        )
+        if told["skipped"]:
+            tell(f"{stage}: left out {told['skipped']:,} rows that are longer than the context allows")
+        if told["bent_prompts"]:
+            tell(f"{stage}: the chat template writes {told['bent_prompts']:,} prompts otherwise once they are answered")
+    memory = about["peak_memory"]
+    tell(
+        f"{out}: trained on {about['completion_tokens']:,} tokens in {about['minutes']:.1f} minutes, "
+        f"at most {memory['mib']:,.0f} MiB of the {memory['of']}"
+    )

@@ -1,0 +1,192 @@
+"""Fine-tunes one LLM on selected responses: SFT, DPO or both, through TRL."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from fusion.training.config import TrainConfig, make_config, read_config
+from graphrouter.errors import UserError
+from graphrouter.files import replace_file
+from graphrouter.run import RunOptions, provenance
+from graphrouter.settings import to_plain
+
+if TYPE_CHECKING:
+    from fusion.training.callbacks import Interrupt
+    from fusion.training.encoding import Encoded
+
+__all__ = ["TrainConfig", "make_config", "read_config", "train"]
+
+NO_PART = ("device_batch_size", "save_steps")
+"""Fields of a config that leave the weights as they are, but for rounding."""
+
+
+def train(config: TrainConfig, out: str | Path, run: RunOptions | None = None) -> dict[str, Any]:
+    """Fine-tune a model, from its last checkpoint where a run was cut off. The same settings give the same weights.
+
+    Args:
+        config: What to do.
+        out: Folder for the model: new, or one where this very run was begun or has ended. While training goes on it
+            holds ``checkpoints/``; then the model with its tokenizer, adapters in ``adapter_sft/`` and ``adapter_dpo/``,
+            ``losses.csv`` and ``training.json``.
+        run: Device, progress and W&B.
+
+    Returns:
+        The content of ``training.json``.
+
+    Raises:
+        UserError: If the model, the tokenizer, the rows or the folder do not do.
+        KeyboardInterrupt: After Ctrl-C, once a checkpoint of the last step is written.
+    """
+    out, run = Path(out), run or RunOptions()
+    from fusion.training.outcome import begin, check_out
+
+    settings = _settings(config)
+    if ended := check_out(out, settings):
+        return ended
+    from fusion.training.loading import check_devices, quiet_libraries, wants_bf16
+
+    device = check_devices(run.device)
+    use_bf16 = wants_bf16(config, device)
+    if _first_process():
+        begin(out, settings)
+    stages: dict[str, Any] = {}
+    folder = config.model
+    with quiet_libraries(), _wandb(config, run) as logged:
+        for number, stage in enumerate(config.stages):
+            target = out if stage == config.stages[-1] else out / "checkpoints" / f"{stage}-model"
+            how = {"device": device, "use_bf16": use_bf16, "progress": run.progress, "wandb": logged}
+            stages[stage] = _stage(stage, config, folder, target, out, last=number == len(config.stages) - 1, **how)
+            folder = str(target)
+    return _finish(config, out, settings, stages, device)
+
+
+def _settings(config: TrainConfig) -> dict[str, Any]:
+    """Return all that decides the weights."""
+    from fusion.training.loading import model_digest
+    from fusion.training.rows import data_file, file_digest
+
+    plain = {key: value for key, value in to_plain(config).items() if key not in NO_PART}
+    files = {f"data_{stage}": file_digest(data_file(config.data, stage)) for stage in config.stages}
+    return plain | files | {"model_digest": model_digest(config.model)}
+
+
+def _stage(
+    stage: str, config: TrainConfig, folder: str, target: Path, out: Path, *, last: bool, **how: Any
+) -> dict[str, Any]:
+    """Run a stage, or take what it has left where it has ended before."""
+    about = out / "checkpoints" / f"{stage}.json"
+    if about.is_file():
+        return dict(json.loads(about.read_text()))
+    from fusion.training.callbacks import Interrupt, last_checkpoint
+    from fusion.training.loading import load_start
+    from fusion.training.outcome import losses_table, save_model, summary
+    from fusion.training.trainers import make_trainer
+
+    start = load_start(config, folder, how["use_bf16"])
+    rows, validation = _rows(stage, config, start.tokenizer, start.limit, how["progress"])
+    checkpoints = out / "checkpoints" / stage
+    with Interrupt() as interrupt:
+        trainer = make_trainer(stage, config, start, rows, validation, checkpoints, interrupt=interrupt, **how)
+        _run(trainer, last_checkpoint(checkpoints), interrupt)
+    losses = losses_table(stage, trainer.state.log_history)
+    told = {"rows": len(rows.rows), "skipped": rows.skipped, "longest": rows.longest, "bent_prompts": rows.bent}
+    target.mkdir(parents=True, exist_ok=True)
+    save_model(trainer, start.tokenizer, target, out / f"adapter_{stage}", start.dtype)
+    told |= summary(stage, losses)
+    if _first_process():
+        replace_file(out / "checkpoints" / f"{stage}.csv", losses.write_csv().encode())
+        replace_file(about, json.dumps(told).encode())
+    trainer.accelerator.wait_for_everyone()
+    return told
+
+
+def _rows(
+    stage: str, config: TrainConfig, tokenizer: Any, limit: int | None, progress: bool
+) -> tuple[Encoded, Encoded | None]:
+    """Return the rows of a stage, and those to validate on."""
+    from fusion.training.encoding import encode
+    from fusion.training.rows import data_file, read_rows
+
+    rows = encode(read_rows(data_file(config.data, stage), stage), tokenizer, limit, stage, progress)
+    if config.validation is None:
+        return rows, None
+    held = read_rows(data_file(config.validation, stage), stage)
+    return rows, encode(held, tokenizer, limit, f"{stage} validation", progress)
+
+
+def _run(trainer: Any, checkpoint: Path | None, interrupt: Interrupt) -> None:
+    import torch
+
+    try:
+        trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    except torch.OutOfMemoryError:
+        raise UserError(
+            "training must fit into the GPU's memory, but does not; lower device_batch_size or max_length, set "
+            "gradient_checkpointing=true, or use tuning=lora"
+        ) from None
+    if interrupt.asked:
+        raise KeyboardInterrupt
+
+
+def _finish(
+    config: TrainConfig, out: Path, settings: dict[str, Any], stages: dict[str, Any], device: str
+) -> dict[str, Any]:
+    """Write what there is to say, and remove the checkpoints."""
+    from fusion.training.outcome import ABOUT, CHECKPOINTS, LOSSES, peak_memory
+
+    about = {
+        "config": asdict(config),
+        "settings": settings,
+        "stages": stages,
+        "completion_tokens": sum(stage["completion_tokens"] for stage in stages.values()),
+        "minutes": sum(stage["minutes"] for stage in stages.values()),
+        "peak_memory": peak_memory(device),
+        "processes": int(os.environ.get("WORLD_SIZE", "1")),
+        "device": device,
+        "provenance": provenance() | {"training": _versions()},
+    }
+    if _first_process():
+        tables = [pl.read_csv(out / CHECKPOINTS / f"{stage}.csv", infer_schema=False) for stage in stages]
+        replace_file(out / LOSSES, pl.concat(tables).write_csv().encode())
+        replace_file(out / ABOUT, json.dumps(about, indent=2).encode() + b"\n")
+        shutil.rmtree(out / CHECKPOINTS)
+    return about
+
+
+def _versions() -> dict[str, str]:
+    from importlib.metadata import version
+
+    return {name: version(name) for name in ("trl", "peft", "accelerate", "datasets")}
+
+
+def _first_process() -> bool:
+    return os.environ.get("RANK", "0") == "0"
+
+
+@contextmanager
+def _wandb(config: TrainConfig, run: RunOptions) -> Iterator[bool]:
+    """Open a W&B run around training, which TRL logs to; give whether there is one."""
+    if run.wandb == "off" or not _first_process():
+        yield run.wandb != "off"
+        return
+    import wandb
+
+    mode: Any = run.wandb
+    begun = wandb.init(
+        project=run.wandb_project, name=run.wandb_name, mode=mode, config=asdict(config), reinit="finish_previous"
+    )
+    code = 1
+    try:
+        yield True
+        code = 0
+    finally:
+        begun.finish(exit_code=code)

@@ -1,0 +1,199 @@
+"""What a fine-tuning run does: ``configs/train/*.yaml`` as dataclasses."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from graphrouter.errors import UserError, suggest
+from graphrouter.settings import check, find_config, merge, parse_overrides, read_yaml
+
+METHODS = ("sft", "dpo", "sft+dpo")
+TUNINGS = ("full", "lora")
+PRECISIONS = ("auto", "float32", "bf16")
+SCHEDULES = ("cosine", "linear", "constant")
+
+
+@dataclass
+class LoRA:
+    """Low-rank adapters (arXiv:2106.09685), through peft.
+
+    Attributes:
+        rank: Of each adapter.
+        alpha: The adapter's output is scaled by ``alpha / rank``.
+        dropout: Before the adapter, while training.
+        targets: Names of the layers that get one, or ``all-linear``.
+    """
+
+    rank: int = 16
+    alpha: int = 32
+    dropout: float = 0.0
+    targets: list[str] = field(default_factory=lambda: ["all-linear"])
+
+
+@dataclass
+class DPO:
+    """Direct preference optimisation (arXiv:2305.18290), where it differs from the run.
+
+    Attributes:
+        beta: How strongly the model is held to where it started.
+        learning_rate: At its peak.
+        epochs: Passes over the pairs.
+        max_steps: Ends it before; None for whole epochs.
+    """
+
+    beta: float = 0.1
+    learning_rate: float = 1e-6
+    epochs: float = 1.0
+    max_steps: int | None = None
+
+
+@dataclass
+class TrainConfig:
+    """One fine-tuning run. Every field has a part in the weights, except ``device_batch_size`` and ``save_steps``.
+
+    Attributes:
+        model: Folder or hub name of a causal language model with its tokenizer.
+        revision: Branch, tag or commit on the hub.
+        data: Folder that ``fusion select`` wrote, or a JSONL file of one of its forms.
+        validation: The same with rows that are not trained on; None for none.
+        method: ``sft`` on completions, ``dpo`` on preference pairs, or ``sft+dpo``: one after the other.
+        tuning: ``full``, or ``lora`` for adapters that are merged at the end.
+        chat_template: File with a Jinja template, for a tokenizer without one or in place of its own.
+        epochs: Passes over the rows.
+        max_steps: Ends training before; None for whole epochs.
+        learning_rate: At its peak.
+        batch_size: Rows per optimiser step, all devices together.
+        device_batch_size: At most so many rows on a device at a time; the rest is accumulated.
+        max_length: Most tokens of a row; longer rows are left out and counted. None for the model's context.
+        packing: Whether several rows share a sequence, each blind to the others. Refused where the model mixes them.
+        group_by_length: Whether rows of like length share a step, so that little is padding.
+        schedule: How the learning rate falls after its rise: ``cosine``, ``linear`` or ``constant``.
+        warmup: Share of the steps in which it rises.
+        weight_decay: Of AdamW.
+        max_grad_norm: Gradients are clipped to it.
+        precision: ``bf16``, ``float32``, or ``auto``: bf16 on a GPU that has it.
+        gradient_checkpointing: Whether to save memory by computing activations twice.
+        save_steps: Steps between checkpoints, and between validations.
+        patience: Stop after so many validations without a better loss, and keep the best; None to keep the last.
+        seed: Of the order of the rows, of adapters and dropout.
+        lora: For ``tuning: lora``.
+        dpo: For the methods with it.
+    """
+
+    model: str = ""
+    revision: str | None = None
+    data: str = ""
+    validation: str | None = None
+    method: str = "sft"
+    tuning: str = "full"
+    chat_template: str | None = None
+    epochs: float = 1.0
+    max_steps: int | None = None
+    learning_rate: float = 2e-5
+    batch_size: int = 16
+    device_batch_size: int | None = None
+    max_length: int | None = None
+    packing: bool = False
+    group_by_length: bool = False
+    schedule: str = "cosine"
+    warmup: float = 0.05
+    weight_decay: float = 0.0
+    max_grad_norm: float = 1.0
+    precision: str = "auto"
+    gradient_checkpointing: bool = False
+    save_steps: int = 100
+    patience: int | None = None
+    seed: int = 0
+    lora: LoRA = field(default_factory=LoRA)
+    dpo: DPO = field(default_factory=DPO)
+
+    @property
+    def stages(self) -> tuple[str, ...]:
+        """``sft``, ``dpo`` or both, in the order in which they are run."""
+        return tuple(self.method.split("+"))
+
+
+def read_config(file: str | Path, overrides: Sequence[str] = (), **given: Any) -> TrainConfig:
+    """Resolve a run: defaults, then the file, then options, then overrides such as ``lora.rank=8``.
+
+    Args:
+        file: A path, or the name of a file in ``configs/train``.
+        overrides: ``key=value`` words.
+        given: Fields from command-line options; None where an option was not given.
+
+    Raises:
+        UserError: If a key is unknown, or a value is of the wrong type or out of range.
+    """
+    path = find_config(file, "train")
+    values = merge(read_yaml(path), {key: value for key, value in given.items() if value is not None})
+    return make_config(merge(values, parse_overrides(overrides)), str(path))
+
+
+def make_config(values: dict[str, Any], where: str = "config") -> TrainConfig:
+    """Make a run's settings of a mapping.
+
+    Raises:
+        UserError: As for `read_config`.
+    """
+    values = check(TrainConfig, values, where)
+    lora, dpo = LoRA(**values.pop("lora")), DPO(**values.pop("dpo"))
+    config = TrainConfig(**values, lora=lora, dpo=dpo)
+    for name in ("model", "data"):
+        if not getattr(config, name):
+            raise UserError(f"{where} must name a {name}, but does not; add it, or give {name}=PATH")
+    _check_words(config, where)
+    _check_numbers(config, where)
+    return config
+
+
+def _check_words(config: TrainConfig, where: str) -> None:
+    known = {"method": METHODS, "tuning": TUNINGS, "precision": PRECISIONS, "schedule": SCHEDULES}
+    for name, words in known.items():
+        value = getattr(config, name)
+        if value not in words:
+            raise UserError(
+                f"{where}: {name} must be one of {', '.join(words)}, but is {value!r}{suggest(value, words)}"
+            )
+
+
+def _check_numbers(config: TrainConfig, where: str) -> None:
+    rules = {
+        "epochs": "above 0",
+        "max_steps": "1 or more",
+        "learning_rate": "above 0",
+        "batch_size": "1 or more",
+        "device_batch_size": "1 or more",
+        "max_length": "2 or more",
+        "warmup": "within [0, 1)",
+        "weight_decay": "0 or more",
+        "max_grad_norm": "above 0",
+        "save_steps": "1 or more",
+        "patience": "1 or more",
+        "seed": "0 or more",
+        "lora.rank": "1 or more",
+        "lora.alpha": "1 or more",
+        "lora.dropout": "within [0, 1)",
+        "dpo.beta": "above 0",
+        "dpo.learning_rate": "above 0",
+        "dpo.epochs": "above 0",
+        "dpo.max_steps": "1 or more",
+    }
+    for name, rule in rules.items():
+        part, _, key = name.rpartition(".")
+        value = getattr(getattr(config, part) if part else config, key)
+        if value is not None and not _holds(value, rule):
+            raise UserError(f"{where}: {name} must be {rule}, but is {value}; change it")
+    if config.patience is not None and config.validation is None:
+        raise UserError(f"{where}: patience needs validation rows, but there are none; name them with validation=PATH")
+    if not config.lora.targets:
+        raise UserError(f"{where}: lora.targets must name layers, or be [all-linear], but is empty")
+
+
+def _holds(value: float, rule: str) -> bool:
+    if rule.startswith("within"):
+        return 0 <= value < 1
+    least = float(rule.removeprefix("above ").partition(" ")[0])
+    return value > least if rule.startswith("above") else value >= least
