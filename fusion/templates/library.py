@@ -77,7 +77,7 @@ class Library:
             about: What is known of where they come from.
             progress: Whether to show a bar where encoding takes long.
         """
-        ordered = tuple(sorted(templates, key=lambda one: (one.task is not None, one.task or "", one.id)))
+        ordered = tuple(sorted(templates, key=sort_key))
         queries = source_table(ordered, texts)
         vectors = encoder.encode([*queries["query"], *(one.text for one in ordered)], progress=progress)
         about = {**(about or {}), "encoder": encoder_config(encoder)}
@@ -123,6 +123,13 @@ class Library:
         return rebuild_encoder(
             self.about["encoder"], self.encoder_state, self.encoder_now, self.device, owner="library"
         )
+
+    def with_encoder_of(self, other: Library) -> Library:
+        """Take over where another library finds its encoder, and the encoder itself where that is there already."""
+        self.encoder_now, self.device = other.encoder_now, other.device
+        if "encoder" in other.__dict__:
+            self.__dict__["encoder"] = other.encoder
+        return self
 
     def retrieve(
         self,
@@ -185,6 +192,11 @@ class Library:
         row_of = {key: row for row, key in enumerate(self.queries.select("task", "query_id").iter_rows())}
         members = [[row_of[one.task, query] for query in one.queries] for one in self.templates]
         return Retriever(self.queries["task"].to_list(), self.vectors, self._group_of_row, members)
+
+
+def sort_key(template: Template) -> tuple[bool, str, str]:
+    """Return what templates of a library are sorted by: those without a task first, then by task and id."""
+    return template.task is not None, template.task or "", template.id
 
 
 def source_table(templates: Sequence[Template], texts: Mapping[str, str]) -> pl.DataFrame:

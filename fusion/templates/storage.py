@@ -144,7 +144,7 @@ def _frame(templates: tuple[Template, ...]) -> pl.DataFrame:
     columns |= {
         name: pl.Series([list(getattr(t, name)) for t in templates], dtype=pl.List(pl.String)) for name in lists
     }
-    columns["score"] = pl.Series([t.score for t in templates], dtype=pl.Float64)
+    columns |= {name: pl.Series([getattr(t, name) for t in templates], dtype=pl.Float64) for name in ("score", "worth")}
     columns["scores"] = pl.Series([list(t.scores) for t in templates], dtype=pl.List(pl.Float64))
     return pl.DataFrame(columns)
 

@@ -21,6 +21,7 @@ class Template:
         score: Of these responses by the ranking, in [0, 1]: the mean of `scores`.
         ranking: What ranked the responses; see `fusion.ranking`.
         scores: One for each of `queries`; empty where only the mean is known.
+        worth: Mean performance with it minus without it on held-back queries near it; None where not measured.
     """
 
     id: str
@@ -32,6 +33,7 @@ class Template:
     score: float
     ranking: str
     scores: tuple[float, ...] = ()
+    worth: float | None = None
 
     def __post_init__(self) -> None:
         if not self.queries:

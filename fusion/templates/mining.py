@@ -1,0 +1,229 @@
+"""A log to a library of thought templates."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from copy import copy
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fusion.templates.checks import NO_STEPS, Draft, Tally, screen
+from fusion.templates.choosing import spread
+from fusion.templates.extractive import best_steps
+from fusion.templates.library import Library
+from fusion.templates.merging import NEAR, keep_only, merge_near
+from fusion.templates.source import Rank, Source, sources_of
+from fusion.templates.storage import check_folder
+from fusion.templates.summary import Summaries, Summariser, summarise
+from fusion.templates.template import make_template
+from fusion.templates.validation import Measured, Validation, measure
+from graphrouter.encoders import Encoder
+from graphrouter.errors import UserError
+from graphrouter.log import LLMLog
+from graphrouter.run import provenance
+from graphrouter.splits import by_query
+
+Array = np.ndarray
+
+NO_RIGHT = "no right response"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What is mined.
+
+    Attributes:
+        ranking: Name of what ranks the responses.
+        top_k: Best responses of a query that a template may come from.
+        limit: Most queries, spread over tasks and clusters of queries; None for all training queries.
+        seed: Of the split: templates come from its training queries.
+        near: See `fusion.templates.merging.merge_near`.
+    """
+
+    ranking: str
+    top_k: int = 3
+    limit: int | None = None
+    seed: int = 0
+    near: float = NEAR
+
+    def __post_init__(self) -> None:
+        if self.limit is not None and self.limit < 1:
+            raise UserError(f"limit must be 1 or more, but is {self.limit}")
+
+
+@dataclass(frozen=True)
+class Mined:
+    """What came of mining.
+
+    Attributes:
+        library: Is saved already.
+        summaries: What the LLM wrote; None without one.
+        measured: What validation found; None without one.
+    """
+
+    library: Library
+    summaries: Summaries | None
+    measured: Measured | None
+
+
+def mine(
+    log: LLMLog,
+    rank: Rank,
+    out: Path,
+    settings: Settings,
+    encoder: Encoder,
+    *,
+    summariser: Summariser | None = None,
+    validation: Validation | None = None,
+    progress: bool = True,
+) -> Mined:
+    """Mine templates from a log's training queries, check and merge them, and write the library.
+
+    Args:
+        log: With responses.
+        rank: Ranks the responses; is given the training queries only.
+        out: Folder of the library; one that is there is replaced. It gets a journal of what LLMs are asked.
+        settings: What is mined.
+        encoder: A copy is fitted on the training queries.
+        summariser: Writes the templates; None to take the steps of a response as they are.
+        validation: Measures what the templates are worth; None for no measurement.
+        progress: Whether to show progress.
+
+    Raises:
+        UserError: If the log has no responses, the encoder cannot encode new texts, or no template came out of it.
+        KeyboardInterrupt: After Ctrl-C; the same call goes on from there.
+    """
+    check_folder(out)
+    training, held_back, encoder, vectors = _training(log, settings, encoder, validation, progress)
+    inside = np.setdiff1d(np.arange(training.queries.height), held_back)
+    rows = inside[
+        spread(training.queries["task"].gather(inside).to_list(), vectors[inside], settings.limit, settings.seed)
+    ]
+    ids = training.queries["query_id"].gather(rows).to_list()
+    sources = sources_of(training, rank(training), ids, settings.top_k)
+    tally = Tally()
+    _count_unanswered(training, ids, sources, tally)
+    drafts, summaries = _draft(sources, summariser, out, progress)
+    passed = screen(drafts, {one.query_id: one.truth for one in sources}, set(ids), tally)
+    if not passed:
+        raise UserError(f"{log.name}: at least one template must pass the checks, but none did: {tally.reasons()}")
+    templates = [
+        make_template(text, one.task, one.domain, {one.query_id: one.score}, set(one.llms), settings.ranking)
+        for one, text in passed
+    ]
+    texts = {one.query_id: one.query for one in sources}
+    library = merge_near(Library.make(templates, texts, encoder, progress=progress), settings.near)
+    measured = None
+    if validation:
+        measured = measure(validation, library, training.take(held_back), vectors[held_back], out, progress)
+        library = keep_only(measured.library, measured.kept)
+    library.about |= _about(
+        log, settings, summariser, len(split_of(log, settings.seed)), ids, tally, len(passed), library
+    )
+    if measured:
+        library.about["validation"] = measured.about()
+    library.save(out)
+    return Mined(library, summaries, measured)
+
+
+def split_of(log: LLMLog, seed: int) -> Array:
+    """Return the rows of the training queries: those of the split that every part of the project uses for a seed."""
+    return by_query(log, seed).train
+
+
+def _training(
+    log: LLMLog, settings: Settings, encoder: Encoder, validation: Validation | None, progress: bool
+) -> tuple[LLMLog, Array, Encoder, Array]:
+    """Return the training queries, which of them are held back, the fitted encoder, and their vectors."""
+    if not log.has_responses:
+        raise UserError(f"{log.name} has no responses; templates are mined from a log with responses.parquet")
+    if encoder.spec == "log":
+        raise UserError("templates need an encoder that takes new texts, but 'log' does not; name another encoder")
+    training = log.take(split_of(log, settings.seed))
+    texts = training.queries["query"].to_list()
+    fitted = copy(encoder).fit(texts)
+    vectors = fitted.encode(texts, progress=progress)
+    tasks = training.queries["task"].to_list()
+    held_back = validation.hold_back(tasks, settings.seed) if validation else np.empty(0, dtype=np.int64)
+    return training, held_back, fitted, vectors
+
+
+def _count_unanswered(training: LLMLog, ids: Sequence[str], sources: Sequence[Source], tally: Tally) -> None:
+    tasks = dict(training.queries.select("query_id", "task").iter_rows())
+    answered = {one.query_id for one in sources}
+    for query in ids:
+        if query not in answered:
+            tally.drop(tasks[query], NO_RIGHT)
+
+
+def _draft(
+    sources: Sequence[Source], summariser: Summariser | None, out: Path, progress: bool
+) -> tuple[list[Draft], Summaries | None]:
+    if summariser is None:
+        return [_extract(one) for one in sources], None
+    summaries = summarise(summariser, sources, out / "mine", progress)
+    asked = [one for one in sources if one.query_id in summaries.texts or one.query_id in summaries.problems]
+    return [_written(one, summaries) for one in asked], summaries
+
+
+def _extract(source: Source) -> Draft:
+    found = best_steps([best.text for best in source.responses], source.query, source.truth)
+    best = source.responses[found[0] if found else 0]
+    return Draft(
+        source.query_id,
+        source.task,
+        source.domain,
+        (best.llm,),
+        best.score,
+        found[1].text if found else None,
+        None if found else NO_STEPS,
+    )
+
+
+def _written(source: Source, summaries: Summaries) -> Draft:
+    scores = [best.score for best in source.responses]
+    return Draft(
+        source.query_id,
+        source.task,
+        source.domain,
+        tuple(best.llm for best in source.responses),
+        sum(scores) / len(scores),
+        summaries.texts.get(source.query_id),
+        summaries.problems.get(source.query_id),
+    )
+
+
+def _about(
+    log: LLMLog,
+    settings: Settings,
+    summariser: Summariser | None,
+    training: int,
+    ids: Sequence[str],
+    tally: Tally,
+    passed: int,
+    library: Library,
+) -> dict[str, Any]:
+    from graphrouter.evaluation.store import log_digest
+
+    of_task = Counter(one.task or "" for one in library.templates)
+    return {
+        "ranking": settings.ranking,
+        "log": {"name": log.name, "fingerprint": log_digest(log), "simulated": log.simulated},
+        "split_seed": settings.seed,
+        "summariser": summariser.llm.name if summariser else "extractive",
+        "settings": {"top_k": settings.top_k, "limit": settings.limit, "near": settings.near},
+        "counts": {
+            "training_queries": training,
+            "chosen": len(ids),
+            "dropped": tally.reasons(),
+            "shortened": sum(tally.shortened.values()),
+            "before_merging": passed,
+            "templates": len(library),
+            "by_task": {task: counts | {"templates": of_task[task]} for task, counts in tally.by_task().items()},
+        },
+        **provenance(),
+    }
