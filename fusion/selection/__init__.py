@@ -1,0 +1,136 @@
+"""Ranked responses of many LLMs -> data that one LLM is fine-tuned on, by a sequence of small rules."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from copy import copy
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from fusion.selection.candidates import candidates
+from fusion.selection.card import card, summary_lines
+from fusion.selection.context import Context
+from fusion.selection.output import write_folder
+from fusion.selection.pairs import preference_pairs
+from fusion.selection.rules import RULES, Outcome, Rule, chosen_rules, run
+from fusion.selection.settings import RANKINGS, Settings, make_settings
+from fusion.selection.tokens import with_tokens
+from graphrouter.evaluation.store import log_digest
+from graphrouter.log import LLMLog
+from graphrouter.run import provenance
+from graphrouter.settings import to_plain
+
+__all__ = ["RANKINGS", "RULES", "Rule", "Selection", "Settings", "make_settings", "select"]
+
+PARTS = ("train", "validation", "test")
+
+
+@dataclass(eq=False)
+class Selection:
+    """What was selected.
+
+    Attributes:
+        rows: Of training queries, sorted by query and rank, with ``tokens``.
+        pairs: Preference pairs of training queries; see `fusion.selection.pairs.SCHEMA`.
+        validation_rows: The best response of each validation query.
+        validation_pairs: Preference pairs of validation queries.
+        report: ``rule, task, llm, kept, dropped`` of the training part.
+        about: Settings, counts and provenance.
+        text: The data card.
+        seconds: How long each rule took.
+    """
+
+    rows: pl.DataFrame
+    pairs: pl.DataFrame
+    validation_rows: pl.DataFrame
+    validation_pairs: pl.DataFrame
+    report: pl.DataFrame
+    about: dict[str, Any]
+    text: str
+    seconds: Mapping[str, float]
+
+    def summary(self) -> str:
+        """Return a line per rule, and what came of it."""
+        return "\n".join(summary_lines(self.about))
+
+    def save(self, folder: str | Path) -> Path:
+        """Write the folder whole or not at all; a selection that is there is replaced.
+
+        Raises:
+            UserError: If it holds other things, or cannot be written.
+        """
+        parts = {"train": (self.rows, self.pairs), "validation": (self.validation_rows, self.validation_pairs)}
+        write_folder(Path(folder), parts, self.report, self.about, self.text)
+        return Path(folder)
+
+
+def select(
+    log: LLMLog, settings: Settings | None = None, *, ranked: pl.DataFrame | None = None, progress: bool = False
+) -> Selection:
+    """Select fine-tuning data from a log.
+
+    Args:
+        log: With responses.
+        settings: None for the defaults.
+        ranked: The ranking, from `fusion.ranking.rank`; None to make it.
+        progress: Whether encoding shows a bar.
+
+    Raises:
+        UserError: If a rule leaves nothing (it is named), or the log or the encoder does not do.
+    """
+    settings = settings or Settings()
+    context = Context(log, settings, progress)
+    rules = chosen_rules(settings)
+    rows = candidates(context, ranked)
+    done = run(rows.filter(pl.col("part") == "train"), context, rules)
+    selected = with_tokens(done.rows, settings.tokenizer)
+    pairs = preference_pairs(selected, _pool(done), context)
+    held, held_pairs = _validation(rows.filter(pl.col("part") == "validation"), context, rules)
+    made = {"rows": selected, "pairs": pairs, "validation_rows": held, "validation_pairs": held_pairs}
+    about = _about(context, done, made)
+    text = card(about, selected, pairs, _right(done, settings))
+    return Selection(**made, report=done.counts, about=about, text=text, seconds=done.seconds)
+
+
+def _validation(rows: pl.DataFrame, context: Context, rules: list[Rule]) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Return the best response of each validation query, by the rules that concern single responses, and their pairs."""
+    held = copy(context)  # with its vectors
+    held.settings = replace(context.settings, top_k=1)
+    done = run(rows, held, [rule for rule in rules if rule.validation], may_end_empty=True)
+    return done.rows, preference_pairs(done.rows, _pool(done), held)
+
+
+def _pool(done: Outcome) -> pl.DataFrame:
+    """Return what wrong responses are taken from: all that went into the rule that drops them; else nothing."""
+    return done.entered.get("right", done.rows.clear())
+
+
+def _right(done: Outcome, settings: Settings) -> pl.DataFrame:
+    """Return the right responses that there were to choose from."""
+    return done.entered.get("right", done.entered["answered"]).filter(pl.col("performance") >= settings.right)
+
+
+def _about(context: Context, done: Outcome, made: Mapping[str, pl.DataFrame]) -> dict[str, Any]:
+    """Return what ``selection.json`` holds."""
+    log, settings = context.log, context.settings
+    rows = made["rows"]
+    totals = done.counts.group_by("rule", maintain_order=True).agg(pl.col("kept").sum(), pl.col("dropped").sum())
+    used = "vectors" in vars(context)
+    return {
+        "log": {"name": log.name, "simulated": log.simulated, "fingerprint": log_digest(log)},
+        "split": {"seed": settings.seed, **{part: len(getattr(context.split, part)) for part in PARTS}},
+        "settings": to_plain(settings),
+        "encoder": context.encoder.id if used else None,
+        "tokens_estimated": settings.tokenizer is None,
+        "rules": totals.to_dicts(),
+        "counts": {
+            "queries": rows["query_id"].n_unique(),
+            "llms": rows["llm"].n_unique(),
+            "tokens": int(rows["tokens"].sum()),
+            **{name: frame.height for name, frame in made.items()},
+        },
+        **provenance(),
+    }

@@ -1,0 +1,134 @@
+"""Every response of the training and validation queries, as rows that the rules work on."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import polars as pl
+
+from fusion.selection.context import Context
+from fusion.selection.texts import draw
+from graphrouter.log import LLMLog
+
+KEY = ["query_id", "llm", "draw"]
+GOLD = "ground_truth"
+"""Stands for the LLM in the rows of ``baseline``."""
+
+LISTED = ("cem", "exact_match", "f1")
+"""Metrics whose ground truth may be the JSON of several accepted answers; see `fusion.tasks`."""
+
+
+def candidates(context: Context, ranked: pl.DataFrame | None = None) -> pl.DataFrame:
+    """Return one row per response.
+
+    Args:
+        context: Its log must have responses, except for ``baseline``.
+        ranked: From `fusion.ranking.rank`, of the training and validation queries; None to make it.
+
+    Returns:
+        ``query_id, llm, draw, part`` (train or validation), ``task`` (empty where unknown)``, query, style`` (of the
+        prompt, null where unknown), ``response`` (without outer white space; null where the log has none)``, chars,
+        performance, rank, score, reason`` (why the ranking does not hold it eligible, or null)``, solved`` (the query's
+        solve rate), sorted by query and rank.
+    """
+    log, settings = context.known, context.settings
+    if settings.ranking == "baseline":
+        rows = _gold(log)
+    else:
+        rows = _ranked(context) if ranked is None else ranked
+        rows = _with_draw(rows).join(log.records.select(*KEY, "performance"), on=KEY).join(_responses(log), KEY, "left")
+    if settings.ranking == "random":
+        rows = _shuffled(rows, settings.seed)
+    by_graph = settings.ranking == "graph" and settings.difficulty != "observed"
+    rows = rows.join(_solved(rows) if by_graph else observed_solve_rate(log), on="query_id")
+    rows = rows.join(_about_queries(context), on="query_id").join(_styles(log), on="llm", how="left")
+    return rows.with_columns(
+        pl.col("rank").cast(pl.Int64), pl.col("score").cast(pl.Float64), chars=pl.col("response").str.len_chars()
+    ).sort("query_id", "rank", "llm", "draw")
+
+
+def observed_solve_rate(log: LLMLog) -> pl.DataFrame:
+    """Return ``query_id, solved``: the mean performance over the LLMs that answered, several draws counting as one."""
+    cells = log.records.group_by("query_id", "llm").agg(pl.col("performance").mean())
+    return (
+        cells.sort("query_id", "llm").group_by("query_id", maintain_order=True).agg(solved=pl.col("performance").mean())
+    )
+
+
+def _ranked(context: Context) -> pl.DataFrame:
+    from fusion.ranking import rank
+
+    settings = context.settings
+    name = "performance" if settings.ranking == "random" else settings.ranking
+    how = {"seed": settings.seed, "encoder": context.encoder, "progress": context.progress} if name == "graph" else {}
+    ranked: pl.DataFrame = rank(context.known, name, **how)
+    return ranked
+
+
+def _with_draw(rows: pl.DataFrame) -> pl.DataFrame:
+    """Give every record a draw; a ranking has none where the log has one record per combination."""
+    if "draw" not in rows.columns:
+        rows = rows.with_columns(draw=pl.lit(0, pl.Int64))
+    return rows.select(*KEY, "rank", "score", "reason")
+
+
+def _responses(log: LLMLog) -> pl.DataFrame:
+    return log.responses().with_columns(pl.col("response").str.strip_chars())
+
+
+def _shuffled(rows: pl.DataFrame, seed: int) -> pl.DataFrame:
+    """Rank the responses of each query by chance; what they score is their performance."""
+    chance = [draw(seed, *key) for key in rows.select(KEY).iter_rows()]
+    rows = rows.with_columns(pl.Series("chance", chance), score=pl.col("performance"))
+    return rows.with_columns(rank=pl.struct("chance", *KEY).rank("ordinal").over("query_id")).drop("chance")
+
+
+def _solved(rows: pl.DataFrame) -> pl.DataFrame:
+    """Return the mean of what the graph expects of the LLMs that answered, several draws counting as one."""
+    cells = rows.group_by("query_id", "llm").agg(pl.col("score").mean())
+    return cells.sort("query_id", "llm").group_by("query_id", maintain_order=True).agg(solved=pl.col("score").mean())
+
+
+def _about_queries(context: Context) -> pl.DataFrame:
+    queries = context.log.queries.select("query_id", pl.col("task").fill_null(""), "query")
+    parts = {"train": context.split.train, "validation": context.split.validation}
+    return pl.concat([queries[rows].with_columns(part=pl.lit(part)) for part, rows in parts.items()])
+
+
+def _styles(log: LLMLog) -> pl.DataFrame:
+    style = pl.col("style").cast(pl.String) if "style" in log.llms.columns else pl.lit(None, pl.String).alias("style")
+    return log.llms.select("llm", style)
+
+
+def _gold(log: LLMLog) -> pl.DataFrame:
+    """Return the ground truths as if an LLM had given them; one that is no answer, such as unit tests, has no text."""
+    texts = [gold_text(metric, gold) for metric, gold in log.queries.select("metric", "ground_truth").iter_rows()]
+    return log.queries.select("query_id").with_columns(
+        pl.lit(GOLD).alias("llm"),
+        pl.lit(0, pl.Int64).alias("draw"),
+        pl.lit(1).alias("rank"),
+        pl.lit(1.0).alias("score"),
+        pl.lit(None, pl.String).alias("reason"),
+        pl.lit(1.0).alias("performance"),
+        pl.Series("response", texts, dtype=pl.String),
+    )
+
+
+def gold_text(metric: str | None, gold: str | None) -> str | None:
+    """Return a ground truth as an answer, or None where it is none.
+
+    Args:
+        metric: Of the task. The ground truth of ``pass@1`` is tests, not an answer.
+        gold: As in a log: text, or JSON with several accepted answers, of which the first is taken.
+    """
+    if gold is None or metric == "pass@1":
+        return None
+    value: Any = gold
+    if metric in LISTED:
+        try:
+            value = json.loads(gold)
+        except ValueError:
+            value = gold
+    answers = value if isinstance(value, list) else []
+    return str(next((answer for answer in answers if isinstance(answer, str)), gold)).strip()

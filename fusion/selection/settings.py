@@ -1,0 +1,115 @@
+"""What a selection is asked for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from graphrouter.errors import UserError, suggest
+from graphrouter.settings import check
+
+RANKED = ("performance", "judge", "hybrid", "graph")
+"""Orders that `fusion.ranking` makes."""
+
+RANKINGS = (*RANKED, "random", "baseline")
+"""``random`` is the control: right responses in random order. ``baseline`` is the ground truth, without any LLM."""
+
+DIFFICULTIES = ("auto", "graph", "observed")
+PAIRS = ("hardest", "widest", "off")
+
+
+@dataclass
+class Settings:
+    """How rows are selected. A setting of a rule that is skipped does nothing.
+
+    Attributes:
+        ranking: One of `RANKINGS`.
+        top_k: Most responses per query.
+        seed: Of the split, and of every choice by chance.
+        skip: Names of rules that are left out; ``extras`` for all that go beyond the k best of the right responses.
+        encoder: Makes the vectors of queries; None for the log's own. See `graphrouter.encoders.find_encoder`.
+        right: Least performance of a right response.
+        llms: Names or patterns (``*`` and ``?``) of the LLMs whose responses may be taken; empty for all.
+        without_llms: The same for those that may not.
+        max_size: Most billions of parameters; an LLM of unknown size is left out then.
+        licences: Licences of LLMs that may be taken, by the log's column ``licence``; empty for all.
+        styles: Prompting styles that may be taken, by the log's column ``style``; empty for all.
+        against: Logs, beside the test part of this one, whose queries the student is to be evaluated on.
+        ngram: Words in a row that a training query may not share with an evaluation query.
+        similarity: Cosine from which a training query counts as a copy of an evaluation query.
+        easy: Solve rate from which a query is too easy.
+        hard: Solve rate below which a query is too hard: a right answer is then more likely a guess, or the ground truth wrong.
+        difficulty: What the solve rate is: ``observed``, by the ``graph``, or ``auto`` (the graph's where it ranks).
+        shortest: Least length of a response, as a share of the reference length.
+        longest: Most length of a response, as a multiple of the reference length.
+        overlap: Share of common word triples from which two responses to a query count as equal.
+        llm_share: Most of a task's rows that may come from one LLM.
+        rows: Budget in rows; None for none.
+        tokens: Budget in tokens of completions; None for none.
+        tokenizer: Folder or hub name of the tokenizer that counts them; None to estimate them from characters.
+        clusters: Clusters of queries within a task that a budget is balanced over.
+        pairs: Which wrong response a right one is paired with: ``hardest`` (the smallest margin), ``widest`` or ``off``.
+    """
+
+    ranking: str = "performance"
+    top_k: int = 5
+    seed: int = 0
+    skip: list[str] = field(default_factory=list)
+    encoder: str | None = None
+    right: float = 0.5
+    llms: list[str] = field(default_factory=list)
+    without_llms: list[str] = field(default_factory=list)
+    max_size: float | None = None
+    licences: list[str] = field(default_factory=list)
+    styles: list[str] = field(default_factory=list)
+    against: list[str] = field(default_factory=list)
+    ngram: int = 13
+    similarity: float = 0.95
+    easy: float = 1.0
+    hard: float = 0.1
+    difficulty: str = "auto"
+    shortest: float = 0.25
+    longest: float = 2.0
+    overlap: float = 0.8
+    llm_share: float = 0.25
+    rows: int | None = None
+    tokens: int | None = None
+    tokenizer: str | None = None
+    clusters: int = 10
+    pairs: str = "hardest"
+
+    def __post_init__(self) -> None:
+        for name, known in (("ranking", RANKINGS), ("difficulty", DIFFICULTIES), ("pairs", PAIRS)):
+            if (value := getattr(self, name)) not in known:
+                raise UserError(f"{name} must be one of {', '.join(known)}, but is {value!r}{suggest(value, known)}")
+        rules = {
+            "top_k must be 1 or more": self.top_k >= 1,
+            "seed must be 0 or more": self.seed >= 0,
+            "right must be within (0, 1]": 0 < self.right <= 1,
+            "max_size must be above 0": self.max_size is None or self.max_size > 0,
+            "ngram must be 8 or more": self.ngram >= 8,
+            "similarity must be within (0, 1]": 0 < self.similarity <= 1,
+            "easy must be within (0, 1]": 0 < self.easy <= 1,
+            "hard must be within [0, 1]": 0 <= self.hard <= 1,
+            "shortest must be within [0, 1]": 0 <= self.shortest <= 1,
+            "longest must be 1 or more": self.longest >= 1,
+            "overlap must be within (0, 1]": 0 < self.overlap <= 1,
+            "llm_share must be within (0, 1]": 0 < self.llm_share <= 1,
+            "rows must be 1 or more": self.rows is None or self.rows >= 1,
+            "tokens must be 1 or more": self.tokens is None or self.tokens >= 1,
+            "clusters must be 1 or more": self.clusters >= 1,
+        }
+        for rule, holds in rules.items():
+            if not holds:
+                raise UserError(f"{rule}, but is {getattr(self, rule.split()[0])!r}; change it")
+        if self.rows is not None and self.tokens is not None:
+            raise UserError("a budget must be in rows or in tokens, but both are given; leave one out")
+
+
+def make_settings(values: dict[str, Any], where: str = "the selection") -> Settings:
+    """Make settings from YAML or the command line.
+
+    Raises:
+        UserError: If a key is unknown, or a value is of the wrong type or breaks a rule.
+    """
+    return Settings(**check(Settings, values, where))
