@@ -20,7 +20,7 @@ from tqdm import tqdm
 from experiments.micropool.config import Model, Pool
 from experiments.micropool.sampling import PROMPTS, evaluation_questions
 from experiments.micropool.tasks import GENERATORS
-from experiments.micropool.tokenizer import CONTEXT, train_tokenizer
+from experiments.micropool.tokenizer import train_tokenizer
 from graphrouter.errors import UserError
 from graphrouter.files import replace_file
 
@@ -33,6 +33,9 @@ SETTINGS = "micropool.json"
 """File in a model's folder with all that decided its weights."""
 
 ENGINE = {"engine": "transformers", "batch_size": 256}
+
+LONGEST = 144
+"""Tokens that the longest response may have, where who generates sets no limit."""
 
 OUTPUT_FACTOR = 3
 """A token of the response costs so much more than one of the prompt."""
@@ -136,7 +139,10 @@ def save_model(state: State, tokenizer: PreTrainedTokenizerFast, folder: Path, m
     draft = folder.with_name(f".{folder.name}")
     shutil.rmtree(draft, ignore_errors=True)
     state.model.generation_config = GenerationConfig(  # type: ignore[no-untyped-call]
-        do_sample=False, eos_token_id=tokenizer.eos_token_id, pad_token_id=tokenizer.pad_token_id, max_length=CONTEXT
+        do_sample=False,
+        eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=tokenizer.pad_token_id,
+        max_new_tokens=LONGEST,
     )
     state.model.to("cpu").save_pretrained(draft)  # type: ignore[arg-type]
     tokenizer.save_pretrained(draft)

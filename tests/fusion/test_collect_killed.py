@@ -15,7 +15,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import polars as pl
 import pytest
 import yaml
-from tiny_models import TEMPLATE, save_tiny
+from tiny_models import MINI, SPARK
 
 from graphrouter.log import LLMLog
 
@@ -58,9 +58,8 @@ class Relay(BaseHTTPRequestHandler):
 
 
 @pytest.fixture(scope="module")
-def models(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("models")
-    return [str(save_tiny(folder / name, TEMPLATE, seed=seed, num_hidden_layers=1)) for seed, name in enumerate("ab")]
+def models():
+    return [str(MINI), str(SPARK)]
 
 
 @pytest.fixture(scope="module")

@@ -1,8 +1,9 @@
-"""The engine for OpenAI-compatible servers against a real one: ``transformers serve`` with a tiny random model."""
+"""The engine for OpenAI-compatible servers against a real one: ``transformers serve`` with a real, tiny model."""
 
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -12,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tiny_models import TEMPLATE, save_tiny
+from tiny_models import MINI
 
 from fusion.engines.base import Completion, Request, Sampling
 from fusion.engines.hf import TransformersEngine
@@ -23,7 +24,7 @@ REQUESTS = [Request(str(i), ({"role": "user", "content": f"what is {i} plus {i}?
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return save_tiny(tmp_path_factory.mktemp("served"), TEMPLATE)
+    return Path(shutil.copytree(MINI, tmp_path_factory.mktemp("served") / MINI.name))
 
 
 @pytest.fixture(scope="module")

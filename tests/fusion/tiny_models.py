@@ -1,9 +1,16 @@
-"""Models of transformers that are small enough for tests: random weights, and a tokenizer trained on a few lines."""
+"""Models of transformers that are small enough for tests: two real ones, and random weights in any shape.
+
+The real ones are of the micropool (see ``graphrouter/datasets/micropool/README.md``): chat models of 0.13 million
+parameters that answer easy questions. The random ones come with a tokenizer trained on a few lines.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
+
+REAL = Path(__file__).parents[1] / "models"
+MINI, SPARK = REAL / "mini-0.1m", REAL / "spark-0.1m"
 
 LINES = ["the quick brown fox jumps over the lazy dog 0123456789", "what is 12 plus 30? the answer is 42."] * 4
 TEMPLATE = (
