@@ -104,13 +104,12 @@ def _guiding(args: argparse.Namespace) -> Guiding | None:
     from graphrouter.log import load_log
 
     return Guiding(
-        Source(load_log(args.source), args.split_seed),
+        Source(load_log(args.source), args.split_seed, args.encoder),
         parse_guides(args.guide),
         part=args.part,
         styles=args.guide_styles,
         shown=SHOWN if args.guide_shown is None else args.guide_shown,
         tokens=TOKENS if args.guide_tokens is None else args.guide_tokens,
-        encoder=args.encoder,
         kept=guides_folder(Path(args.out)),
     )
 

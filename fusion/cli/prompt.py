@@ -56,12 +56,18 @@ def prompt(args: argparse.Namespace) -> None:
 
 
 def _guide(args: argparse.Namespace) -> Guide | None:
-    from fusion.guidance import Source, Spec, make_guide
     from graphrouter.log import load_log
 
     if args.shots:
-        spec, source = Spec("shots", "few_shot", args.ranking), Source(load_log(args.shots), args.split_seed)
-        return make_guide(spec, source, shown=args.shown, encoder=args.encoder)
+        from fusion.guidance import Source
+        from fusion.guidance.shots import Shots
+
+        source = Source(load_log(args.shots), args.split_seed, args.encoder)
+        return Shots(args.shown, source=source, rank_by=args.ranking)
     if args.templates:
-        return make_guide(Spec("thoughts", "thought", args.templates), None, shown=args.shown, encoder=args.encoder)
+        from fusion.guidance.thoughts import Thoughts
+        from fusion.templates import Library
+
+        library = Library.load(args.templates, encoder=args.encoder)
+        return Thoughts(args.shown, library=library, name=args.templates)
     return None

@@ -98,7 +98,7 @@ def make_plan(
             "name the tasks of that log"
         )
     guides = guiding.find(asked, [question for of_task in known for question in of_task], llms)
-    return Plan(asked, llms, draws, seed, guides, guiding.rooms(llms))
+    return Plan(asked, llms, draws, seed, guides, guiding.rooms(llms), guiding.source.log.encoder)
 
 
 def guides_folder(out: Path) -> Path:

@@ -46,7 +46,8 @@ def assemble(plan: Plan, answers: Answers, grades: Mapping[CellKey, Grade], name
         texts.append(at | {"response": answer["response"]})
         counts = {column: answer[column] for column in ANSWER_COLUMNS}
         records.append(at | scores | counts | {"response_chars": len(answer["response"])} | shown.get(key, {}))
-    return LLMLog(name, _queries(plan), _llms(plan), _table("records", records), texts=pl.DataFrame(texts))
+    tables = (_queries(plan), _llms(plan), _table("records", records))
+    return LLMLog(name, *tables, texts=pl.DataFrame(texts), encoder=plan.encoder)
 
 
 def failures_csv(failures: Mapping[CellKey, str]) -> str:

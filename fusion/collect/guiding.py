@@ -24,7 +24,6 @@ class Guiding:
         styles: Prompting styles in which guides are shown; None for all that are asked.
         shown: Examples or thoughts that a guide looks for, at most.
         tokens: Most tokens of a guided prompt.
-        encoder: See `fusion.guidance.make_guide`.
         kept: Folder in which an earlier run may have kept what the guides found.
     """
 
@@ -34,7 +33,6 @@ class Guiding:
     styles: Sequence[str] | None = None
     shown: int = SHOWN
     tokens: int = TOKENS
-    encoder: str | None = None
     kept: Path | None = None
 
     def __post_init__(self) -> None:
@@ -71,7 +69,7 @@ class Guiding:
         prompts = {style: self._prompts(known, style) for style in styles if style != STYLES[0]}
         found = []
         for spec in self.specs:
-            guide = make_guide(spec, self.source, shown=self.shown, encoder=self.encoder, prompts=prompts)
+            guide = make_guide(spec, self.source, shown=self.shown, prompts=prompts)
             found.append(find_guidance(spec.name, guide, [one.asked() for one in asked], styles, self.kept))
         return found
 

@@ -108,6 +108,7 @@ class Plan:
         seed: Of the first draw; draw d is sampled with ``seed + d``.
         guides: Each makes a further candidate of an LLM, in each of the guide's styles.
         rooms: By LLM's name, how long its guided prompts may be.
+        encoder: Spec of the encoder that suits the questions, for the log; None where none is known.
     """
 
     questions: Sequence[Question]
@@ -116,6 +117,7 @@ class Plan:
     seed: int = 0
     guides: Sequence[Guidance] = ()
     rooms: Mapping[str, Room] = field(default_factory=dict)
+    encoder: str | None = None
 
     def __post_init__(self) -> None:
         names = [candidate.name for candidate in self.candidates]

@@ -15,7 +15,7 @@ from fusion.guidance.guide import Guide
 from fusion.guidance.pieces import Piece
 from fusion.guidance.source import Asked, Source
 from fusion.ranking import RANKINGS, rank
-from graphrouter.encoders import Encoder
+from fusion.templates.source import RIGHT
 from graphrouter.errors import UserError, suggest
 from graphrouter.evaluation.store import log_digest
 
@@ -41,16 +41,14 @@ class Shots(Guide):
     style that is asked, and the prompt is that of the style. A query whose best response is wrong is no example.
 
     Attributes:
-        source: The log that they come from; only its training queries.
+        source: The log that they come from; only its training queries. Its encoder's vectors say what is near.
         rank_by: One of `SHOT_RANKINGS`; only training queries are ranked.
-        encoder: Whose vectors say what is near; it is fitted on the training queries.
         prompts: How queries are asked, for styles in which that is not the log's ``query``.
     """
 
     kind: ClassVar[str] = "few_shot"
     source: Source = field(kw_only=True)
     rank_by: str = field(kw_only=True)
-    encoder: Encoder = field(kw_only=True)
     prompts: Prompts = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -58,7 +56,6 @@ class Shots(Guide):
         if self.rank_by not in SHOT_RANKINGS:
             raise UserError(f"unknown ranking {self.rank_by!r}{suggest(self.rank_by, SHOT_RANKINGS)}")
         self._pools: dict[str | None, pl.DataFrame] = {}
-        self._encoder_id = self.encoder.id  # before it is fitted: what it learns follows from the log and the seed
 
     @property
     def ranking(self) -> str:
@@ -71,7 +68,7 @@ class Shots(Guide):
             "kind": self.kind,
             "ranking": self.rank_by,
             "shown": self.shown,
-            "encoder": self._encoder_id,
+            "encoder": self.source.encoder_id,
             "log": log_digest(self.source.log),
             "seed": self.source.seed,
         }
@@ -79,16 +76,10 @@ class Shots(Guide):
     def find(self, asked: Sequence[Asked], style: str | None = None) -> list[tuple[Piece, ...]]:
         """Return the nearest examples of each question; see `Guide.find`. A task that is not known is that of the nearest."""
         pool = self._pool(style)
-        near = _Nearest(pool, self._vectors[pool["row"].to_numpy()])
-        texts = self.encoder.encode([one.text for one in asked])
+        near = _Nearest(pool, self.source.vectors[pool["row"].to_numpy()])
+        texts = self.source.fitted.encode([one.text for one in asked])
         rows = near.search(texts, [one.task for one in asked], self.source.own(asked), self.shown)
         return [tuple(Piece(*pool.row(row)[:3]) for row in of_one) for of_one in rows]
-
-    @cached_property
-    def _vectors(self) -> Array:
-        """[N, D] of the training queries."""
-        texts = self.source.train.queries["query"].to_list()
-        return self.encoder.fit(texts).encode(texts)
 
     @cached_property
     def _ranked(self) -> pl.DataFrame:
@@ -99,7 +90,7 @@ class Shots(Guide):
             ranked = texts.with_columns(rank=_chances(texts, self.source.seed))
         else:
             ranked = rank(log, self.rank_by).filter("eligible")
-            right = log.records.filter(pl.col("performance") > 0)
+            right = log.records.filter(pl.col("performance") >= RIGHT)
             keys = ["query_id", "llm", *(["draw"] if "draw" in ranked.columns else [])]
             ranked = ranked.join(right, on=keys, how="semi").join(texts, on=keys)
         styles = log.llms.select("llm", *(["style"] if "style" in log.llms.columns else []))
@@ -177,7 +168,7 @@ class _Nearest:
         return kept
 
 
-def _chances(texts: pl.DataFrame, seed: int) -> list[str]:
+def _chances(texts: pl.DataFrame, seed: int) -> pl.Series:
     """Return a number for each response that follows from nothing but its key and the seed."""
     keys = texts.select("query_id", "llm", "draw").iter_rows()
-    return [hashlib.sha256(f"{seed}/{key}".encode()).hexdigest() for key in keys]
+    return pl.Series([hashlib.sha256(f"{seed}/{key}".encode()).hexdigest() for key in keys], dtype=pl.String)

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from graphrouter.errors import UserError
 from graphrouter.log import LLMLog
 from graphrouter.splits import Split, by_query, query_groups
+
+if TYPE_CHECKING:
+    from graphrouter.encoders import Encoder
 
 PARTS = ("train", "validation", "test")
 
@@ -55,10 +58,14 @@ class Source:
     Attributes:
         log: Any log.
         seed: Of the split; see `graphrouter.splits.by_query`.
+        encoder: Spec of what makes vectors, see `graphrouter.encoders.find_encoder`; None for the log's default.
+        device: Where the encoder runs.
     """
 
     log: LLMLog
     seed: int = 0
+    encoder: str | None = None
+    device: str = "auto"
 
     def __post_init__(self) -> None:
         if self.seed < 0:
@@ -73,6 +80,26 @@ class Source:
     def train(self) -> LLMLog:
         """The log of the training queries only: all that a guide may be made of."""
         return self.log.take(self.split.train)
+
+    @cached_property
+    def encoder_id(self) -> str:
+        """What the encoder is, before it is fitted: what it learns follows from the log and the seed."""
+        return self._find_encoder().id
+
+    @cached_property
+    def fitted(self) -> Encoder:
+        """The encoder, fitted on the training queries."""
+        return self._find_encoder().fit(self.train.queries["query"].to_list())
+
+    @cached_property
+    def vectors(self) -> np.ndarray:
+        """[N, D] of the training queries."""
+        return self.fitted.encode(self.train.queries["query"].to_list())
+
+    def _find_encoder(self) -> Encoder:
+        from graphrouter.encoders import default_encoder, find_encoder
+
+        return find_encoder(self.encoder or default_encoder(self.log), self.device)
 
     @cached_property
     def _groups(self) -> np.ndarray:

@@ -53,24 +53,14 @@ def parse_guides(texts: Sequence[str]) -> list[Spec]:
     return specs
 
 
-def make_guide(
-    spec: Spec,
-    source: Source | None,
-    *,
-    shown: int = SHOWN,
-    encoder: str | None = None,
-    prompts: Prompts | None = None,
-    device: str = "auto",
-) -> Guide:
+def make_guide(spec: Spec, source: Source, *, shown: int = SHOWN, prompts: Prompts | None = None) -> Guide:
     """Make a guide.
 
     Args:
         spec: Which.
-        source: The log that it comes from. A library may be taken without: then its log is not checked.
+        source: The log that it comes from.
         shown: See `Guide`.
-        encoder: Whose vectors say which queries are near; None for the log's default, or the library's own.
         prompts: See `Shots`.
-        device: Where the encoder runs.
 
     Raises:
         UserError: If the ranking is unknown, or the library is none, or of another log, split or encoder.
@@ -79,12 +69,8 @@ def make_guide(
         from fusion.guidance.thoughts import Thoughts
         from fusion.templates import Library
 
-        library = Library.load(spec.what, encoder=encoder, device=device)
+        library = Library.load(spec.what, encoder=source.encoder, device=source.device)
         return Thoughts(shown, library=library, source=source, name=spec.what)
     from fusion.guidance.shots import Shots
-    from graphrouter.encoders import default_encoder, find_encoder
 
-    if source is None:
-        raise UserError(f"the guide {spec.name} needs the log that its examples come from; name it")
-    chosen = find_encoder(encoder or default_encoder(source.log), device)
-    return Shots(shown, source=source, rank_by=spec.what, encoder=chosen, prompts=prompts or {})
+    return Shots(shown, source=source, rank_by=spec.what, prompts=prompts or {})
