@@ -47,7 +47,7 @@ def train(config: TrainConfig, out: str | Path, run: RunOptions | None = None) -
         KeyboardInterrupt: After Ctrl-C, once a checkpoint of the last step is written.
     """
     out, run = Path(out), run or RunOptions()
-    from fusion.training.outcome import begin, check_out
+    from fusion.training.outcome import check_out
 
     settings = _settings(config)
     if ended := check_out(out, settings):
@@ -56,15 +56,13 @@ def train(config: TrainConfig, out: str | Path, run: RunOptions | None = None) -
 
     device = check_devices(run.device)
     use_bf16 = wants_bf16(config, device)
-    if _first_process():
-        begin(out, settings)
     stages: dict[str, Any] = {}
     folder = config.model
     with quiet_libraries(), _wandb(config, run) as logged:
-        for number, stage in enumerate(config.stages):
+        for stage in config.stages:
             target = out if stage == config.stages[-1] else out / "checkpoints" / f"{stage}-model"
             how = {"device": device, "use_bf16": use_bf16, "progress": run.progress, "wandb": logged}
-            stages[stage] = _stage(stage, config, folder, target, out, last=number == len(config.stages) - 1, **how)
+            stages[stage] = _stage(stage, config, folder, target, out, settings, **how)
             folder = str(target)
     return _finish(config, out, settings, stages, device)
 
@@ -72,15 +70,18 @@ def train(config: TrainConfig, out: str | Path, run: RunOptions | None = None) -
 def _settings(config: TrainConfig) -> dict[str, Any]:
     """Return all that decides the weights."""
     from fusion.training.loading import model_digest
-    from fusion.training.rows import data_file, file_digest
+    from fusion.training.rows import data_file, file_digest, validation_file
 
     plain = {key: value for key, value in to_plain(config).items() if key not in NO_PART}
-    files = {f"data_{stage}": file_digest(data_file(config.data, stage)) for stage in config.stages}
-    return plain | files | {"model_digest": model_digest(config.model)}
+    files = {f"{stage}_rows": data_file(config.data, stage) for stage in config.stages}
+    files |= {f"{stage}_validation": file for stage in config.stages if (file := validation_file(config, stage))}
+    return (
+        plain | {name: file_digest(file) for name, file in files.items()} | {"model_digest": model_digest(config.model)}
+    )
 
 
 def _stage(
-    stage: str, config: TrainConfig, folder: str, target: Path, out: Path, *, last: bool, **how: Any
+    stage: str, config: TrainConfig, folder: str, target: Path, out: Path, settings: dict[str, Any], **how: Any
 ) -> dict[str, Any]:
     """Run a stage, or take what it has left where it has ended before."""
     about = out / "checkpoints" / f"{stage}.json"
@@ -88,7 +89,7 @@ def _stage(
         return dict(json.loads(about.read_text()))
     from fusion.training.callbacks import Interrupt, last_checkpoint
     from fusion.training.loading import load_start
-    from fusion.training.outcome import losses_table, save_model, summary
+    from fusion.training.outcome import begin, losses_table, save_model, summary
     from fusion.training.trainers import make_trainer
 
     start = load_start(config, folder, how["use_bf16"])
@@ -96,6 +97,8 @@ def _stage(
     checkpoints = out / "checkpoints" / stage
     with Interrupt() as interrupt:
         trainer = make_trainer(stage, config, start, rows, validation, checkpoints, interrupt=interrupt, **how)
+        if _first_process():
+            begin(out, settings)  # only now, so that what was refused leaves nothing behind
         _run(trainer, last_checkpoint(checkpoints), interrupt)
     losses = losses_table(stage, trainer.state.log_history)
     told = {"rows": len(rows.rows), "skipped": rows.skipped, "longest": rows.longest, "bent_prompts": rows.bent}
@@ -114,13 +117,13 @@ def _rows(
 ) -> tuple[Encoded, Encoded | None]:
     """Return the rows of a stage, and those to validate on."""
     from fusion.training.encoding import encode
-    from fusion.training.rows import data_file, read_rows
+    from fusion.training.rows import data_file, read_rows, validation_file
 
     rows = encode(read_rows(data_file(config.data, stage), stage), tokenizer, limit, stage, progress)
-    if config.validation is None:
+    held = validation_file(config, stage)
+    if held is None:
         return rows, None
-    held = read_rows(data_file(config.validation, stage), stage)
-    return rows, encode(held, tokenizer, limit, f"{stage} validation", progress)
+    return rows, encode(read_rows(held, stage), tokenizer, limit, f"{stage} validation", progress)
 
 
 def _run(trainer: Any, checkpoint: Path | None, interrupt: Interrupt) -> None:

@@ -13,6 +13,7 @@ from graphrouter.settings import check, find_config, merge, parse_overrides, rea
 METHODS = ("sft", "dpo", "sft+dpo")
 TUNINGS = ("full", "lora")
 PRECISIONS = ("auto", "float32", "bf16")
+AUTO = "auto"
 SCHEDULES = ("cosine", "linear", "constant")
 
 
@@ -58,7 +59,8 @@ class TrainConfig:
         model: Folder or hub name of a causal language model with its tokenizer.
         revision: Branch, tag or commit on the hub.
         data: Folder that ``fusion select`` wrote, or a JSONL file of one of its forms.
-        validation: The same with rows that are not trained on; None for none.
+        validation: The same with rows that are not trained on; ``auto`` for the folder ``validation`` of the data, where
+            that has such rows; None for none.
         method: ``sft`` on completions, ``dpo`` on preference pairs, or ``sft+dpo``: one after the other.
         tuning: ``full``, or ``lora`` for adapters that are merged at the end.
         chat_template: File with a Jinja template, for a tokenizer without one or in place of its own.
@@ -86,7 +88,7 @@ class TrainConfig:
     model: str = ""
     revision: str | None = None
     data: str = ""
-    validation: str | None = None
+    validation: str | None = AUTO
     method: str = "sft"
     tuning: str = "full"
     chat_template: str | None = None

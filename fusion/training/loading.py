@@ -138,7 +138,7 @@ def quiet_libraries() -> Iterator[None]:
     )
     datasets.disable_progress_bars()
     logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-    logging.set_verbosity_error()
+    logging.set_verbosity_error()  # type: ignore[no-untyped-call]
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings(

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from fusion.engines.base import Message
+from fusion.training.config import AUTO, TrainConfig
 from graphrouter.errors import UserError
 
 Stage = Literal["sft", "dpo"]
@@ -61,6 +62,25 @@ def data_file(source: str, stage: str) -> Path:
             "select it, or choose another method"
         )
     return found[0]
+
+
+def validation_file(config: TrainConfig, stage: str) -> Path | None:
+    """Return the file with the rows that a stage is validated on, or None for none.
+
+    Raises:
+        UserError: If the named rows are not there, or early stopping has none.
+    """
+    if config.validation is not None and config.validation != AUTO:
+        return data_file(config.validation, stage)
+    if config.validation == AUTO:
+        for name in FILES[stage]:
+            if (found := Path(config.data) / "validation" / name).is_file():
+                return found
+    if config.patience is not None:
+        raise UserError(
+            f"patience needs validation rows for {stage}, but there are none; name some with validation=PATH"
+        )
+    return None
 
 
 def read_rows(file: Path, stage: str) -> list[Row]:
