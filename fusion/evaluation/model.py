@@ -1,0 +1,175 @@
+"""The model level: fine-tuned students against their base, every LLM of the log, and routers between these."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from fusion.collect import Guiding, collect, make_plan
+from fusion.evaluation.scoring import Candidate, Measures, Part, aligned, of_choice, of_llm, score
+from fusion.guidance import Source
+from fusion.llms import LLM, read_llms
+from graphrouter.config import make_router
+from graphrouter.encoders import default_encoder, find_encoder
+from graphrouter.errors import UserError, suggest
+from graphrouter.log import LLMLog
+from graphrouter.pipeline.training import routing_data
+from graphrouter.run import RunOptions
+from graphrouter.scenario import find_scenario, fit_cost_scale
+
+ROUTERS = ("best_single", "best_per_task", "gnn")
+ORACLE = "oracle"
+
+
+@dataclass(frozen=True)
+class ModelLevel:
+    """What was measured.
+
+    Attributes:
+        log: Name of the log.
+        queries: Test queries.
+        scores: See `fusion.evaluation.scoring.score`.
+        differences: Each student's to its base, to the routers, and to the best LLM in hindsight; likewise.
+    """
+
+    log: str
+    queries: int
+    scores: pl.DataFrame
+    differences: pl.DataFrame
+
+
+def find_students(specs: Sequence[str], base: str | None, log: LLMLog) -> list[LLM]:
+    """Return the LLMs that are asked.
+
+    Args:
+        specs: YAML files of LLMs, and folders of models. A folder is asked by ``transformers`` in the style ``direct``, under
+            its own name; size and prices are those of the base where that is an LLM of the log, as fine-tuning leaves
+            them as they are.
+        base: Name of an LLM of the log, or a folder, which is asked too.
+        log: The log.
+
+    Raises:
+        UserError: If a spec is neither, or a name occurs twice or is that of an LLM of the log.
+    """
+    found: list[LLM] = []
+    known = _about(base, log) if base in log.llm_names else {}
+    for spec in [*specs, *([base] if base is not None and base not in log.llm_names else [])]:
+        path = Path(spec)
+        if path.suffix in (".yaml", ".yml"):
+            found += read_llms(path)
+        elif (path / "config.json").is_file():
+            found.append(LLM(name=path.resolve().name, model=str(path), engine="transformers", **known))
+        else:
+            near = suggest(spec, list(log.llm_names)) if spec == base else "; train one with fusion train"
+            raise UserError(f"a student must be a YAML file of LLMs or a model's folder, but {spec} is neither{near}")
+    names = [llm.name for llm in found]
+    for name in names:
+        if names.count(name) > 1 or name in log.llm_names:
+            raise UserError(f"a student must have a name of its own, but {name!r} occurs twice; rename its folder")
+    return found
+
+
+def _about(llm: str | None, log: LLMLog) -> dict[str, float | None]:
+    row = log.llms.row(by_predicate=pl.col("llm") == llm, named=True)
+    return {key: row[key] for key in ("size_b", "input_price", "output_price")}
+
+
+def ask(
+    log: LLMLog, tasks: Sequence[str], students: Sequence[LLM], out: Path, seed: int = 0, progress: bool = False
+) -> LLMLog:
+    """Ask students the test queries of a log, and grade their answers; what is answered already is not asked again.
+
+    Args:
+        log: The log.
+        tasks: Those that it was collected with; see `fusion.tasks.find_task`.
+        students: Whom.
+        out: Folder for their answers, which is a log too.
+        seed: Of the split.
+        progress: Whether to show a bar.
+
+    Raises:
+        UserError: If the tasks have no test queries of the log, or a student cannot be asked.
+    """
+    plan = make_plan(tasks, students, guiding=Guiding(Source(log, seed), part="test"))
+    done = collect(plan, out, progress=progress)
+    for name, problem in done.problems.items():
+        raise UserError(f"{name} could not be asked: {problem}")
+    return done.log
+
+
+def evaluate_models(
+    log: LLMLog,
+    answers: LLMLog,
+    *,
+    base: str | None = None,
+    seed: int = 0,
+    routers: Sequence[str] = ROUTERS,
+    encoder: str | None = None,
+    run: RunOptions | None = None,
+) -> ModelLevel:
+    """Compare students with their base, with every LLM of the log and with routers, on the log's test queries.
+
+    Args:
+        log: What the students were distilled from.
+        answers: Theirs, from `ask`.
+        base: Name of their base, in either log; None to compare with none.
+        seed: Of the split and the routers.
+        routers: Trained on the log's train and validation part. The first is also what is compared with.
+        encoder: Of the routers; None for the log's default.
+        run: Where to run them.
+
+    Raises:
+        UserError: If the base is unknown, or the answers are to other questions.
+    """
+    source = Source(log, seed)
+    test = log.take(source.split.test)
+    values = log_candidates(log, test, source, routers, encoder, run or RunOptions())
+    students = student_candidates(answers, test, base)
+    if base is not None and base not in (*log.llm_names, *answers.llm_names):
+        raise UserError(f"the base must be among the LLMs, but is {base!r}{suggest(base, list(log.llm_names))}")
+    part = Part.of(test, values | students)
+    targets = [name for name in (base, *routers, best_llm(values)) if name is not None]
+    named = [candidate.name for candidate in students if candidate.kind == "student"]
+    scores, differences = score([part], [(one, other) for one in named for other in dict.fromkeys(targets)])
+    return ModelLevel(log.name, test.queries.height, scores, differences)
+
+
+def student_candidates(answers: LLMLog, test: LLMLog, base: str | None) -> dict[Candidate, Measures]:
+    """Return what each student came to, and a base that was asked beside them."""
+    return {
+        Candidate(llm, "model", "base" if llm == base else "student"): aligned(answers, test, llm)
+        for llm in answers.llm_names
+    }
+
+
+def log_candidates(
+    log: LLMLog, test: LLMLog, source: Source, routers: Sequence[str], encoder: str | None, run: RunOptions
+) -> dict[Candidate, Measures]:
+    """Return what every LLM of a log, routers and the oracle come to on its test queries."""
+    values = {Candidate(llm, "llm", "llm"): of_llm(test, llm) for llm in test.llm_names}
+    data = routing_data(log, find_encoder(encoder or default_encoder(log), run.device), source.split)
+    train, validation, asked = (data.take(getattr(source.split, part)) for part in ("train", "validation", "test"))
+    scenario, scale = find_scenario("performance_first"), fit_cost_scale(train.cost)
+    for name in routers:
+        router = replace(make_router(name), seed=source.seed)
+        router.run = replace(run, progress=False)
+        router.fit(train, validation)
+        values[Candidate(name, "query", "router")] = of_choice(test, router.utility(asked.queries, scenario, scale))
+    values[Candidate(ORACLE, "query", "router")] = of_choice(test, _oracle(test))
+    return values
+
+
+def _oracle(test: LLMLog) -> np.ndarray:
+    """[Q, M], performance, and among equals the cheaper one."""
+    cost = np.nan_to_num(test.cells("cost"), nan=np.inf)
+    return np.asarray(test.cells("performance") - 1e-6 * cost.argsort(axis=1).argsort(axis=1))
+
+
+def best_llm(values: dict[Candidate, Measures]) -> str:
+    """Return the LLM of the best mean performance, in hindsight."""
+    means = {one.name: float(np.nanmean(found["performance"])) for one, found in values.items() if one.kind == "llm"}
+    return max(means, key=lambda name: means[name])
