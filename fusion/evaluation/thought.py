@@ -82,13 +82,13 @@ def evaluate_thoughts(log: LLMLog, seed: int = 0) -> ThoughtLevel:
         UserError: If the log has no guides or no test queries.
     """
     arms = find_arms(log)
-    rows = part_rows(log, "test")
-    rows = rows[log.cells("draws")[rows].sum(axis=1) > 0]
-    if not len(rows):
+    asked = part_rows(log, "test")
+    asked = asked[log.cells("draws")[asked].sum(axis=1) > 0]
+    if not len(asked):
         raise UserError(
             f"{log.name} must have answers to test queries, but has none; collect without --part, or with --part test"
         )
-    test = log.take(rows)
+    test = log.take(asked)
     named = test.queries["domain"].fill_null("no domain").to_numpy()
     domains = tuple(sorted(set(named.tolist())))
     draws = draw_weights([query_groups(test.queries["query"])], seed=seed)[0]
