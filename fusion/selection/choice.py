@@ -12,6 +12,8 @@ from fusion.selection.context import Context
 from fusion.selection.texts import draw
 from fusion.selection.tokens import with_tokens
 
+ORDER = ["query_id", "rank", "llm", "draw"]
+
 
 def not_too_easy(rows: pl.DataFrame, context: Context) -> pl.DataFrame:
     """Drop queries that all LLMs solve."""
@@ -61,14 +63,14 @@ def _room(task: pl.DataFrame, context: Context) -> int:
 
 def _best_first(rows: pl.DataFrame) -> pl.DataFrame:
     """Order the rows of each query: the best draw of each LLM by rank, then second draws."""
-    rows = rows.sort("query_id", "rank", "llm", "draw")
+    rows = rows.sort(ORDER)
     return rows.with_columns(again=pl.int_range(pl.len()).over("query_id", "llm")).sort("query_id", "again", "rank")
 
 
 def best(rows: pl.DataFrame, context: Context) -> pl.DataFrame:
     """Keep k responses of each query: the best ranked ones, of different LLMs as far as there are any."""
     kept = _best_first(rows).filter(pl.int_range(pl.len()).over("query_id") < context.settings.top_k)
-    return kept.drop("again").sort("query_id", "rank", "llm", "draw")
+    return kept.drop("again").sort(ORDER)
 
 
 def fewer_of_easy(rows: pl.DataFrame, context: Context) -> pl.DataFrame:
@@ -76,6 +78,7 @@ def fewer_of_easy(rows: pl.DataFrame, context: Context) -> pl.DataFrame:
 
     Without this rule an easy query gets k rows and a hard one as few as it has right responses.
     """
+    rows = rows.sort(ORDER)
     most = (context.settings.top_k * (1 - pl.col("solved"))).ceil().clip(lower_bound=1)
     return rows.filter(pl.int_range(pl.len()).over("query_id") < most)
 
@@ -87,6 +90,7 @@ def within_budget(rows: pl.DataFrame, context: Context) -> pl.DataFrame:
     others. A row that does not fit any more is passed over.
     """
     settings = context.settings
+    rows = rows.sort(ORDER)
     if settings.rows is None and settings.tokens is None:
         return rows
     rows = with_tokens(rows, settings.tokenizer) if settings.tokens is not None else rows

@@ -25,7 +25,7 @@ def preference_pairs(selected: pl.DataFrame, pool: pl.DataFrame, context: Contex
     """Pair selected responses with wrong ones; each response is used once.
 
     The margin is the difference of what the two were ranked by: with ``graph`` that of their expected quality. It must be
-    above 0, and the texts must differ in more than case and white space. ``hardest`` takes the smallest margin, so that
+    above 0, so that what has no score is in no pair, and the texts must differ in more than case and white space. ``hardest`` takes the smallest margin, so that
     with ``graph`` a right response meets the most plausible wrong one; ``widest`` takes the largest, which is the safer
     where the scores of a log are noisy. Equal margins are ordered by chance.
 
@@ -40,7 +40,9 @@ def preference_pairs(selected: pl.DataFrame, pool: pl.DataFrame, context: Contex
     if context.settings.pairs == "off":
         return pl.DataFrame(schema=SCHEMA)
     least = context.settings.right
-    wrong = pool.filter(pl.col("performance") < least).join(selected.select("query_id").unique(), "query_id", "semi")
+    wrong = pool.filter(pl.col("performance") < least, pl.col("score").is_not_null()).join(
+        selected.select("query_id").unique(), "query_id", "semi"
+    )
     chance = [draw(context.settings.seed, *key) for key in wrong.select(KEY).iter_rows()]
     largest_first = context.settings.pairs == "hardest"  # the largest score of a wrong response is the smallest margin
     wrong = wrong.with_columns(pl.Series("chance", chance, dtype=pl.String))
@@ -49,7 +51,9 @@ def preference_pairs(selected: pl.DataFrame, pool: pl.DataFrame, context: Contex
     pairs: list[dict[str, object]] = []
     for (query_id,), chosen in selected.partition_by("query_id", as_dict=True, maintain_order=True).items():
         if (query_id,) in by_query:
-            pairs += _of_query(chosen.filter(pl.col("performance") >= least), by_query[(query_id,)])
+            pairs += _of_query(
+                chosen.filter(pl.col("performance") >= least, pl.col("score").is_not_null()), by_query[(query_id,)]
+            )
     return pl.DataFrame(pairs, schema=SCHEMA)
 
 
