@@ -64,7 +64,7 @@ def card(about: Mapping[str, Any], rows: pl.DataFrame, pairs: pl.DataFrame, cand
         _by(rows, "task", candidates),
         _by(rows, "llm", candidates),
         "Lengths are medians in characters: of what was selected, and of all right responses that there were to choose "
-        "from. Where the first is much higher, verbosity was selected for.",
+        "from. The first may be higher because easy queries, and equal answers, which are often short, are left out.",
         _pairs_text(about, pairs),
         "## Before you use it",
         "The responses are LLMs' outputs and the queries belong to their benchmarks: both keep their own licences, and "

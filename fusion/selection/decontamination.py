@@ -93,11 +93,13 @@ def near(vectors: Array, others: Array, texts: Sequence[str], other_texts: Seque
     Returns:
         [N] bool.
     """
+    same = {text: code for code, text in enumerate({" ".join(numbers(text)) for text in [*texts, *other_texts]})}
+    codes, other_codes = (np.array([same[" ".join(numbers(text))] for text in side]) for side in (texts, other_texts))
     found = np.zeros(len(vectors), dtype=bool)
     for start in range(0, len(vectors), CHUNK):
-        close = vectors[start : start + CHUNK] @ others.T >= similarity
-        for row, other in zip(*np.nonzero(close), strict=True):
-            found[start + row] |= numbers(texts[start + row]) == numbers(other_texts[other])
+        part = slice(start, start + CHUNK)
+        close = vectors[part] @ others.T >= similarity
+        found[part] = (close & (codes[part, None] == other_codes)).any(axis=1)
     return found
 
 

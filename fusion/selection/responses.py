@@ -13,16 +13,24 @@ ENOUGH = 5
 
 
 def of_usual_length(rows: pl.DataFrame, context: Context) -> pl.DataFrame:
-    """Drop responses that are far longer or shorter than their reference length.
+    """Drop responses that are far longer or shorter than the reference length.
 
-    A task's reference length is the median of its right responses; a query with `ENOUGH` of them has one of its own too. A
-    response must be too long, or too short, by both, so that a hard query may have long answers.
+    The reference is the middle half of a task's right responses: a response may be as long as a multiple of their upper
+    quartile, and as short as a share of the lower one, so that a task may have short and reasoned answers. A query with
+    `ENOUGH` right responses has a reference of its own too, and a response must be out of both to be dropped, so that a
+    hard query may have long answers.
     """
-    task = pl.col("chars").median().over("task")
-    query = pl.when(pl.len().over("query_id") >= ENOUGH).then(pl.col("chars").median().over("query_id")).otherwise(task)
-    most = pl.max_horizontal(task, query) * context.settings.longest
-    least = pl.min_horizontal(task, query) * context.settings.shortest
+    own = pl.len().over("query_id") >= ENOUGH
+    lower, upper = _quartile(0.25, own), _quartile(0.75, own)
+    most = pl.max_horizontal(upper) * context.settings.longest
+    least = pl.min_horizontal(lower) * context.settings.shortest
     return rows.filter(pl.col("chars").is_between(least, most))
+
+
+def _quartile(share: float, own: pl.Expr) -> list[pl.Expr]:
+    """Return a quartile of the lengths of the task and, where it has enough responses, of the query."""
+    length = pl.col("chars").quantile(share, "linear")
+    return [length.over("task"), pl.when(own).then(length.over("query_id"))]
 
 
 def without_duplicates(rows: pl.DataFrame, context: Context) -> pl.DataFrame:

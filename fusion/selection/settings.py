@@ -40,8 +40,8 @@ class Settings:
         easy: Solve rate from which a query is too easy.
         hard: Solve rate below which a query is too hard: a right answer is then more likely a guess, or the ground truth wrong.
         difficulty: What the solve rate is: ``observed``, by the ``graph``, or ``auto`` (the graph's where it ranks).
-        shortest: Least length of a response, as a share of the reference length.
-        longest: Most length of a response, as a multiple of the reference length.
+        shortest: Least length of a response, as a share of the lower quartile of the right responses.
+        longest: Most length of a response, as a multiple of their upper quartile.
         overlap: Share of common word triples from which two responses to a query count as equal.
         llm_share: Most of a task's rows that may come from one LLM.
         rows: Budget in rows; None for none.
@@ -69,7 +69,7 @@ class Settings:
     hard: float = 0.1
     difficulty: str = "auto"
     shortest: float = 0.25
-    longest: float = 2.0
+    longest: float = 1.5
     overlap: float = 0.8
     llm_share: float = 0.25
     rows: int | None = None

@@ -191,17 +191,21 @@ class TestDifficulty:
 
 
 class TestLength:
-    def test_verbose_and_terse_responses_are_dropped_by_the_median_of_their_task(self):
-        sizes = {"sums": [10, 100, 100, 100, 199, 201], "totals": [1000, 1000, 1000]}
+    def test_verbose_and_terse_responses_are_dropped_by_the_middle_half_of_their_task(self):
+        sizes = {"sums": [24, 26, 100, 100, 100, 100, 100, 149, 151], "totals": [1000, 1000, 1000]}
         given = [{"task": task, "response": "x" * size} for task, sizes in sizes.items() for size in sizes]
-        usual = of_usual_length(rows(*given), context(shortest=0.25, longest=2.0))
-        assert sorted(usual["chars"]) == [100, 100, 100, 199, 1000, 1000, 1000]
+        usual = of_usual_length(rows(*given), context(shortest=0.25, longest=1.5))
+        assert sorted(usual["chars"]) == [26, 100, 100, 100, 100, 100, 149, 1000, 1000, 1000]
+
+    def test_a_task_may_have_short_and_reasoned_answers(self):
+        given = [{"response": "x" * size} for size in [3] * 4 + [90] * 4]
+        assert of_usual_length(rows(*given), context()).height == 8
 
     def test_a_hard_query_may_have_long_answers(self):
-        easy = [{"response": "x" * 100} for _ in range(9)]
+        easy = [{"response": "x" * 100} for _ in range(20)]
         hard = [{"query_id": "hard", "llm": str(n), "response": "x" * 400} for n in range(5)]
-        assert of_usual_length(rows(*easy, *hard), context()).height == 14
-        assert of_usual_length(rows(*easy, *hard[:4]), context()).height == 9
+        assert of_usual_length(rows(*easy, *hard), context()).height == 25
+        assert of_usual_length(rows(*easy, *hard[:4]), context()).height == 20
 
 
 class TestDuplicates:
