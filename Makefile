@@ -39,7 +39,7 @@ help:
 	@touch .venv/installed
 
 demo: .venv/installed
-	$(BIN)/graphrouter compare simulated --config configs/compare/demo.yaml --out $(OUT)
+	$(BIN)/graphrouter compare micropool --config configs/compare/demo.yaml --out $(OUT)
 
 lint: .venv/installed-dev
 	$(BIN)/ruff format --check

