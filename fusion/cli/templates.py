@@ -41,7 +41,7 @@ def add_commands(commands: Any) -> None:
 
 def _add_near(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--near", type=float, default=0.95, metavar="COS", help="merge templates of a task this alike (default: 0.95)"
+        "--near", type=float, default=0.92, metavar="COS", help="merge templates of a task this alike (default: 0.92)"
     )
 
 

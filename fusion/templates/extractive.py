@@ -38,6 +38,13 @@ UNABLE = re.compile(
 
 _OPTIONS = re.compile(r"\b(?:each|the|given|other|following|these|answer|all)\s(?:options?|choices?)\b", re.IGNORECASE)
 
+_VERDICT = re.compile(
+    r"^.{0,40}\b(?:is|are)\s(?:not\s)?(?:an?\s)?(?:also\s)?(?:true|false|correct|incorrect|right|wrong)"
+    r"(?:\sstatements?)?\W*$",
+    re.IGNORECASE,
+)
+"""Says of a statement of the query that it is true or false."""
+
 _OTHER_OPTION = re.compile(r"\([A-J]\)|\b(?i:options?|choices?|answers?)\s+[A-J]\b|^[A-J][.):]\s")
 """Names an option of the query, which means nothing to another query."""
 
@@ -116,7 +123,10 @@ def _clean(sentence: str) -> str:
 
 
 def _depends_on_options(sentence: str, truth: Truth) -> bool:
-    return bool(_OTHER_OPTION.search(sentence) or _OPTIONS.search(sentence)) or truth.retold_by(sentence)
+    """Whether a sentence names options or statements of its query, or tells the right one in other words."""
+    verdict = _VERDICT.search(sentence) and not _RELATION.search(sentence)
+    named = _OTHER_OPTION.search(sentence) or _OPTIONS.search(sentence)
+    return bool(verdict or named) or truth.retold_by(sentence)
 
 
 def _echoes(sentence: str, asked: set[str]) -> bool:

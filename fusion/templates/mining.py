@@ -30,6 +30,7 @@ from graphrouter.splits import by_query
 Array = np.ndarray
 
 NO_RIGHT = "no right response"
+NOT_ASKED = "not asked within the budget"
 
 
 @dataclass(frozen=True)
@@ -107,7 +108,7 @@ def mine(
     sources = sources_of(training, rank(training), ids, settings.top_k)
     tally = Tally()
     _count_unanswered(training, ids, sources, tally)
-    drafts, summaries = _draft(sources, summariser, out, progress)
+    drafts, summaries = _draft(sources, summariser, out, progress, tally)
     passed = screen(drafts, {one.query_id: one.truth for one in sources}, set(ids), tally)
     if not passed:
         raise UserError(f"{log.name}: at least one template must pass the checks, but none did: {tally.reasons()}")
@@ -161,13 +162,18 @@ def _count_unanswered(training: LLMLog, ids: Sequence[str], sources: Sequence[So
 
 
 def _draft(
-    sources: Sequence[Source], summariser: Summariser | None, out: Path, progress: bool
+    sources: Sequence[Source], summariser: Summariser | None, out: Path, progress: bool, tally: Tally
 ) -> tuple[list[Draft], Summaries | None]:
     if summariser is None:
         return [_extract(one) for one in sources], None
     summaries = summarise(summariser, sources, out / "mine", progress)
-    asked = [one for one in sources if one.query_id in summaries.texts or one.query_id in summaries.problems]
-    return [_written(one, summaries) for one in asked], summaries
+    drafts = []
+    for one in sources:
+        if one.query_id in summaries.texts or one.query_id in summaries.problems:
+            drafts.append(_written(one, summaries))
+        else:
+            tally.drop(one.task, NOT_ASKED)
+    return drafts, summaries
 
 
 def _extract(source: Source) -> Draft:

@@ -19,7 +19,7 @@ _SHORT_FORMS = (
     *("e.g", "i.e", "etc", "vs", "cf", "al", "approx", "fig", "eq", "no", "vol", "st", "mr", "mrs", "ms", "dr", "prof"),
     *("jr", "sr", "inc", "ltd", "co", "corp", "sec", "art", "p", "pp"),
 )
-_END = re.compile(r"""(?<=[.!?])["')\]]*\s+(?=["'(\[*$\\]*[A-Z0-9])|(?<=[。！？])|\n+""")
+_END = re.compile(r"""(?:(?<=[.!?])|(?<=[.!?]["')\]]))\s+(?=["'(\[*$\\]*[A-Z0-9])|(?<=[。！？])|\n+""")
 _LAST_WORD = re.compile(r"([\w.]*\w)\.$")
 
 
@@ -31,7 +31,7 @@ def estimate_tokens(text: str) -> int:
 def split_sentences(text: str) -> list[str]:
     """Split a text at its sentences' ends and its line ends; no piece is empty.
 
-    A short form such as "e.g." or a single letter ("J. Doe") ends no sentence.
+    A short form such as "e.g." or a single capital ("J. Doe") ends no sentence.
     """
     sentences: list[str] = []
     open_ended = False
@@ -53,7 +53,7 @@ def _is_short_form(sentence: str) -> bool:
     if not last:
         return False
     word = last[1]
-    return word.lower() in _SHORT_FORMS or (len(word) == 1 and word.isalpha()) or "." in word[-2:-1]
+    return word.lower() in _SHORT_FORMS or (len(word) == 1 and word.isupper()) or "." in word[-2:-1]
 
 
 def shorten(text: str, limit: int, count: Count = estimate_tokens) -> str:

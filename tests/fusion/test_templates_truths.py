@@ -1,0 +1,79 @@
+import json
+
+import pytest
+
+from fusion.prompts import HIDDEN
+from fusion.templates.truths import Truth
+
+OPTIONS = "Which planet is largest?\nA. Mars\nB. the giant planet Jupiter\nC. 12,500 km\nD. Venus."
+
+
+@pytest.mark.parametrize(
+    ("query", "gold", "texts", "letter"),
+    [
+        ("How much?", "42", ("42",), None),
+        ("How much?", "$1,200.", ("$1,200.", "$1,200", "1,200", "1200"), None),
+        ("How far?", "37.5MHz", ("37.5MHz", "37.5"), None),
+        ("How cold?", "-167 J", ("-167 J", "-167", "167"), None),
+        ("How many?", "2 apples", ("2 apples",), None),
+        ("Who?", json.dumps(["Ann Lee", "A. Lee"]), ("Ann Lee", "A. Lee"), None),
+        ("Write it", json.dumps({"tests": "assert f(1) == 2", "names": ["f"]}), (), None),
+        ("Who?", None, (), None),
+        (OPTIONS, "B", ("the giant planet Jupiter",), "B"),
+        (OPTIONS, "(d)", ("Venus.", "Venus"), "D"),
+        (OPTIONS, "Mars", ("Mars",), "A"),
+        ("What is its grade?", "A", ("A",), None),
+    ],
+)
+def test_the_answer_of_a_query(query, gold, texts, letter):
+    assert Truth.of(query, gold) == Truth(texts, letter)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("So the answer is B.", "letter"),
+        ("Hence (B) holds.", "letter"),
+        ("Pick option B here.", "letter"),
+        ("B. is what remains", "letter"),
+        ("It is the giant planet Jupiter.", "answer"),
+        ("It is THE GIANT PLANET JUPITER", "answer"),
+        ("Jupiter is a giant among the planets.", "retold"),
+        ("Compare the diameters, then take the largest.", None),
+        ("Plan B would be to compare masses.", None),
+        ("Mars and Venus are small.", None),
+    ],
+)
+def test_what_gives_an_option_away(text, reason):
+    assert Truth.of(OPTIONS, "B").given_by(text) == reason
+
+
+@pytest.mark.parametrize(
+    ("gold", "text", "reason"),
+    [
+        ("1,200", "It comes to 1200 in all.", "answer"),
+        ("1,200", "It comes to 12000 in all.", None),
+        ("no", "There is no reason to.", None),
+        ("no", "Then the answer must be no.", "answer"),
+        ("yes", "Say yes, for it is so.", None),
+        ("Oxaloacetate", "It forms oxaloacetates again.", "retold"),
+        (None, "Anything at all.", None),
+    ],
+)
+def test_what_gives_a_text_away(gold, text, reason):
+    assert Truth.of("A question", gold).given_by(text) == reason
+
+
+@pytest.mark.parametrize(
+    ("gold", "text", "hidden"),
+    [
+        ("B", "The giant planet Jupiter is option B.", f"{HIDDEN} is option {HIDDEN}."),
+        ("B", "So option (B) holds", f"So option {HIDDEN} holds"),
+        ("C", "about 12500 km wide", f"about {HIDDEN} km wide"),
+        ("A", "A planet like Mars", f"A planet like {HIDDEN}"),
+    ],
+)
+def test_hiding(gold, text, hidden):
+    truth = Truth.of(OPTIONS, gold)
+    assert truth.hide(text) == hidden
+    assert truth.given_by(truth.hide(text)) is None
