@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from fusion.llms import THINK
+from graphrouter.inspection import inspect_log
 from graphrouter.log import LLMLog
 
 
@@ -16,31 +17,32 @@ def task_table(log: LLMLog, column: str = "performance") -> tuple[list[str], np.
 
 
 def shares(log: LLMLog) -> dict[str, float]:
-    """Return what a pool must show, over all queries that have a record of every candidate.
+    """Return what a pool must show.
 
     Returns:
         ``best_single``, ``best_per_task`` and ``oracle`` performance (the choice is in-sample), ``all_solved`` and
         ``none_solved`` shares of queries, ``tied`` (neither, but several are best), and ``reasoning_gain`` and
         ``reasoning_tokens``: the mean difference of the reasoning style to the direct one.
     """
-    values = log.cells("performance")
-    whole = ~np.isnan(values).any(axis=1)
-    values, tasks = values[whole], np.array(log.queries["task"].to_list())[whole]
-    per_task = sum(values[tasks == name].mean(axis=0).max() * (tasks == name).mean() for name in set(tasks))
-    low, high = values.min(axis=1), values.max(axis=1)
-    best = (values == high[:, None]).sum(axis=1)
+    found = inspect_log(log)
+    solved, unsolved, ties = (
+        found.shares[key] for key in ("that all LLMs solve", "that no LLM solves", "where LLMs tie for the best")
+    )
     thinking = [name for name in log.llm_names if name.endswith(THINK)]
     pairs = [(log.llm_names.index(name), log.llm_names.index(name.removesuffix(THINK))) for name in thinking]
-    tokens = log.cells("output_tokens")[whole]
+    gained, longer = (
+        float(np.mean([np.nanmean(values[:, think] - values[:, direct]) for think, direct in pairs]))
+        for values in (log.cells("performance"), log.cells("output_tokens"))
+    )
     return {
-        "best_single": float(values.mean(axis=0).max()),
-        "best_per_task": float(per_task),
-        "oracle": float(high.mean()),
-        "all_solved": float((low == 1).mean()),
-        "none_solved": float((high == 0).mean()),
-        "tied": float(((low < high) & (best > 1)).mean()),
-        "reasoning_gain": float(np.mean([values[:, a].mean() - values[:, b].mean() for a, b in pairs])),
-        "reasoning_tokens": float(np.mean([tokens[:, a].mean() - tokens[:, b].mean() for a, b in pairs])),
+        "best_single": found.reference["best single"],
+        "best_per_task": found.reference["best per task"],
+        "oracle": found.reference["oracle"],
+        "all_solved": solved,
+        "none_solved": unsolved,
+        "tied": ties - solved - unsolved,
+        "reasoning_gain": gained,
+        "reasoning_tokens": longer,
     }
 
 
