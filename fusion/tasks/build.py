@@ -43,8 +43,12 @@ def multiple_choice(
     if not 0 <= gold < len(options):
         raise ValueError(f"the gold answer must be one of {len(options)} options, but is number {gold}")
     shown = tuple(option.strip() for option in options)
-    lines = [question.strip(), "", *(f"{letter}. {option}" for letter, option in zip(LETTERS, shown, strict=False))]
-    return Example(identity, "\n".join(lines), LETTERS[gold], shown, subtask)
+    return Example(identity, with_options(question.strip(), shown), LETTERS[gold], shown, subtask)
+
+
+def with_options(question: str, options: Sequence[str]) -> str:
+    """Return a question with lettered options below it."""
+    return "\n".join([question, "", *(f"{letter}. {option}" for letter, option in zip(LETTERS, options, strict=False))])
 
 
 def labelled_choice(row: Mapping[str, Any], question: str = "question") -> Example:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from random import Random
 
+from fusion.tasks.build import with_options
 from graphrouter.splits import normalise_text
 
 LETTERS = "ABCD"
@@ -40,9 +41,8 @@ class Item:
 
     @property
     def text(self) -> str:
-        """The question as it is asked: with its options below, as `fusion.tasks.build.multiple_choice` shows them."""
-        options = [f"{letter}. {option}" for letter, option in zip(LETTERS, self.choices, strict=False)]
-        return "\n".join([self.question, "", *options]) if options else self.question
+        """The question as it is asked, with its options below where it has them."""
+        return with_options(self.question, self.choices) if self.choices else self.question
 
     @property
     def reasoning(self) -> str:
