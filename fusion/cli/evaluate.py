@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from fusion.cli import levels
 from graphrouter.cli.options import ENCODER_HELP, KEEPS, add_command, add_run, finish, names, run_options, tell
 from graphrouter.errors import UserError
 
@@ -21,7 +22,7 @@ def add_commands(commands: Any) -> None:
     text = "measure what a level is worth: thought compares LLMs with guides and without, on the log's test queries"
     parser = add_command(commands, "evaluate", evaluate, text, resume=KEEPS)
     parser.add_argument("log", metavar="LOG", help="log with guides, from fusion collect --guide")
-    parser.add_argument("--level", required=True, choices=("thought",))
+    parser.add_argument("--level", required=True, choices=("thought", *levels.LEVELS))
     parser.add_argument(
         "--format", choices=FORMATS, default="text", help="of the table that is printed (default: text)"
     )
@@ -32,12 +33,16 @@ def add_commands(commands: Any) -> None:
     parser.add_argument("--routers", type=names, metavar="A,B", help="default: best_single,best_per_task,gnn,oracle")
     parser.add_argument("--seeds", type=int, metavar="N", help="starts of every router (default: 5)")
     parser.add_argument("--encoder", metavar="SPEC", help=f"of the routers: {ENCODER_HELP}")
+    levels.add_options(parser)
     add_run(parser)
     finish(parser)
 
 
 def evaluate(args: argparse.Namespace) -> None:
     """Measure, print the tables, and write them."""
+    if args.level in levels.LEVELS:
+        levels.evaluate(args)
+        return
     from fusion.evaluation import evaluate_thoughts
     from graphrouter.files import check_writable
     from graphrouter.log import load_log

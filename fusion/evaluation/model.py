@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -20,6 +21,7 @@ from graphrouter.log import LLMLog
 from graphrouter.pipeline.training import routing_data
 from graphrouter.run import RunOptions
 from graphrouter.scenario import find_scenario, fit_cost_scale
+from graphrouter.splits import Split, by_query
 
 ROUTERS = ("best_single", "best_per_task", "gnn")
 ORACLE = "oracle"
@@ -73,7 +75,7 @@ def find_students(specs: Sequence[str], base: str | None, log: LLMLog) -> list[L
     return found
 
 
-def _about(llm: str | None, log: LLMLog) -> dict[str, float | None]:
+def _about(llm: str | None, log: LLMLog) -> dict[str, Any]:
     row = log.llms.row(by_predicate=pl.col("llm") == llm, named=True)
     return {key: row[key] for key in ("size_b", "input_price", "output_price")}
 
@@ -125,9 +127,9 @@ def evaluate_models(
     Raises:
         UserError: If the base is unknown, or the answers are to other questions.
     """
-    source = Source(log, seed)
-    test = log.take(source.split.test)
-    values = log_candidates(log, test, source, routers, encoder, run or RunOptions())
+    split = by_query(log, seed)
+    test = log.take(split.test)
+    values = log_candidates(log, split, seed, routers, encoder, run or RunOptions())
     students = student_candidates(answers, test, base)
     if base is not None and base not in (*log.llm_names, *answers.llm_names):
         raise UserError(f"the base must be among the LLMs, but is {base!r}{suggest(base, list(log.llm_names))}")
@@ -147,15 +149,25 @@ def student_candidates(answers: LLMLog, test: LLMLog, base: str | None) -> dict[
 
 
 def log_candidates(
-    log: LLMLog, test: LLMLog, source: Source, routers: Sequence[str], encoder: str | None, run: RunOptions
+    log: LLMLog, split: Split, seed: int, routers: Sequence[str], encoder: str | None, run: RunOptions
 ) -> dict[Candidate, Measures]:
-    """Return what every LLM of a log, routers and the oracle come to on its test queries."""
+    """Return what every LLM of a log, routers and the oracle come to on its test queries.
+
+    Args:
+        log: The log.
+        split: The routers are trained on its train and validation part.
+        seed: Of the routers.
+        routers: Their names.
+        encoder: Of the routers; None for the log's default.
+        run: Where to run them.
+    """
+    test = log.take(split.test)
     values = {Candidate(llm, "llm", "llm"): of_llm(test, llm) for llm in test.llm_names}
-    data = routing_data(log, find_encoder(encoder or default_encoder(log), run.device), source.split)
-    train, validation, asked = (data.take(getattr(source.split, part)) for part in ("train", "validation", "test"))
+    data = routing_data(log, find_encoder(encoder or default_encoder(log), run.device), split)
+    train, validation, asked = (data.take(rows) for rows in (split.train, split.validation, split.test))
     scenario, scale = find_scenario("performance_first"), fit_cost_scale(train.cost)
     for name in routers:
-        router = replace(make_router(name), seed=source.seed)
+        router = replace(make_router(name), seed=seed)
         router.run = replace(run, progress=False)
         router.fit(train, validation)
         values[Candidate(name, "query", "router")] = of_choice(test, router.utility(asked.queries, scenario, scale))
