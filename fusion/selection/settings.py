@@ -102,6 +102,10 @@ class Settings:
         for rule, holds in rules.items():
             if not holds:
                 raise UserError(f"{rule}, but is {getattr(self, rule.split()[0])!r}; change it")
+        if self.difficulty == "graph" and self.ranking != "graph":
+            raise UserError(
+                f"difficulty graph needs the ranking graph, but that is {self.ranking}; use auto or observed"
+            )
         if self.rows is not None and self.tokens is not None:
             raise UserError("a budget must be in rows or in tokens, but both are given; leave one out")
 

@@ -209,6 +209,9 @@ class TestPairs:
         assert self.pair([{"score": 0.5}], [{"score": 0.5}, {"score": None}]) == []
         assert self.pair([{"response": "It is 4."}], [{"response": "it is\n4.", "score": 0.1}]) == []
 
+    def test_a_right_response_of_a_lower_score_is_not_rejected(self):
+        assert self.pair([{"score": 0.9}, {"score": 0.5}], [{"score": 0.95}]) == []
+
     def test_a_wrong_response_is_used_once(self):
         assert len(self.pair([{}, {}, {}], [{"score": 0.1}, {"score": 0.2}])) == 2
 

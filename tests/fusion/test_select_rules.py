@@ -378,6 +378,7 @@ class TestRun:
         ({"ranking": "grpah"}, "did you mean 'graph'"),
         ({"top_k": 0}, "top_k must be 1 or more"),
         ({"rows": 5, "tokens": 5}, "rows or in tokens"),
+        ({"difficulty": "graph", "ranking": "judge"}, "needs the ranking graph, but that is judge"),
         ({"similarty": 0.9}, "did you mean 'similarity'"),
         ({"easy": 1.5}, "easy must be within"),
         ({"top_k": "five"}, "top_k is of the wrong type"),
