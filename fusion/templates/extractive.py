@@ -18,6 +18,9 @@ _NEXT_QUESTION = re.compile(r"\n\s*(?:\*\*)?(?:Question|Q|Options)\b\s*\d*\s*[:.
 
 _CODE = re.compile(r"```.*?(?:```|\Z)", re.DOTALL)
 _BULLET = re.compile(r"^\s*(?:[-*•]\s+|#{1,4}\s+|(?:step\s*)?\d{1,2}[.):]\s+)+", re.IGNORECASE)
+_FULL_STOP = re.compile(r"(?:(?<!\.\.)\.|\.{4}|[!?])[\"')\]]*$")
+"""A hidden answer at the end, `HIDDEN`, is no full stop."""
+
 _OPEN_END = re.compile(r"(?<=[:=,])\n")
 """A line that goes on in the next."""
 
@@ -130,10 +133,13 @@ def _depends_on_options(sentence: str, truth: Truth) -> bool:
 
 
 def _echoes(sentence: str, asked: set[str]) -> bool:
-    """Whether a sentence has hardly a word beyond the query, and no formula: "The capital of France is ..."."""
+    """Whether a full sentence has hardly a word beyond the query, and no formula: "The capital of France is ...".
+
+    A note without a full stop, as terse models write it, is a step all the same.
+    """
     said = content_words(sentence.replace(HIDDEN, " "))
-    new = HIDDEN not in sentence and _RELATION.search(sentence)
-    return not new and tells(sentence) and len(said & asked) >= ECHO * len(said)
+    note = not _FULL_STOP.search(sentence) or (HIDDEN not in sentence and _RELATION.search(sentence))
+    return not note and tells(sentence) and len(said & asked) >= ECHO * len(said)
 
 
 def tells(sentence: str) -> bool:
@@ -144,7 +150,7 @@ def tells(sentence: str) -> bool:
 def tells_a_little(sentence: str) -> bool:
     """Whether a sentence is at least a short note, an equation or a sequence, and not only a word or a number."""
     left = sentence.replace(HIDDEN, " ")
-    note = len(words(left)) >= 3 and any(not word.isdigit() for word in content_words(left))
+    note = len(words(left)) >= 2 and any(not word.isdigit() for word in content_words(left))
     return note or bool(_RELATION.search(sentence)) or len(_NUMBERS.findall(left)) >= 4
 
 

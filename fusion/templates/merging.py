@@ -11,7 +11,7 @@ import polars as pl
 
 from fusion.templates.library import Library, sort_key
 from fusion.templates.template import Template, template_id
-from fusion.templates.truths import words
+from fusion.templates.truths import content_words
 from graphrouter.errors import UserError
 from graphrouter.splits import normalise_text
 
@@ -24,7 +24,7 @@ Read through on mmlu_pro with MiniLM: from 0.92 on, two templates tell the same 
 """
 
 SHARED = 0.6
-"""Share of all their words that near-duplicates have in common: the same rule for another name or number stays apart."""
+"""Share of their content words that near-duplicates have in common: the same rule for another name stays apart."""
 
 BLOCK = 1024
 
@@ -97,7 +97,7 @@ def _groups(library: Library, numbers: list[int], threshold: float) -> list[list
     """Return groups of near-duplicates, the leader first."""
     order = sorted(numbers, key=lambda number: _rank(library.templates[number]))
     wordings = [normalise_text(library.templates[number].text) for number in order]
-    said = [set(words(wording)) for wording in wordings]
+    said = [content_words(wording) for wording in wordings]
     near = _near_pairs(library.text_vectors[order], threshold)
     leads: dict[int, list[int]] = {}
     worded: dict[str, int] = {}

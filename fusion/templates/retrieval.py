@@ -47,11 +47,16 @@ class Retriever:
         self._indices: dict[str | None, ApproximateIndex] = {}
         self._flat = {task: self._lay_flat(task) for task in self._templates}
 
-    def _lay_flat(self, task: str | None) -> tuple[Array, Array]:
-        """Return the rows of a task's templates one after the other, from the task's first, and where each begins."""
+    def _lay_flat(self, task: str | None) -> tuple[Array, Array] | None:
+        """Return the rows of a task's templates one after the other, from the task's first, and where each begins.
+
+        None where each template has one row, in the same order, so that there is nothing to gather.
+        """
         members = self._members[self._templates[task]]
         starts = np.cumsum([0, *(len(rows) for rows in members[:-1])])
-        return np.concatenate(members) - self._rows[task].start, starts
+        flat = np.concatenate(members) - self._rows[task].start
+        plain = np.arange(self._rows[task].stop - self._rows[task].start)
+        return None if np.array_equal(flat, plain) and np.array_equal(starts, plain) else (flat, starts)
 
     def search(self, vectors: Array, tasks: Sequence[str | None], k: int, without: Array) -> list[list[int]]:
         """Return, per query, the numbers of the k nearest templates, the nearest first.
@@ -82,8 +87,10 @@ class Retriever:
         if rows.stop - rows.start > EXACT_UP_TO:
             return [self._near_by_index(task, v, k, g) for v, g in zip(vectors, without, strict=True)]
         similarity = vectors @ self._vectors[rows].T
-        flat, starts = self._flat[task]
-        best = np.maximum.reduceat(similarity[:, flat], starts, axis=1)
+        best = similarity
+        if (laid := self._flat[task]) is not None:
+            flat, starts = laid
+            best = np.maximum.reduceat(similarity[:, flat], starts, axis=1)
         return [
             self._order(vector, templates.start + _largest(line, k + SPARE + self._count(group)), k, group)
             for vector, line, group in zip(vectors, best, without, strict=True)
