@@ -13,10 +13,11 @@ from fusion.asking import Budget, check_budget, highest_cost
 from fusion.collect.assembly import assemble, failures_csv
 from fusion.collect.grading import Grading
 from fusion.collect.guiding import Guiding
-from fusion.collect.plan import Plan, Question, interleave
+from fusion.collect.plan import Plan, interleave
 from fusion.journal import Journal
 from fusion.llms import LLM
 from fusion.tasks import find_task, load_examples
+from fusion.tasks.question import Question
 from graphrouter.errors import UserError
 from graphrouter.files import check_writable, replace_file
 from graphrouter.log import LLMLog

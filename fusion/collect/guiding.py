@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from fusion.collect.plan import Question
 from fusion.guidance import PARTS, SHOWN, TOKENS, Guidance, Room, Source, Spec, find_guidance, find_room, make_guide
+from fusion.guidance.source import Asked
 from fusion.llms import LLM
 from fusion.tasks.base import STYLES
+from fusion.tasks.question import Question
 from graphrouter.errors import UserError, suggest
 
 
@@ -44,7 +45,7 @@ class Guiding:
 
     def choose(self, questions: Sequence[Question]) -> list[Question]:
         """Return the questions of the part, each with the part that it is of."""
-        parts = self.source.parts([question.asked().text for question in questions])
+        parts = self.source.parts([question.query for question in questions])
         known = [replace(question, part=part) for question, part in zip(questions, parts, strict=True)]
         return [question for question in known if self.part is None or question.part == self.part]
 
@@ -70,7 +71,15 @@ class Guiding:
         found = []
         for spec in self.specs:
             guide = make_guide(spec, self.source, shown=self.shown, prompts=prompts)
-            found.append(find_guidance(spec.name, guide, [one.asked() for one in asked], styles, self.kept))
+            found.append(
+                find_guidance(
+                    spec.name,
+                    guide,
+                    [Asked(one.query_id, one.query, one.task.name) for one in asked],
+                    styles,
+                    self.kept,
+                )
+            )
         return found
 
     def _prompts(self, known: Sequence[Question], style: str) -> dict[str, str]:
@@ -79,7 +88,7 @@ class Guiding:
         return {
             question.query_id: question.task.prompt(question.example, style)
             for question in known
-            if texts.get(question.query_id) == question.asked().text
+            if texts.get(question.query_id) == question.query
         }
 
     def rooms(self, llms: Sequence[LLM]) -> dict[str, Room]:

@@ -11,36 +11,10 @@ from fusion.asking import Job
 from fusion.engines.base import Message, Request
 from fusion.guidance.kept import Guidance
 from fusion.guidance.pieces import compose, fit
-from fusion.guidance.source import Asked
 from fusion.guidance.tokens import Room
 from fusion.llms import LLM
-from fusion.tasks.base import Example, Task
+from fusion.tasks.question import Question
 from graphrouter.errors import UserError
-
-
-@dataclass(frozen=True)
-class Question:
-    """An example of a task, with its id in the log.
-
-    Attributes:
-        task: The task.
-        example: The example.
-        part: Of the split of the log that guides come from: ``train``, ``validation`` or ``test``; None where there is no
-            such log, or the question is not in it.
-    """
-
-    task: Task
-    example: Example
-    part: str | None = None
-
-    @property
-    def query_id(self) -> str:
-        """Id in the log."""
-        return f"{self.task.name}-{self.example.id}"
-
-    def asked(self) -> Asked:
-        """Return it as guides see it."""
-        return Asked(self.query_id, self.task.prompt(self.example), self.task.name)
 
 
 @dataclass(frozen=True)

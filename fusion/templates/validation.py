@@ -11,13 +11,13 @@ import numpy as np
 
 from fusion.answers import Answers, CellKey, request_key
 from fusion.asking import Budget, Job, check_budget
-from fusion.collect.plan import Question
 from fusion.engines.base import Request
 from fusion.journal import Journal
 from fusion.llms import LLM
 from fusion.prompts import with_thoughts
 from fusion.tasks import load_examples
 from fusion.tasks.base import Task
+from fusion.tasks.question import Question
 from fusion.templates.library import Library
 from fusion.templates.template import Template
 from graphrouter.errors import UserError
