@@ -64,6 +64,10 @@ class TestParts:
         assert set(best) == {1}
         assert set(selection.validation_rows["performance"]) == {1.0}
 
+    def test_budget_and_difficulty_leave_validation_alone(self):
+        loose = made(skip=["easy", "budget"]).validation_rows
+        assert made(rows=1, easy=0.9).validation_rows.equals(loose)
+
 
 class TestRows:
     def test_all_are_right_and_no_query_has_more_than_k(self):
@@ -280,7 +284,9 @@ class TestFolder:
         odd = 'Zürich "x" \\frac\u2028 | 数\n\tend'
         texts = log.texts.with_columns(response=pl.concat_str(pl.lit(f" {odd} "), "response", pl.lit("\n\n")))
         selection = made(LLMLog("tiny", log.queries, log.llms, log.records, texts=texts))
-        rows = read_rows(selection.save(tmp_path / "data") / "sft.jsonl", "sft")
+        file = selection.save(tmp_path / "data") / "sft.jsonl"
+        rows = read_rows(file, "sft")
+        assert "Zürich" in file.read_text(encoding="utf-8")  # not as an escape
         assert rows[0].completion[0]["content"].startswith(odd)
         assert rows[0].completion[0]["content"] == selection.rows["response"][0].strip()
 
@@ -319,10 +325,11 @@ def test_the_order_of_the_log_changes_no_byte(tmp_path_factory, order):
 
 class TestTokens:
     def test_a_tokenizer_counts_and_a_wrong_one_is_an_error(self, tmp_path):
-        from tokenizers import Tokenizer, models, pre_tokenizers
+        from tokenizers import Tokenizer, models, pre_tokenizers, processors
         from transformers import PreTrainedTokenizerFast
 
-        words = Tokenizer(models.WordLevel({"[UNK]": 0}, unk_token="[UNK]"))
+        words = Tokenizer(models.WordLevel({"[UNK]": 0, "[BOS]": 1}, unk_token="[UNK]"))
+        words.post_processor = processors.TemplateProcessing("[BOS] $A", special_tokens=[("[BOS]", 1)])
         words.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
         PreTrainedTokenizerFast(tokenizer_object=words).save_pretrained(tmp_path / "words")
         selection = made(tokens=100, tokenizer=str(tmp_path / "words"))
