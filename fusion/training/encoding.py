@@ -114,10 +114,10 @@ def _encode(rows: Sequence[Row], tokenizer: Any, limit: int | None, found: Encod
         if limit is not None and longest > limit:
             found.skipped += 1
             continue
-        prompt = min(_shared(before[number], text) for text in ids)
-        found.bent += prompt < len(before[number])
+        shared = [_shared(before[number], text) for text in ids]
+        found.bent += min(shared) < len(before[number])
         found.rows.append(row)
-        found.prompts.append(prompt)
+        found.prompts.append(shared[0])
         found.completions.append(ids[0])
         found.rejected += ids[1:]
 

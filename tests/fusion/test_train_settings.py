@@ -163,6 +163,14 @@ def test_a_prompt_that_changes_once_it_is_answered_is_counted() -> None:
     assert found.labels[0].count(IGNORED) == found.prompts[0] > 0
 
 
+def test_a_rejected_response_may_change_the_prompt_too() -> None:
+    spaced = CHAT.replace("{{ m.role }}:\n", "{{ m.role }}: ").replace(
+        "<s>assistant:\n{% endif %}", "<s>assistant: {% endif %}"
+    )
+    rows = [row("a", "\nb", "\nc"), row("a", "\nb", "the"), row("a", "the", "\nc")]
+    assert [encode([one], tiny_tokenizer(spaced), None, "dpo").bent for one in rows] == [0, 1, 1]
+
+
 def test_a_template_that_refuses_a_row_is_an_error() -> None:
     strict = CHAT.replace(
         "<s>{{ m.role", "{% if m.role == 'system' %}{{ raise_exception('no system') }}{% endif %}<s>{{ m.role"
