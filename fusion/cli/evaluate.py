@@ -19,14 +19,19 @@ FORMATS = ("text", "md", "csv")
 
 def add_commands(commands: Any) -> None:
     """Add the command."""
-    text = "measure what a level is worth: thought compares LLMs with guides and without, on the log's test queries"
+    text = (
+        "measure what a level is worth on the log's test queries: 'thought' compares LLMs with guides and without, 'model' "
+        "fine-tuned students with their base, every LLM and routers, 'all' puts all levels into one table"
+    )
     parser = add_command(commands, "evaluate", evaluate, text, resume=KEEPS)
-    parser.add_argument("log", metavar="LOG", help="log with guides, from fusion collect --guide")
+    parser.add_argument("log", metavar="LOG", help="for 'thought' one with guides, from fusion collect --guide")
     parser.add_argument("--level", required=True, choices=("thought", *levels.LEVELS))
     parser.add_argument(
         "--format", choices=FORMATS, default="text", help="of the table that is printed (default: text)"
     )
-    parser.add_argument("--out", metavar="DIR", help="folder for thought.csv, thought.md, thought.svg and the routers")
+    parser.add_argument(
+        "--out", metavar="DIR", help="folder for the tables, the figure, the routers and what students answer"
+    )
     parser.add_argument(
         "--router", action="store_true", help="compare routers with guides and without too; needs --out"
     )
