@@ -14,8 +14,11 @@ from graphrouter.evaluation.svg import svg
 AXES = 3
 """A radar needs so many domains, or it is a line."""
 
-PANEL = 330.0
+HEIGHT = 310.0
+"""Of a panel."""
 RADIUS = 105.0
+LETTER = 7.0
+"""Width of a letter, about."""
 COLUMNS = 3
 ROW = 18.0
 COLOURS = ("#d55e00", "#0072b2", "#009e73", "#cc79a7", "#8a6fd1", "#e69f00", "#4aa3d9", "#8c5a2b")
@@ -40,12 +43,13 @@ def radar(level: ThoughtLevel) -> str | None:
     guides = level.table["guide"].unique(maintain_order=True).to_list()
     top = _scale(level)
     columns = min(COLUMNS, len(llms))
-    width = columns * PANEL
+    longest = max(len(domain) for domain in level.domains)
+    wide = 2 * (1.15 * RADIUS + LETTER * longest) + 12
     panels = []
     for number, llm in enumerate(llms):
-        x, y = (number % columns + 0.5) * PANEL, (number // columns + 0.5) * PANEL + 8
+        x, y = (number % columns + 0.5) * wide, (number // columns + 0.5) * HEIGHT + 12
         panels.append(f'<g transform="translate({x:g} {y:g})">{_panel(level, llm, guides, top)}</g>')
-    begin = math.ceil(len(llms) / columns) * PANEL + 8
+    width, begin = columns * wide, math.ceil(len(llms) / columns) * HEIGHT + 12
     keys, lines = _legend(guides, width, begin)
     label = f"Performance per domain of {', '.join(llms)}, zero-shot and with {len(guides) - 1} guides"
     body = f"<style>{STYLE}</style>{''.join(panels)}{keys}"
@@ -61,14 +65,14 @@ def _scale(level: ThoughtLevel) -> float:
 
 
 def _panel(level: ThoughtLevel, llm: str, guides: Sequence[str | None], top: float) -> str:
-    parts = [f'<text class="name" y="{-PANEL / 2 + 16:g}" text-anchor="middle">{escape(llm)}</text>']
+    parts = [f'<text class="name" y="{4 - HEIGHT / 2:g}" text-anchor="middle">{escape(llm)}</text>']
     for ring in (0.25, 0.5, 0.75, 1):
         parts.append(f'<path class="grid" d="{_closed([ring] * len(level.domains))}"/>')
         parts.append(f'<text class="tick" x="3" y="{-ring * RADIUS - 2:.1f}">{ring * top:.2f}</text>')
     for number, domain in enumerate(level.domains):
         x, y = _point(number, len(level.domains), 1)
         parts.append(f'<path class="grid" d="M0 0L{x:.1f} {y:.1f}"/>')
-        parts.append(_axis_name(domain, *_point(number, len(level.domains), 1.13)))
+        parts.append(_axis_name(domain, *_point(number, len(level.domains), 1.15)))
     for guide in guides:
         same = (pl.col("llm") == llm) & pl.col("guide").eq_missing(guide) & pl.col("domain").is_not_null()
         values = dict(level.table.filter(same).select("domain", "performance").iter_rows())
@@ -79,7 +83,8 @@ def _panel(level: ThoughtLevel, llm: str, guides: Sequence[str | None], top: flo
 
 def _axis_name(domain: str, x: float, y: float) -> str:
     anchor = "middle" if abs(x) < 8 else ("start" if x > 0 else "end")
-    return f'<text x="{x:.1f}" y="{y + 4:.1f}" text-anchor="{anchor}">{escape(domain)}</text>'
+    lift = -2 if y < -RADIUS else 4  # above the topmost tick, and beside all others
+    return f'<text x="{x:.1f}" y="{y + lift:.1f}" text-anchor="{anchor}">{escape(domain)}</text>'
 
 
 def _line(
@@ -114,7 +119,7 @@ def _closed(shares: Sequence[float]) -> str:
 def _legend(guides: Sequence[str | None], width: float, begin: float) -> tuple[str, int]:
     """Return the keys, in as many columns as their names leave room for, and the number of their lines."""
     names = [guide or "zero-shot" for guide in guides]
-    wide = 46 + 7.2 * max(map(len, names))
+    wide = 46 + LETTER * max(map(len, names))
     columns = max(1, int((width - 20) // wide))
     parts = []
     for number, (guide, name) in enumerate(zip(guides, names, strict=True)):
