@@ -188,8 +188,10 @@ def test_a_tokenizer_needs_a_template_that_ends_an_answer() -> None:
     check_template(tiny_tokenizer(CHAT), frozenset([1]), "m")
     with pytest.raises(UserError, match="tokenizer of m must have a chat template.*--chat-template"):
         check_template(tiny_tokenizer(None), frozenset([1]), "m")
-    with pytest.raises(UserError, match="must end an answer with an end token \\(</s>\\)"):
-        check_template(tiny_tokenizer(CHAT.replace("</s>", "")), frozenset([1]), "m")
+    questions_only = CHAT.replace("</s>", "{% if m.role == 'user' %}</s>{% endif %}")
+    for endless in (CHAT.replace("</s>", ""), questions_only):
+        with pytest.raises(UserError, match="must end an answer with an end token \\(</s>\\)"):
+            check_template(tiny_tokenizer(endless), frozenset([1]), "m")
 
 
 @given(st.lists(st.integers(0, 2)), st.lists(st.integers(0, 2)))
