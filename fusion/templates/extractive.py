@@ -39,7 +39,10 @@ UNABLE = re.compile(
 )
 """Says that it has no answer, and so has no steps to one."""
 
-_OPTIONS = re.compile(r"\b(?:each|the|given|other|following|these|answer|all)\s(?:options?|choices?)\b", re.IGNORECASE)
+_OPTIONS = re.compile(
+    r"\b(?:each|the|this|that|which|given|other|following|these|answer|all)\s(?:options?|choices?)\b|\boptions? \.{3}",
+    re.IGNORECASE,
+)
 
 _VERDICT = re.compile(
     r"^.{0,40}\b(?:is|are)\s(?:not\s)?(?:an?\s)?(?:also\s)?(?:true|false|correct|incorrect|right|wrong)"
@@ -53,6 +56,9 @@ _OTHER_OPTION = re.compile(r"\([A-J]\)|\b(?i:options?|choices?|answers?)\s+[A-J]
 
 ECHO = 0.8
 """Share of a sentence's content words that the query has too, from which it only puts the answer into the query's words."""
+
+NOTE = 14
+"""Most words of a note."""
 
 _RELATION = re.compile(r"\S\s*(?:[=<>≈≤≥→×÷]|->|\+|\*|/)\s*\S")
 _NUMBERS = re.compile(r"\d+")
@@ -108,7 +114,10 @@ _FORMULA = re.compile(r"\s*(\$\$.+?\$\$|\\\[.+?\\\]|\\begin\{(\w+\*?)\}.+?\\end\
 
 def _body(response: str) -> str:
     """Return what stands before the statement of the answer, or after it where it comes first."""
-    text = _CODE.sub("\n", response.strip().replace("’", "'"))
+    mended = (
+        response.strip().replace("’", "'").replace("\f", "\\f").replace("\b", "\\b")
+    )  # \frac and \beta, once unescaped
+    text = _CODE.sub("\n", mended)
     text = _FORMULA.sub(lambda found: f" {' '.join(found[1].split())}\n", text)
     following = _NEXT_QUESTION.search(text)
     text = text[: following.start()] if following and following.start() > 0 else text
@@ -135,11 +144,16 @@ def _depends_on_options(sentence: str, truth: Truth) -> bool:
 def _echoes(sentence: str, asked: set[str]) -> bool:
     """Whether a full sentence has hardly a word beyond the query, and no formula: "The capital of France is ...".
 
-    A note without a full stop, as terse models write it, is a step all the same.
+    A short note without a full stop, as terse models write it, is a step all the same.
     """
     said = content_words(sentence.replace(HIDDEN, " "))
-    note = not _FULL_STOP.search(sentence) or (HIDDEN not in sentence and _RELATION.search(sentence))
-    return not note and tells(sentence) and len(said & asked) >= ECHO * len(said)
+    terse = not _FULL_STOP.search(sentence) and len(sentence.split()) <= NOTE
+    if terse or not tells(sentence):
+        return False
+    hidden = HIDDEN in sentence
+    return (len(said & asked) >= ECHO * len(said) and (hidden or not _RELATION.search(sentence))) or (
+        hidden and len(said - asked) < 2
+    )
 
 
 def tells(sentence: str) -> bool:

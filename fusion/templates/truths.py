@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -32,6 +33,11 @@ STOPWORDS = frozenset(_GRAMMAR.split())
 
 _OPTION = re.compile(r"^\(?([A-Z])[.):]\s*(.+?)\s*$", re.MULTILINE)
 _NUMBER = re.compile(r"[-−+]?\d+(?:,\d{3})*(?:\.\d+)?")
+_POWER = re.compile(
+    r"([-−+]?\d+(?:,\d{3})*(?:\.\d+)?)\s*(?:[×x*·]|\\times|\\cdot)\s*(?P<ten>10)\s*\^?\s*\{?\s*(?P<power>[-−+]?\s?\d+)\}?"
+)
+"""A number times a power of ten."""
+
 _CLAUSE = re.compile(r"[.;\n]")
 _WORD = re.compile(r"[^\W_]+")
 STATEMENT = re.compile(
@@ -92,6 +98,9 @@ class Truth:
         """Return a text with the answer hidden wherever it stands, and with it the letter of its option."""
         for answer in self.texts:
             text = hide_answer(text, answer)
+        for spelled in self._spelled:
+            text = spelled.sub(HIDDEN, text)
+        text = _NUMBER.sub(lambda found: HIDDEN if self._is_number(found[0]) else found[0], text)
         if not self._letter:
             return text
         return self._letter.sub(lambda found: (found["before"] or "").rstrip("(*\"'") + HIDDEN, text)
@@ -100,13 +109,35 @@ class Truth:
         """Return how a text gives the answer away: ``letter``, ``answer``, ``retold``; or None where it does not."""
         if self._letter and self._letter.search(text):
             return "letter"
-        for answer in self.texts:
-            if answer.lower() in COMMON:
-                if _states(text, answer):
-                    return "answer"
-            elif hide_answer(text, answer) != text:
-                return "answer"
+        common = {answer for answer in self.texts if answer.lower() in COMMON}
+        if any(_states(text, answer) for answer in common):
+            return "answer"
+        if any(hide_answer(text, answer) != text for answer in self.texts if answer not in common):
+            return "answer"
+        if any(one.search(text) for one in self._spelled) or any(map(self._is_number, _NUMBER.findall(text))):
+            return "answer"
         return "retold" if self.retold_by(text) else None
+
+    @cached_property
+    def _spelled(self) -> list[re.Pattern[str]]:
+        """The words of an answer of several, with any signs between them: ``[2, 4]`` as ``{2, 4}``."""
+        parts = [_WORD.findall(answer) for answer in self.texts]
+        return [
+            re.compile(r"(?<!\w)" + r"[\W_]{1,4}".join(map(re.escape, some)) + r"(?!\w)", re.IGNORECASE)
+            for some in parts
+            if len(some) > 1
+        ]
+
+    @cached_property
+    def _numbers(self) -> list[tuple[float, float]]:
+        """The answer's numbers of two digits or more, each with half a unit of its last place."""
+        found = [one for answer in self.texts for one in _read_numbers(answer)]
+        return [(value, half) for value, half, digits in found if digits >= 2]
+
+    def _is_number(self, text: str) -> bool:
+        """Whether a number, rounded as the answer is, is the answer's: 503.125 where that is 503.13."""
+        value = abs(_value(text))
+        return any(abs(value - number) <= half * (1 + 1e-9) for number, half in self._numbers)
 
     def retold_by(self, text: str) -> bool:
         """Whether a sentence of a text has most words of the answer, or of a clause of it, in whatever form."""
@@ -136,25 +167,50 @@ def _states(text: str, answer: str) -> bool:
 
 def _parts(gold: str) -> list[str]:
     """Return the texts of which each is right; none for what is not short, such as unit tests."""
-    if gold[:1] in ("[", "{"):
+    if gold.startswith("["):
         try:
             read = json.loads(gold)
         except ValueError:
-            return [gold]
-        items = read if isinstance(read, list) else []
-        return [item for item in items if isinstance(item, str) and len(item) <= LONGEST]
-    return [gold] if len(gold) <= LONGEST else []
+            read = None
+        if isinstance(read, list) and all(isinstance(item, str) for item in read):
+            return [item for item in read if len(item) <= LONGEST]
+    return [gold] if len(gold) <= LONGEST and not gold.startswith("{") else []
 
 
 def _variants(text: str) -> tuple[str, ...]:
-    """Return an answer as it may be written: as it is, without its full stop, and its numbers alone.
+    """Return an answer as it may be written: without its full stop, and its numbers alone.
 
-    A number of one digit, or of two that is not all of the answer's beginning, is left: it stands in every formula.
+    A number of one digit is left where there is more to the answer: it stands in every formula.
     """
     plain = text.strip().rstrip(".").strip()
-    found = [text.strip(), plain]
-    for number in _NUMBER.finditer(plain):
-        digits = sum(character.isdigit() for character in number[0])
-        if digits >= 3 or (digits == 2 and not plain[: number.start()].strip("$€£~≈ ")):
-            found += [number[0], number[0].replace(",", ""), number[0].lstrip("-−+")]
+    found = [plain]
+    for number in _NUMBER.findall(_POWER.sub(r"\1", plain)):
+        if _digits(number) >= 2:
+            found += [number, number.replace(",", ""), number.lstrip("-−+")]
     return tuple(dict.fromkeys(one for one in found if one))
+
+
+def _digits(number: str) -> int:
+    return sum(character.isdigit() for character in number)
+
+
+def _value(number: str) -> float:
+    return float(number.replace(",", "").replace("−", "-").replace(" ", ""))
+
+
+def _read_numbers(text: str) -> Iterator[tuple[float, float, int]]:
+    """Yield each number of a text: its absolute value, half a unit of its last place, and how many digits it has.
+
+    Of one with a power of ten, the value as a whole and the number before the power; never that ten.
+    """
+    powers = {found.start(1): found for found in _POWER.finditer(text)}
+    tens = {found.start("ten") for found in powers.values()} | {found.start("power") for found in powers.values()}
+    for found in _NUMBER.finditer(text):
+        if found.start() in tens:
+            continue
+        places = len(found[0].partition(".")[2])
+        value, half, digits = abs(_value(found[0])), 0.5 * 10.0**-places, _digits(found[0])
+        yield value, half, digits
+        if (power := powers.get(found.start())) and abs(_value(power["power"])) < 100:
+            scale = 10.0 ** _value(power["power"])
+            yield value * scale, half * scale, digits

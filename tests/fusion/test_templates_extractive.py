@@ -19,6 +19,13 @@ PHYSICS = Truth.of(QUERY, "C")
             f"north, Osdal pays with the {HIDDEN}",
         ),
         ("Sum?", "32", "5, 10, 17, 24, 29, 32\nAnswer: 32", f"5, 10, 17, 24, 29, {HIDDEN}"),
+        (
+            "Does the bell cost 14? It costs 11.",
+            "no",
+            "the bell costs 11, asked 14\nAnswer: no",
+            "the bell costs 11, asked 14",
+        ),
+        ("What comes after train: train, plane.", "plane", "train then plane\nAnswer: plane", f"train then {HIDDEN}"),
         ("What is 2 + 1?", "3", "3", None),
         ("What is 2 + 1?", "3", "", None),
         ("What do both sell?", "figs", "figs yes\nAnswer: figs", None),
@@ -58,9 +65,13 @@ def test_nothing_is_taken_from_a_question_that_a_model_goes_on_with():
         "Let's think step by step.",
         "Let’s solve this problem step by step.",
         "Option A is wrong because the density differs much.",
+        "The object in water is characterised by 70%.",
+        "This option aligns with all that science teaches.",
+        "Option C therefore reflects the measured density best.",
         "Hence (B) can never fit these measured facts.",
         "Looking closely at the options, only one seems plausible.",
         "The object of weight floats in water above the surface.",
+        "The share of the object that floats in water with its weight above the surface is 70%",
         "The second long claim about density is not true.",
         "```python\nprint(compute_the_density_of_water)\n```",
     ],
@@ -77,6 +88,12 @@ def test_the_answer_is_hidden_in_any_form():
     assert physics(f"{RULE} So about 70% of the whole body stays dry, or 70 parts in a hundred.") == [
         RULE,
         f"So about {HIDDEN} of the whole body stays dry, or {HIDDEN} parts in a hundred.",
+    ]
+
+
+def test_a_formula_that_lost_its_backslash_is_mended():
+    assert physics("The wanted share follows from $\frac{m}{V}$ of bodies.") == [  # the form feed is in the response
+        "The wanted share follows from $\\frac{m}{V}$ of bodies."
     ]
 
 

@@ -111,6 +111,16 @@ def test_what_counts_as_near(library, left):
     assert len(merge_near(library)) == left
 
 
+@pytest.mark.parametrize("scores", [(0.25, 0.75), (0.75, 0.25)])
+def test_of_two_scores_of_a_query_the_higher_counts(scores):
+    templates = [
+        make_template(text, "a", None, {"q0": score, f"q{number}": 1.0}, {"x"}, "graph")
+        for number, (text, score) in enumerate(zip(("find it", "find it!"), scores, strict=True), 1)
+    ]
+    (one,) = merge_near(place(templates, [[1.0, 0.0], [1.0, 0.0]])).templates
+    assert dict(zip(one.queries, one.scores, strict=True)) == {"q0": 0.75, "q1": 1.0, "q2": 1.0}
+
+
 def test_many_templates_are_compared_in_blocks(monkeypatch):
     monkeypatch.setattr("fusion.templates.merging.BLOCK", 4)
     texts = [f"rule {number % 5} of the game of number {number % 5}" for number in range(23)]
