@@ -12,10 +12,10 @@ from fusion.selection.context import Array, Context
 from fusion.selection.texts import ngrams, numbers, words
 
 SHORTEST = 8
-"""An evaluation query of fewer words is compared whole, as in GPT-3's decontamination."""
+"""Fewest words in a row that count as a copy, as in GPT-3's decontamination."""
 
 BOILERPLATE = 10
-"""A run of words that occurs in more queries than this is the wording of a prompt, and no sign of a copy."""
+"""A run of `SHORTEST` words in more different texts than this is the wording of a prompt, and no sign of a copy."""
 
 CHUNK = 4096
 
@@ -24,15 +24,17 @@ def no_shared_ngram(rows: pl.DataFrame, context: Context) -> pl.DataFrame:
     """Drop queries that share words in a row with an evaluation query.
 
     After Brown et al., Language models are few-shot learners (arXiv:2005.14165), appendix C: runs of 13 words, fewer where
-    an evaluation query is shorter, but 8 or more, and runs that are common to many texts do not count.
+    an evaluation query is shorter, but 8 or more, and what is common to many texts does not count.
     """
     queries = rows.select("query_id", "query").unique("query_id").sort("query_id")
     found = shares_ngram(queries["query"].to_list(), context.evaluation_texts, context.settings.ngram)
     return rows.join(queries.filter(found), on="query_id", how="anti", maintain_order="left")
 
 
-def shares_ngram(texts: Sequence[str], evaluation: Iterable[str], length: int) -> Array:
+def shares_ngram(texts: Sequence[str], evaluation: Sequence[str], length: int) -> Array:
     """Say which texts share a run of words with an evaluation text.
+
+    The wording of prompts (see `BOILERPLATE`) is left out first, so that it is not half of a run.
 
     Args:
         texts: N texts.
@@ -41,31 +43,43 @@ def shares_ngram(texts: Sequence[str], evaluation: Iterable[str], length: int) -
         length: Words in a run.
 
     Returns:
-        [N] bool. A run in more than `BOILERPLATE` different texts on one of the sides does not count.
+        [N] bool.
     """
-    runs: Counter[str] = Counter()
+    own, others = [words(text) for text in texts], [words(text) for text in evaluation]
+    common = _common_runs([*own, *others])
+    runs: set[str] = set()
     whole: set[str] = set()
-    lengths = set()
-    for sequence in _different(evaluation):
-        size = min(length, len(sequence))
-        if size < SHORTEST:
+    lengths: set[int] = set()
+    for sequence in others:
+        content = _without(sequence, common)
+        if len(content) < SHORTEST:
             whole.add(" ".join(sequence))
-            continue
-        lengths.add(size)
-        runs.update(set(ngrams(sequence, size)))
-    kept = {run for run, count in runs.items() if count <= BOILERPLATE}
-    split = [words(text) for text in texts]
-    shared = [{run for size in lengths for run in ngrams(sequence, size) if run in kept} for sequence in split]
-    here: Counter[str] = Counter()
-    for joined in {" ".join(sequence): found for sequence, found in zip(split, shared, strict=True)}.values():
-        here.update(joined)
-    return np.array(
-        [
-            " ".join(sequence) in whole or any(here[run] <= BOILERPLATE for run in found)
-            for sequence, found in zip(split, shared, strict=True)
-        ],
-        dtype=bool,
-    )
+        else:
+            lengths.add(size := min(length, len(content)))
+            runs.update(ngrams(content, size))
+
+    def copied(sequence: list[str]) -> bool:
+        content = _without(sequence, common)
+        return " ".join(sequence) in whole or any(run in runs for size in lengths for run in ngrams(content, size))
+
+    return np.array([copied(sequence) for sequence in own], dtype=bool)
+
+
+def _common_runs(texts: Iterable[list[str]]) -> set[str]:
+    """Return the runs of `SHORTEST` words that are the wording of prompts."""
+    counts: Counter[str] = Counter()
+    for text in dict.fromkeys(map(tuple, texts)):
+        counts.update(set(ngrams(text, SHORTEST)))
+    return {run for run, count in counts.items() if count > BOILERPLATE}
+
+
+def _without(sequence: list[str], common: set[str]) -> list[str]:
+    """Return the words that are in no common run."""
+    covered = np.zeros(len(sequence), dtype=bool)
+    for start, run in enumerate(ngrams(sequence, SHORTEST)):
+        if run in common:
+            covered[start : start + SHORTEST] = True
+    return [word for word, is_covered in zip(sequence, covered, strict=True) if not is_covered]
 
 
 def no_near_vector(rows: pl.DataFrame, context: Context) -> pl.DataFrame:
@@ -101,8 +115,3 @@ def near(vectors: Array, others: Array, texts: Sequence[str], other_texts: Seque
         close = vectors[part] @ others.T >= similarity
         found[part] = (close & (codes[part, None] == other_codes)).any(axis=1)
     return found
-
-
-def _different(texts: Iterable[str]) -> list[list[str]]:
-    """Return the words of each different wording."""
-    return [joined.split() for joined in dict.fromkeys(" ".join(words(text)) for text in texts)]

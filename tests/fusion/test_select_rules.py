@@ -140,12 +140,25 @@ class TestNgrams:
     def test_signs_of_arithmetic_count(self):
         assert not self.shared("What is 4 + 5?", "What is 4 * 5?")
 
-    @pytest.mark.parametrize(("copies", "expected"), [(10, True), (11, False)])
+    @pytest.mark.parametrize(("copies", "expected"), [(9, True), (10, False)])
     def test_a_run_that_many_queries_share_is_the_wording_of_a_prompt(self, copies, expected):
         prompt = " ".join(PROSE[:13])
         texts = [f"{prompt} topic {n}" for n in range(copies)]
         assert shares_ngram(texts, [f"{prompt} other"], 13).tolist() == [expected] * copies
         assert shares_ngram([f"{prompt} other"], texts, 13).tolist() == [expected]
+
+    def test_the_wording_of_a_prompt_is_not_half_of_a_run(self):
+        prompt = " ".join(PROSE[:12])
+        others = [f"{prompt} topic {n} in other words than before" for n in range(10)]
+        question = "one two three four five six seven eight nine"
+        assert not self.shared(f"{prompt} one two three and so on", *others, f"{prompt} {question}")
+        assert self.shared(f"{prompt} {question}", *others, f"{prompt} {question}")
+        assert self.shared(f"see: {question}", *others, f"{prompt} {question}")
+
+    def test_a_query_of_nothing_but_common_wording_is_compared_whole(self):
+        prompt = " ".join(PROSE[:12])
+        others = [f"{prompt} {n}" for n in range(12)]
+        assert shares_ngram([f"{prompt} 3", f"{prompt} 99", prompt], others, 13).tolist() == [True, False, False]
 
     def test_the_rule_looks_at_the_test_part_and_at_further_logs(self, tmp_path):
         log = make_log()
