@@ -37,7 +37,7 @@ def candidates(context: Context, ranked: pl.DataFrame | None = None) -> pl.DataF
         rows = _gold(log)
     else:
         rows = _ranked(context) if ranked is None else ranked
-        rows = _with_draw(rows).join(log.records.select(*KEY, "performance"), on=KEY).join(_responses(log), KEY, "left")
+        rows = _with_performance(rows, log).join(_responses(log), KEY, "left")
     if settings.ranking == "random":
         rows = _shuffled(rows, settings.seed)
     by_graph = settings.ranking == "graph" and settings.difficulty != "observed"
@@ -61,16 +61,14 @@ def _ranked(context: Context) -> pl.DataFrame:
 
     settings = context.settings
     name = "performance" if settings.ranking == "random" else settings.ranking
-    how = {"seed": settings.seed, "encoder": context.encoder, "progress": context.progress} if name == "graph" else {}
-    ranked: pl.DataFrame = rank(context.known, name, **how)
-    return ranked
+    encoder = context.encoder if name == "graph" else None
+    return rank(context.known, name, encoder=encoder, seed=settings.seed, progress=context.progress)
 
 
-def _with_draw(rows: pl.DataFrame) -> pl.DataFrame:
-    """Give every record a draw; a ranking has none where the log has one record per combination."""
-    if "draw" not in rows.columns:
-        rows = rows.with_columns(draw=pl.lit(0, pl.Int64))
-    return rows.select(*KEY, "rank", "score", "reason")
+def _with_performance(rows: pl.DataFrame, log: LLMLog) -> pl.DataFrame:
+    """Add the draw and the performance of every record; a ranking has no draw where no combination has several."""
+    key = [name for name in KEY if name in rows.columns]
+    return rows.select(*key, "rank", "score", "reason").join(log.records.select(*KEY, "performance"), on=key)
 
 
 def _responses(log: LLMLog) -> pl.DataFrame:

@@ -155,6 +155,16 @@ class TestNgrams:
         assert self.shared(f"{prompt} {question}", *others, f"{prompt} {question}")
         assert self.shared(f"see: {question}", *others, f"{prompt} {question}")
 
+    def test_a_run_may_go_on_behind_the_wording_of_a_prompt(self):
+        prompt = " ".join(PROSE[:12])
+        others = [f"{prompt} topic {n} in other words than before" for n in range(10)]
+        question = f"one two three four five {prompt} six seven eight nine"
+        assert self.shared(f"look {question}", *others, question)
+
+    def test_copies_of_one_wording_are_no_prompt(self):
+        text = " ".join(PROSE)
+        assert shares_ngram([*[text] * 12, f"see {text}"], [text], 13).all()
+
     def test_a_query_of_nothing_but_common_wording_is_compared_whole(self):
         prompt = " ".join(PROSE[:12])
         others = [f"{prompt} {n}" for n in range(12)]
