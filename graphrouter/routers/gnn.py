@@ -225,6 +225,11 @@ class GNN(Router):
         quality, cost = self._members(queries)
         return Prediction(quality.mean(axis=0), cost)
 
+    def spread(self, queries: Queries) -> Array:
+        """Return [Q, M], the standard deviation of the quality over the ensemble: how unsure the prediction is."""
+        spread: Array = self._members(queries)[0].std(axis=0)
+        return spread
+
     def utility(self, queries: Queries, scenario: Scenario, cost_scale: float) -> Array:
         """Return the reward of the quality less ``caution`` standard deviations over the ensemble."""
         quality, cost = self._members(queries)

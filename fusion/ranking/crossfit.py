@@ -1,0 +1,99 @@
+"""What other queries tell of every (query, LLM) edge: the GNN and the task's mean, each fitted without the query."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from tqdm import tqdm
+
+from graphrouter.config import make_router
+from graphrouter.dataset import RoutingData
+from graphrouter.errors import UserError
+from graphrouter.routers.gnn import GNN
+from graphrouter.routers.task_means import TaskMeans
+from graphrouter.run import RunOptions
+
+Array = np.ndarray
+
+VALIDATION = 8
+"""Of the queries that a GNN is fitted on, one part in so many stops its training early."""
+
+
+@dataclass(frozen=True, eq=False)
+class Prior:
+    """What is expected of Q queries and M LLMs without the queries' own outcomes.
+
+    Attributes:
+        fold: [Q] int64; a query's expectations come from the other folds.
+        task_mean: [Q, M] smoothed mean of the LLM on the query's task.
+        quality: [Q, M] prediction of the GNN, the mean over its ensemble.
+        spread: [Q, M] standard deviation of the prediction over the ensemble.
+    """
+
+    fold: Array
+    task_mean: Array
+    quality: Array
+    spread: Array
+
+
+def cross_fit(
+    data: RoutingData,
+    folds: int,
+    seed: int,
+    gnn: Mapping[str, Any] | None = None,
+    device: str = "auto",
+    progress: bool = False,
+) -> Prior:
+    """Fit a GNN for each fold of queries on the other folds, and predict the fold with it.
+
+    Queries of equal wording share a fold. So no outcome of a query, or of its like, reaches its own expectations: by a
+    message, a neighbour, a task's mean or a weight.
+
+    Args:
+        data: Q queries with their outcomes, M LLMs.
+        folds: How many; more cost more time and leave more to learn from.
+        seed: Of the folds and of the GNNs.
+        gnn: Hyperparameters that differ from the defaults; see `graphrouter.routers.gnn.GNN`.
+        device: Where to train.
+        progress: Whether to show a bar.
+
+    Raises:
+        UserError: If there are too few queries or a hyperparameter does not do.
+    """
+    fold = fold_of(data.queries.groups, folds, seed)
+    task_mean, quality, spread = (np.full(data.performance.shape, np.nan) for _ in range(3))
+    for part in tqdm(range(folds), desc="ranking: folds", unit="fold", disable=not progress, leave=False):
+        rest, own = np.flatnonzero(fold != part), np.flatnonzero(fold == part)
+        known, queries = data.take(rest), data.queries.take(own)
+        task_mean[own] = TaskMeans().fit(known.performance, known.queries.tasks).lookup(queries.tasks)
+        router = _fit(known, seed, gnn or {}, device)
+        quality[own], spread[own] = router.predict(queries).quality, router.spread(queries)
+    return Prior(fold, task_mean, quality, spread)
+
+
+def _fit(known: RoutingData, seed: int, gnn: Mapping[str, Any], device: str) -> GNN:
+    router = make_router("gnn", dict(gnn), "the settings of the ranking")
+    assert isinstance(router, GNN)
+    router = replace(router, seed=seed)
+    router.run = RunOptions(device=device)
+    part = fold_of(known.queries.groups, VALIDATION, seed + 1)
+    return router.fit(known.take(np.flatnonzero(part != 0)), known.take(np.flatnonzero(part == 0)))
+
+
+def fold_of(groups: Array, folds: int, seed: int) -> Array:
+    """Return [Q] int64, the fold of each query; equal groups share one, sizes are even, and row order has no say.
+
+    Raises:
+        UserError: If there are fewer than two folds, or not two groups for each.
+    """
+    unique, position = np.unique(groups, return_inverse=True)
+    if folds < 2 or len(unique) < 2 * folds:
+        raise UserError(
+            f"the ranking 'graph' needs 2 folds or more and two differently worded queries for each, but has {folds} "
+            f"folds for {len(unique)} queries; use a larger log, or rank by performance"
+        )
+    fold: Array = np.random.default_rng(seed).permutation(len(unique))[position] % folds
+    return fold

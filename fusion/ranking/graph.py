@@ -1,0 +1,88 @@
+"""The ranking ``graph``: the posterior of the true quality of every edge, given what was observed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from copy import copy
+from typing import Any
+
+import numpy as np
+
+from fusion.ranking.crossfit import Prior, cross_fit
+from fusion.ranking.response_model import Edges, ResponseModel, make_edges
+from graphrouter.dataset import RoutingData, llm_texts
+from graphrouter.encoders import Encoder, default_encoder, find_encoder
+from graphrouter.errors import UserError
+from graphrouter.log import LLMLog
+from graphrouter.splits import query_groups
+
+Array = np.ndarray
+
+
+def log_data(log: LLMLog, encoder: str | Encoder | None, device: str, progress: bool) -> RoutingData:
+    """Return a log as routers see it. An encoder that learns is fitted on all texts, which tell of no outcome.
+
+    Raises:
+        UserError: If the log has fewer than two LLMs, or the encoder does not do.
+    """
+    if len(log.llm_names) < 2:
+        raise UserError(f"{log.name}: the ranking 'graph' needs two LLMs or more, but the log has one; add another")
+    spec = default_encoder(log) if encoder is None else encoder
+    found = find_encoder(spec, device) if isinstance(spec, str) else copy(spec)
+    texts = log.queries["query"].to_list()
+    found.fit(texts)
+    return RoutingData.from_log(log, *found.encode_log(log, llm_texts(log), progress=progress), query_groups(texts))
+
+
+def graph_posterior(
+    data: RoutingData,
+    domains: Mapping[str, str],
+    *,
+    folds: int,
+    seed: int,
+    gnn: Mapping[str, Any] | None = None,
+    device: str = "auto",
+    progress: bool = False,
+) -> Array:
+    """Return [Q, M], the expected true quality of every edge.
+
+    A query's prior comes from a GNN, a task's mean and a response model that were all fitted on other folds of queries;
+    its own outcomes are seen once, as evidence.
+
+    Args:
+        data: Q queries, M LLMs.
+        domains: The group of each task; a task that is not named is its own.
+        folds: See `fusion.ranking.crossfit.cross_fit`, like the rest.
+        seed: Of folds and GNNs.
+        gnn: Hyperparameters.
+        device: Where to train.
+        progress: Whether to show a bar.
+    """
+    prior = cross_fit(data, folds, seed, gnn, device, progress)
+    return posterior_of(data, prior, domains, seed)
+
+
+def posterior_of(data: RoutingData, prior: Prior, domains: Mapping[str, str], seed: int) -> Array:
+    """Return [Q, M], the posterior from a cross-fitted prior; the response model is fitted without each fold, too."""
+    edges, domain_of = _edges(data, prior, domains)
+    posterior = np.empty(data.performance.shape)
+    for part in np.unique(prior.fold):
+        model = ResponseModel(domain_of, seed).fit(edges.take(np.flatnonzero(prior.fold != part)))
+        own = np.flatnonzero(prior.fold == part)
+        posterior[own] = model.posterior(edges.take(own))
+    return posterior
+
+
+def _edges(data: RoutingData, prior: Prior, domains: Mapping[str, str]) -> tuple[Edges, Array]:
+    """Return the edges, and the domain [T] of each task. Queries without a task share one of their own."""
+    names = [task or "" for task in data.queries.tasks]
+    tasks, task = np.unique(np.array(names), return_inverse=True)
+    groups = [f"domain {domains[name]}" if name in domains else f"task {name}" for name in tasks]
+    _, domain_of = np.unique(np.array(groups), return_inverse=True)
+    return make_edges(task, prior.task_mean, prior.quality, prior.spread, data.performance, data.draws), domain_of
+
+
+def domains_of(log: LLMLog) -> dict[str, str]:
+    """Return the domain of each task that has one."""
+    known = log.queries.select("task", "domain").drop_nulls().sort("task", "domain").unique("task", keep="first")
+    return dict(known.iter_rows())
