@@ -94,7 +94,7 @@ def mine(args: argparse.Namespace) -> None:
     log = load_log(args.log)
     done = run(
         log,
-        partial(rank, ranking=args.ranking),
+        partial(rank, ranking=args.ranking, encoder=args.encoder, seed=args.seed, progress=not args.quiet),
         Path(args.out),
         Settings(args.ranking, args.top_k, args.limit, args.seed, args.near),
         find_encoder(args.encoder or default_encoder(log)),

@@ -21,7 +21,9 @@ _BULLET = re.compile(r"^\s*(?:[-*•]\s+|#{1,4}\s+|(?:step\s*)?\d{1,2}[.):]\s+)+
 _FULL_STOP = re.compile(r"(?:(?<!\.\.)\.|\.{4}|[!?])[\"')\]]*$")
 """A hidden answer at the end, `HIDDEN`, is no full stop."""
 
-_OPEN_END = re.compile(r"(?<=[:=,])\n")
+_OPEN_END = re.compile(
+    r"([:=,]|\b(?:get|have|is|are|gives|becomes|obtain|find|that|by|to|as|from|yields))\n", re.IGNORECASE
+)
 """A line that goes on in the next."""
 
 _MARKS = re.compile(r"\*\*|__|`")
@@ -127,7 +129,7 @@ def _body(response: str) -> str:
             body.append(sentence)
         elif any(content_words(one) for one in body):
             break
-    return _OPEN_END.sub(" ", "\n".join(body))
+    return _OPEN_END.sub(r"\1 ", "\n".join(body))
 
 
 def _clean(sentence: str) -> str:

@@ -32,7 +32,7 @@ _GRAMMAR = (
 STOPWORDS = frozenset(_GRAMMAR.split())
 
 _OPTION = re.compile(r"^\(?([A-Z])[.):]\s*(.+?)\s*$", re.MULTILINE)
-_NUMBER = re.compile(r"[-−+]?\d+(?:,\d{3})*(?:\.\d+)?")
+_NUMBER = re.compile(r"[-−+]?(?:\d+(?:,\d{3})*(?:\.\d+)?|(?<!\d)\.\d+)")
 _POWER = re.compile(
     r"([-−+]?\d+(?:,\d{3})*(?:\.\d+)?)\s*(?:[×x*·]|\\times|\\cdot)\s*(?P<ten>10)\s*\^?\s*\{?\s*(?P<power>[-−+]?\s?\d+)\}?"
 )
@@ -140,15 +140,17 @@ class Truth:
         return any(abs(value - number) <= half * (1 + 1e-9) for number, half in self._numbers)
 
     def retold_by(self, text: str) -> bool:
-        """Whether a sentence of a text has most words of the answer, or of a clause of it, in whatever form."""
+        """Whether a sentence of a text has most words of the answer, of a clause or an item of it, in whatever form."""
         said = [_stems(sentence) for sentence in _CLAUSE.split(text)]
         return any(len(clause & one) >= RETOLD * len(clause) for clause in self._clauses for one in said)
 
     @cached_property
     def _clauses(self) -> list[set[str]]:
         clauses = [_stems(clause) for clause in _CLAUSE.split(self.texts[0])] if self.texts else []
+        items = [_stems(item) for item in self.texts[0].split(",")] if self.texts else []
         alone = not any(character.isdigit() for character in self.texts[0]) if self.texts else False
-        return [one for one in clauses if len(one) >= 2 or (alone and any(len(stem) == STEM for stem in one))]
+        told = [one for one in clauses if len(one) >= 2 or (alone and any(len(stem) == STEM for stem in one))]
+        return told + [one for one in items if len(one) >= 3]
 
     @cached_property
     def _letter(self) -> re.Pattern[str] | None:

@@ -97,6 +97,12 @@ def test_a_formula_that_lost_its_backslash_is_mended():
     ]
 
 
+def test_a_line_that_goes_on_in_the_next_is_one_sentence_with_it():
+    assert physics("Balancing both forces on the body, we get\n$m g = f$.") == [
+        "Balancing both forces on the body, we get $m g = f$."
+    ]
+
+
 def test_a_display_formula_stays_with_its_sentence():
     response = "The depth follows from\n\\begin{align*}\nd &= m / a \\\\\n&= 3\n\\end{align*}\nThe answer is (C)."
     assert physics(response) == ["The depth follows from \\begin{align*} d &= m / a \\\\ &= 3 \\end{align*}"]

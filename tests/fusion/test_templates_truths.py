@@ -57,6 +57,8 @@ def test_what_gives_an_option_away(text, reason):
         ("1,200", "It comes to 12000 in all.", None),
         ("503.13", "It is 4025 / 8 = 503.125 a year.", "answer"),
         ("503.13", "It is 4025 / 8 = 503.12 a year.", None),
+        (".327 nm", "It is about 0.3266 nm apart.", "answer"),
+        ("toxins, entering a living host, resisting its defences fully", "They enter any living host.", "retold"),
         ("2.9 × 10^-22", "It is 2.88 \\times 10^{-22} now.", "answer"),
         ("1.25 × 10^3 m/sec", "It is 1254 m/s here.", "answer"),
         ("1.25 × 10^3 m/sec", "With 10 and 3 and 2.016 × 10^-3 of it.", None),
