@@ -89,7 +89,7 @@ class Shots(Guide):
         if self.rank_by == RANDOM:
             ranked = texts.with_columns(rank=_chances(texts, self.source.seed))
         else:
-            ranked = rank(log, self.rank_by).filter("eligible")
+            ranked = rank(log, self.rank_by, encoder=self.source.encoder, device=self.source.device).filter("eligible")
             right = log.records.filter(pl.col("performance") >= RIGHT)
             keys = ["query_id", "llm", *(["draw"] if "draw" in ranked.columns else [])]
             ranked = ranked.join(right, on=keys, how="semi").join(texts, on=keys)
