@@ -55,6 +55,12 @@ def test_steps_after_an_answer_that_comes_first():
     assert physics(f"The answer is (C).\n{RULE}") == [RULE]
 
 
+def test_what_follows_the_answer_is_not_taken():
+    more = "Now the moon orbits the large blue earth slowly."
+    assert physics(f"{RULE} The answer is (C). {more}") == [RULE]
+    assert physics(f"The answer is (C). {more}") == [more]
+
+
 def test_nothing_is_taken_from_a_question_that_a_model_goes_on_with():
     assert physics(" The answer is (C).\n\nQuestion:\nThe moon orbits the large blue earth. The answer is (A).") is None
 
@@ -109,13 +115,20 @@ def test_a_display_formula_stays_with_its_sentence():
 
 
 def test_a_long_response_gives_its_most_telling_sentences_in_their_order():
-    facts = [f"Fact number {word} says that heavy bodies displace water deeply." for word in "abcdefghij"]
-    arithmetic = ["x = 1 + 2 = 3, y = 4 * 5 = 20 and z = 6 / 7 so then w = 9 of them."] * 3
-    found = extract("\n".join([*arithmetic, *facts]), QUERY, PHYSICS)
-    lines = found.text.split("\n")
+    kinds = [
+        "calm",
+        "calm cold",
+        "calm cold deep",
+        "calm cold deep wide",
+        "calm cold deep wide salty",
+        "calm cold deep wide salty old",
+    ]
+    facts = [f"Heavy bodies displace {kind} water." for kind in kinds]
+    numbers = "The value of the wanted share = 11 + 22 - 33 * 44 / 55 + 66 - 77 * 88 / 99 + 12 - 23 * 34 / 45 + 56."
+    found = extract("\n".join([numbers, facts[0], numbers.replace("share", "part"), *facts[1:]]), QUERY, PHYSICS)
     assert not found.whole
-    assert len(lines) == MOST_SENTENCES
-    assert lines == sorted(lines, key=facts.index)
+    assert found.text.split("\n") == facts[1:]
+    assert len(facts[1:]) == MOST_SENTENCES
 
 
 def test_words_are_limited():

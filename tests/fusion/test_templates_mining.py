@@ -155,6 +155,13 @@ def test_draws_are_told_apart():
     assert [best.text for best in one.responses] == ["draw 1"] * 3  # draw 0 is wrong
 
 
+def test_what_is_not_eligible_is_no_source_however_right():
+    log = template_logs.make_log(4)
+    ranked = RANK(log).with_columns(eligible=pl.col("llm") == "bare")
+    (one,) = sources_of(log, ranked, ["sums-1"], 9)
+    assert [best.llm for best in one.responses] == ["bare"]
+
+
 class TestSummariser:
     def test_its_words_become_templates_of_all_that_it_saw(self, tmp_path):
         done = run(tmp_path / "lib", llm=summariser(), top_k=2)
@@ -242,7 +249,7 @@ class TestPrompt:
         prompt = self.ask(self.source(long, responses, query="Begin the query. " + "More of it. " * 3000), window)
         assert estimate_tokens(prompt) <= window - 100
         shown = prompt.count("Here it begins.")
-        assert 1 <= shown <= responses
+        assert 1 <= shown <= (min(responses, 5) if window == 700 else responses)
         assert prompt.count("Here it ends.") == shown
         assert "Begin the query." in prompt
 
