@@ -196,10 +196,12 @@ class TestLeaveOneOut:
         train = source().train.queries.filter(pl.col("task") == "sums")
         first, second = train.row(0, named=True), train.row(1, named=True)
         everything = dataclasses.replace(guide(kind, **how), shown=50)
-        (shown,) = everything.find([Asked(first["query_id"], second["query"], "sums")])
+        asked = Asked(first["query_id"], second["query"], "sums")
+        (shown,) = everything.find([asked])
         found = {query for piece in shown for query in sources_of(piece, getattr(everything, "library", None))}
         assert found
         assert not found & {first["query_id"], second["query_id"]}
+        assert len(dataclasses.replace(everything, shown=2).find([asked])[0]) == 2, "as many must remain"
 
     def test_as_many_are_shown_as_there_would_be_without_leaving_out(self):
         log = source().log
