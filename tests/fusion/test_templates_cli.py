@@ -38,7 +38,7 @@ def test_mine_says_what_became_of_the_drafts(log, lib, capsys):
     said = capsys.readouterr().err
     assert "10 of 24 training queries; dropped: none" in said
     assert "10 passed the checks, 0 of all shortened" in said
-    assert "sums: 5 kept, 5 after merging; dropped: none" in said
+    assert "sums: 5 passed, 5 in the library; dropped: none" in said
     library = Library.load(lib)
     assert f"{lib}: {len(library)} templates" in said
     assert library.about["settings"] == {"top_k": 3, "limit": 10, "near": 0.92}
