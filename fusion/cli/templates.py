@@ -186,7 +186,7 @@ def _report(done: Mined, out: str) -> None:
     for task, row in counts["by_task"].items():
         lost = ", ".join(f"{count} {reason}" for reason, count in row["dropped"].items())
         tell(
-            f"  {task or '(no task)'}: {row['kept']} kept, {row['templates']} after merging; dropped: {lost or 'none'}"
+            f"  {task or '(no task)'}: {row['kept']} passed, {row['templates']} in the library; dropped: {lost or 'none'}"
         )
     tell(f"{out}: {counts['templates']:,} templates; look at them: fusion templates show {out}")
     raise_problems(
