@@ -71,7 +71,7 @@ class TrainConfig:
         device_batch_size: At most so many rows on a device at a time; the rest is accumulated.
         max_length: Most tokens of a row; longer rows are left out and counted. None for the model's context.
         packing: Whether several rows share a sequence, each blind to the others. Refused where the model mixes them.
-        group_by_length: Whether rows of like length share a step, so that little is padding.
+        group_by_length: Whether rows of like length share a step of SFT, so that little is padding.
         schedule: How the learning rate falls after its rise: ``cosine``, ``linear`` or ``constant``.
         warmup: Share of the steps in which it rises.
         weight_decay: Of AdamW.

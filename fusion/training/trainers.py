@@ -6,6 +6,7 @@ import copy
 import math
 import os
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,8 @@ import torch
 from datasets import Dataset
 from peft import LoraConfig
 from torch import Tensor
+from torch.utils.data import Sampler
+from transformers.trainer_pt_utils import get_length_grouped_indices
 from trl.trainer.dpo_config import DPOConfig
 from trl.trainer.dpo_trainer import DPOTrainer
 from trl.trainer.sft_config import SFTConfig
@@ -26,6 +29,34 @@ from graphrouter.errors import UserError
 
 TOKENS, SECONDS = "completion_tokens", "seconds"
 """Keys of the log: tokens that bore loss, and seconds of training, from the beginning."""
+
+
+class ByLength(Sampler[int]):
+    """Rows in random order, those of like length together, which depends on the seed and the epoch alone.
+
+    The sampler of transformers takes its order from torch's random numbers, so that a run that is resumed within an epoch
+    gets another order than a whole one.
+
+    Args:
+        lengths: Of the rows, in tokens.
+        batch: Rows per step.
+        seed: Of the order.
+    """
+
+    def __init__(self, lengths: list[int], batch: int, seed: int) -> None:
+        self.lengths, self.batch, self.seed = lengths, batch, seed
+        self.epoch = 0
+
+    def __len__(self) -> int:
+        return len(self.lengths)
+
+    def __iter__(self) -> Iterator[int]:
+        order = torch.Generator().manual_seed(self.seed * 1_000_003 + self.epoch)
+        return iter(get_length_grouped_indices(self.lengths, self.batch, generator=order))  # type: ignore[no-untyped-call]
+
+    def set_epoch(self, epoch: int) -> None:
+        """Say which epoch comes next; the trainer does."""
+        self.epoch = epoch
 
 
 class _Tallying:
@@ -57,7 +88,13 @@ class _Tallying:
 
 
 class _SFT(_Tallying, SFTTrainer):
-    pass
+    def _get_train_sampler(self, train_dataset: Any = None) -> Any:
+        if self.args.train_sampling_strategy != "group_by_length":
+            return super()._get_train_sampler(train_dataset)
+        rows: Any = self.train_dataset
+        lengths = [len(ids) for ids in rows["input_ids"]]
+        batch = self.args.train_batch_size * self.args.gradient_accumulation_steps * self.args.world_size
+        return ByLength(lengths, batch, self.args.seed)
 
 
 class _DPO(_Tallying, DPOTrainer):
@@ -146,7 +183,7 @@ def _settings(
         "weight_decay": config.weight_decay,
         "max_grad_norm": config.max_grad_norm,
         **_batches(config),
-        "train_sampling_strategy": "group_by_length" if config.group_by_length else "random",
+        "train_sampling_strategy": "group_by_length" if config.group_by_length and stage == "sft" else "random",
         "bf16": use_bf16,
         "use_cpu": device == "cpu",
         "gradient_checkpointing": config.gradient_checkpointing,

@@ -197,7 +197,7 @@ def test_a_killed_run_goes_on_to_the_same_losses_and_weights(
 ) -> None:
     settings = {
         "max_steps": 40,
-        "save_steps": 4,
+        "save_steps": 3,
         "batch_size": 2,
         "lora": {"dropout": 0.3, "rank": 4},
         "tuning": "lora",
@@ -210,7 +210,7 @@ def test_a_killed_run_goes_on_to_the_same_losses_and_weights(
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     process = subprocess.Popen([*words, "--device", "cpu"], cwd=tmp_path, env=environment, stderr=subprocess.PIPE)
     until = time.monotonic() + 240
-    while not (tmp_path / "cut" / "checkpoints" / "sft" / "checkpoint-8" / "whole").exists():
+    while not (tmp_path / "cut" / "checkpoints" / "sft" / "checkpoint-9" / "whole").exists():
         assert process.poll() is None, process.stderr.read().decode()
         assert time.monotonic() < until
         time.sleep(0.002)
@@ -226,8 +226,9 @@ def test_a_killed_run_goes_on_to_the_same_losses_and_weights(
     assert all(torch.equal(whole[key], cut[key]) for key in whole)
 
 
+@pytest.mark.parametrize("how", [{}, {"group_by_length": True}, {"packing": True, "max_length": 48}])
 def test_ctrl_c_keeps_a_checkpoint_of_the_last_step(
-    tuned: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    how: dict[str, Any], tuned: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from fusion.training.callbacks import Bar
 
@@ -238,16 +239,17 @@ def test_ctrl_c_keeps_a_checkpoint_of_the_last_step(
         if state.global_step == 3:
             signal.raise_signal(signal.SIGINT)
 
-    tuned("whole", max_steps=6, save_steps=1000)
+    settings = {"max_steps": 6, "save_steps": 1000, "batch_size": 2, **how}  # an epoch has two steps: cut within one
+    tuned("whole", **settings)
     with monkeypatch.context() as patch:
         patch.setattr(Bar, "on_step_end", press)
         with pytest.raises(KeyboardInterrupt):
-            tuned("cut", max_steps=6, save_steps=1000)
+            tuned("cut", **settings)
     assert [folder.name for folder in (tmp_path / "cut" / "checkpoints" / "sft").glob("*-*")] == ["checkpoint-3"]
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
     with pytest.raises(UserError, match=r"settings.json must come from the same settings, but learning_rate differ"):
-        tuned("cut", max_steps=6, save_steps=1000, learning_rate=1e-3)
-    tuned("cut", max_steps=6, save_steps=5, device_batch_size=4)
+        tuned("cut", **settings, learning_rate=1e-3)
+    tuned("cut", **{**settings, "save_steps": 5, "device_batch_size": 2})
     assert losses(tmp_path / "cut").equals(losses(tmp_path / "whole"))
 
 
