@@ -31,6 +31,9 @@ def add_commands(commands: Any) -> None:
     parser.add_argument(
         "--ranking", help="performance, judge, hybrid, graph, random or baseline (default: performance)"
     )
+    parser.add_argument(
+        "--keep-ranking", metavar="FILE", help="Parquet file to keep the ranking in, and to read it from"
+    )
     parser.add_argument("--top-k", type=int, metavar="K", help="most responses per query (default: 5)")
     parser.add_argument("--seed", type=int, help="of the split and of every choice by chance (default: 0)")
     parser.add_argument("--encoder", help=ENCODER_HELP)
@@ -69,7 +72,8 @@ def select(args: argparse.Namespace) -> None:
     values = merge(read_yaml(args.config) if args.config else {}, chosen)
     settings = make_settings(merge(values, parse_overrides(args.overrides)), args.config or "the selection")
     check_folder(Path(args.out))
-    made = run(load_log(args.log), settings, progress=not args.quiet)
+    kept = Path(args.keep_ranking) if args.keep_ranking else None
+    made = run(load_log(args.log), settings, kept=kept, progress=not args.quiet)
     made.save(args.out)
     print(made.summary())
     tell(f"{args.out}: README.md says what was selected and how")

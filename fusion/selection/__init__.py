@@ -68,7 +68,12 @@ class Selection:
 
 
 def select(
-    log: LLMLog, settings: Settings | None = None, *, ranked: pl.DataFrame | None = None, progress: bool = False
+    log: LLMLog,
+    settings: Settings | None = None,
+    *,
+    ranked: pl.DataFrame | None = None,
+    kept: Path | None = None,
+    progress: bool = False,
 ) -> Selection:
     """Select fine-tuning data from a log.
 
@@ -76,6 +81,7 @@ def select(
         log: With responses.
         settings: None for the defaults.
         ranked: The ranking, from `fusion.ranking.rank`; None to make it.
+        kept: File that the ranking is read from, or written to where it is not there, for further selections.
         progress: Whether encoding shows a bar.
 
     Raises:
@@ -84,7 +90,7 @@ def select(
     settings = settings or Settings()
     context = Context(log, settings, progress)
     rules = chosen_rules(settings)
-    rows = candidates(context, ranked)
+    rows = candidates(context, ranked, kept)
     done = run(rows.filter(pl.col("part") == "train"), context, rules)
     selected = with_tokens(done.rows, settings.tokenizer)
     pairs = preference_pairs(selected, _pool(done), context)

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import polars as pl
 
 from fusion.selection.context import Context
 from fusion.selection.texts import draw
+from graphrouter.encoders import find_encoder
+from graphrouter.errors import UserError, first_line
+from graphrouter.evaluation.store import log_digest
+from graphrouter.files import drafted
 from graphrouter.log import LLMLog
 
 KEY = ["query_id", "llm", "draw"]
@@ -19,12 +24,13 @@ LISTED = ("cem", "exact_match", "f1")
 """Metrics whose ground truth may be the JSON of several accepted answers; see `fusion.tasks`."""
 
 
-def candidates(context: Context, ranked: pl.DataFrame | None = None) -> pl.DataFrame:
+def candidates(context: Context, ranked: pl.DataFrame | None = None, kept: Path | None = None) -> pl.DataFrame:
     """Return one row per response.
 
     Args:
         context: Its log must have responses, except for ``baseline``.
         ranked: From `fusion.ranking.rank`, of the training and validation queries; None to make it.
+        kept: File that the ranking is read from, or written to where it is not there; None to keep nothing.
 
     Returns:
         ``query_id, llm, draw, part`` (train or validation), ``task`` (empty where unknown)``, query, style`` (of the
@@ -36,7 +42,7 @@ def candidates(context: Context, ranked: pl.DataFrame | None = None) -> pl.DataF
     if settings.ranking == "baseline":
         rows = _gold(log)
     else:
-        rows = _ranked(context) if ranked is None else ranked
+        rows = _ranked(context, kept) if ranked is None else ranked
         rows = _with_performance(rows, log).join(_responses(log), KEY, "left")
     if settings.ranking == "random":
         rows = _shuffled(rows, settings.seed)
@@ -56,13 +62,44 @@ def observed_solve_rate(log: LLMLog) -> pl.DataFrame:
     )
 
 
-def _ranked(context: Context) -> pl.DataFrame:
-    from fusion.ranking import rank
-
+def _ranked(context: Context, kept: Path | None) -> pl.DataFrame:
+    """Rank the training and validation queries, or read that ranking from where it is kept."""
     settings = context.settings
     name = "performance" if settings.ranking == "random" else settings.ranking
-    encoder = context.encoder if name == "graph" else None
-    return rank(context.known, name, encoder=encoder, seed=settings.seed, progress=context.progress)
+    encoder = find_encoder(context.encoder.spec) if name == "graph" else None
+    about = {
+        "log": log_digest(context.known),
+        "ranking": name,
+        "seed": str(settings.seed),
+        "encoder": encoder.id if encoder else "",
+    }
+    if kept and kept.exists():
+        return _read_ranking(kept, about)
+
+    from fusion.ranking import rank
+
+    ranked = rank(context.known, name, encoder=encoder, seed=settings.seed, progress=context.progress)
+    if kept:
+        with drafted(kept) as draft:
+            ranked.write_parquet(draft, metadata=about)
+    return ranked
+
+
+def _read_ranking(file: Path, about: dict[str, str]) -> pl.DataFrame:
+    try:
+        found = pl.read_parquet_metadata(file)
+        ranked = pl.read_parquet(file)
+    except (OSError, pl.exceptions.PolarsError) as error:
+        raise UserError(
+            f"{file} must be a ranking that this command kept, but cannot be read: {first_line(error)}"
+        ) from None
+    for key, value in about.items():
+        if found.get(key) != value:
+            raise UserError(
+                f"{file} must be the ranking of this selection, but its {key} differs ({found.get(key)}, not {value}); "
+                "name another file"
+            )
+    return ranked
 
 
 def _with_performance(rows: pl.DataFrame, log: LLMLog) -> pl.DataFrame:

@@ -178,6 +178,28 @@ class TestRankings:
         assert observed.rows["solved"].n_unique() > 1
 
 
+class TestKeptRanking:
+    def test_it_is_made_once_and_gives_the_same(self, tmp_path, monkeypatch):
+        file = tmp_path / "ranking.parquet"
+        how = Settings(**LOOSE)
+        first = select(make_log(), how, kept=file)
+        monkeypatch.setattr("fusion.ranking.rank", lambda *_, **__: pytest.fail("ranked again"))
+        assert select(make_log(), how, kept=file).rows.equals(first.rows)
+        assert [path.name for path in tmp_path.iterdir()] == ["ranking.parquet"]
+
+    @pytest.mark.parametrize(("change", "key"), [({"seed": 1}, "log"), ({"ranking": "hybrid"}, "ranking")])
+    def test_one_of_another_selection_is_refused(self, tmp_path, change, key):
+        file = tmp_path / "ranking.parquet"
+        select(make_log(), Settings(**LOOSE), kept=file)
+        with pytest.raises(UserError, match=f"its {key} differs.*name another file"):
+            select(make_log(), Settings(**LOOSE, **change), kept=file)
+
+    def test_a_file_that_is_none_is_refused(self, tmp_path):
+        (file := tmp_path / "ranking.parquet").write_text("mine")
+        with pytest.raises(UserError, match="cannot be read"):
+            select(make_log(), Settings(**LOOSE), kept=file)
+
+
 class TestPairs:
     def test_a_right_response_meets_a_wrong_one_to_the_same_query(self):
         log = make_log()
