@@ -63,6 +63,7 @@ def cross_fit(
     Raises:
         UserError: If there are too few queries or a hyperparameter does not do.
     """
+    _check(data.queries.groups, folds)
     fold = fold_of(data.queries.groups, folds, seed)
     task_mean, quality, spread = (np.full(data.performance.shape, np.nan) for _ in range(3))
     for part in tqdm(range(folds), desc="ranking: folds", unit="fold", disable=not progress, leave=False):
@@ -72,6 +73,17 @@ def cross_fit(
         router = _fit(known, seed, gnn or {}, device)
         quality[own], spread[own] = router.predict(queries).quality, router.spread(queries)
     return Prior(fold, task_mean, quality, spread)
+
+
+def _check(groups: Array, folds: int) -> None:
+    different = len(np.unique(groups))
+    if folds < 2:
+        raise UserError(f"the ranking 'graph' needs 2 folds or more, but has {folds}")
+    if different < max(4 * VALIDATION, 2 * folds):
+        raise UserError(
+            f"the ranking 'graph' needs {max(4 * VALIDATION, 2 * folds)} differently worded queries or more to learn from, "
+            f"but the log has {different}; use a larger log, or rank by performance"
+        )
 
 
 def _fit(known: RoutingData, seed: int, gnn: Mapping[str, Any], device: str) -> GNN:
@@ -84,16 +96,7 @@ def _fit(known: RoutingData, seed: int, gnn: Mapping[str, Any], device: str) -> 
 
 
 def fold_of(groups: Array, folds: int, seed: int) -> Array:
-    """Return [Q] int64, the fold of each query; equal groups share one, sizes are even, and row order has no say.
-
-    Raises:
-        UserError: If there are fewer than two folds, or not two groups for each.
-    """
+    """Return [Q] int64, the fold of each query; equal groups share one, sizes are even, and row order has no say."""
     unique, position = np.unique(groups, return_inverse=True)
-    if folds < 2 or len(unique) < 2 * folds:
-        raise UserError(
-            f"the ranking 'graph' needs 2 folds or more and two differently worded queries for each, but has {folds} "
-            f"folds for {len(unique)} queries; use a larger log, or rank by performance"
-        )
     fold: Array = np.random.default_rng(seed).permutation(len(unique))[position] % folds
     return fold
