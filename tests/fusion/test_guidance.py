@@ -295,6 +295,10 @@ class TestThoughts:
             (template.id, template.text) for template in expected
         ]
 
+    def test_what_it_depends_on_tells_one_library_from_another_of_the_same_log(self):
+        assert guide("thought").about() == Thoughts(3, library=make_library(source().log), source=source()).about()
+        assert guide("thought").about() != guide("thought", merged=3).about()
+
     def test_a_library_of_another_log_split_or_encoder_is_refused(self, tmp_path):
         log = source().log
         make_library(log).save(tmp_path / "lib")
