@@ -105,7 +105,7 @@ def extract(response: str, query: str, truth: Truth) -> Steps | None:
     asked = content_words(query)
     kept = [one for one in dict.fromkeys(hidden) if not _depends_on_options(one, truth) and not _echoes(one, asked)]
     telling = [sentence for sentence in kept if tells(sentence)] or [one for one in kept if tells_a_little(one)]
-    if not telling:
+    if not any(_stands_alone(sentence) for sentence in telling):
         return None
     chosen = _choose(telling)
     return Steps("\n".join(chosen), len(chosen) == len(telling)) if chosen else None
@@ -149,13 +149,21 @@ def _echoes(sentence: str, asked: set[str]) -> bool:
     A short note without a full stop, as terse models write it, is a step all the same.
     """
     said = content_words(sentence.replace(HIDDEN, " "))
-    terse = not _FULL_STOP.search(sentence) and len(sentence.split()) <= NOTE
-    if terse or not tells(sentence):
+    if _is_terse(sentence) or not tells(sentence):
         return False
     hidden = HIDDEN in sentence
     return (len(said & asked) >= ECHO * len(said) and (hidden or not _RELATION.search(sentence))) or (
         hidden and len(said - asked) < 2
     )
+
+
+def _is_terse(sentence: str) -> bool:
+    return not _FULL_STOP.search(sentence) and len(sentence.split()) <= NOTE
+
+
+def _stands_alone(sentence: str) -> bool:
+    """Whether a sentence is more than a statement of a fact with the hidden answer in it."""
+    return HIDDEN not in sentence or _is_terse(sentence) or bool(_RELATION.search(sentence))
 
 
 def tells(sentence: str) -> bool:

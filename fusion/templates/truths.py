@@ -38,6 +38,14 @@ _POWER = re.compile(
 )
 """A number times a power of ten."""
 
+_COUNTS = {
+    word: str(number)
+    for number, word in enumerate(
+        ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"], start=1
+    )
+}
+_COUNT = re.compile(rf"\b(?:{'|'.join(_COUNTS)})\b", re.IGNORECASE)
+
 _CLAUSE = re.compile(r"[.;\n]")
 _WORD = re.compile(r"[^\W_]+")
 STATEMENT = re.compile(
@@ -185,7 +193,7 @@ def _variants(text: str) -> tuple[str, ...]:
     A number of one digit is left where there is more to the answer: it stands in every formula.
     """
     plain = text.strip().rstrip(".").strip()
-    found = [plain]
+    found = [plain, _COUNT.sub(lambda word: _COUNTS[word[0].lower()], plain)]
     for number in _NUMBER.findall(_POWER.sub(r"\1", plain)):
         if _digits(number) >= 2:
             found += [number, number.replace(",", ""), number.lstrip("-−+")]

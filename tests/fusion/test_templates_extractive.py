@@ -90,6 +90,12 @@ def test_a_response_that_gives_up_has_no_steps():
     assert physics(f"{RULE} There is not enough information to choose. The answer is (C).") is None
 
 
+def test_a_fact_with_the_hidden_answer_alone_is_no_template_but_stays_beside_a_rule():
+    fact = "Swimming polar bears displace about 70% of their volume."
+    assert physics(f"{fact} The answer is (C).") is None
+    assert physics(f"{fact} {RULE} The answer is (C).") == [fact.replace("70%", HIDDEN), RULE]
+
+
 def test_the_answer_is_hidden_in_any_form():
     assert physics(f"{RULE} So about 70% of the whole body stays dry, or 70 parts in a hundred.") == [
         RULE,
@@ -125,9 +131,9 @@ def test_a_long_response_gives_its_most_telling_sentences_in_their_order():
     ]
     facts = [f"Heavy bodies displace {kind} water." for kind in kinds]
     numbers = "The value of the wanted share = 11 + 22 - 33 * 44 / 55 + 66 - 77 * 88 / 99 + 12 - 23 * 34 / 45 + 56."
-    found = extract("\n".join([numbers, facts[0], numbers.replace("share", "part"), *facts[1:]]), QUERY, PHYSICS)
+    found = extract("\n".join([facts[5], numbers, numbers.replace("share", "part"), *facts[:5]]), QUERY, PHYSICS)
     assert not found.whole
-    assert found.text.split("\n") == facts[1:]
+    assert found.text.split("\n") == [facts[5], *facts[1:5]]
     assert len(facts[1:]) == MOST_SENTENCES
 
 

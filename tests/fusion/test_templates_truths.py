@@ -57,6 +57,7 @@ def test_what_gives_an_option_away(text, reason):
         ("1,200", "It comes to 12000 in all.", None),
         ("503.13", "It is 4025 / 8 = 503.125 a year.", "answer"),
         ("503.13", "It is 4025 / 8 = 503.12 a year.", None),
+        ("five feet", "It is about 5 feet long.", "answer"),
         (".327 nm", "It is about 0.3266 nm apart.", "answer"),
         ("toxins, entering a living host, resisting its defences fully", "They enter any living host.", "retold"),
         ("2.9 × 10^-22", "It is 2.88 \\times 10^{-22} now.", "answer"),
