@@ -11,7 +11,7 @@ import json
 import multiprocessing
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -80,6 +80,17 @@ class Distil:
         ordered = sorted(self.arms, key=lambda arm: arm.after is not None)
         return [(arm, seed) for arm in ordered for seed in range(arm.seeds or self.seeds)]
 
+    def waves(self) -> list[tuple[Callable[..., str], list[tuple[Arm, int]]]]:
+        """Return what can be done at a time: a selection by each ranking, which is kept; arms; those that come after."""
+        jobs = self.jobs()
+        own = [(arm, seed) for arm, seed in jobs if arm.after is None]
+        first = {(arm.select.get("ranking"), seed): (arm, seed) for arm, seed in reversed(own)}
+        return [
+            (make_data, list(first.values())),
+            (run_job, own),
+            (run_job, [(arm, seed) for arm, seed in jobs if arm.after is not None]),
+        ]
+
 
 def read_distil(name: str, overrides: Sequence[str] = ()) -> Distil:
     """Read the experiment.
@@ -116,24 +127,27 @@ def run_job(config: Distil, arm: Arm, seed: int, out: Path) -> str:
     base = arm.base or config.base
     student = out / "students" / label(arm.name, seed)
     start = Path(config.pool) / "models" / base if arm.after is None else out / "students" / label(arm.after, seed)
-    data = _data(config, arm, seed, log, out)
-    values = {"model": str(start), "data": str(data), "seed": seed, **merge(config.train, arm.train)}
+    data = make_data(config, arm, seed, out)
+    values = {"model": str(start), "data": data, "seed": seed, **merge(config.train, arm.train)}
     about = train(make_config(values, arm.name), student, RunOptions(device="cpu"))
     tasks = [str(file) for file in sorted((Path(config.pool) / "tasks").glob("*.yaml"))]
     ask(log, tasks, find_students([str(student)], base, log), out / "answers" / student.name, seed)
     return f"{student.name}: {about['completion_tokens']:,} tokens, {about['minutes']:.1f} minutes"
 
 
-def _data(config: Distil, arm: Arm, seed: int, log: LLMLog, out: Path) -> Path:
-    """Return the folder of an arm's data, made where it is not there."""
+def make_data(config: Distil, arm: Arm, seed: int, out: Path) -> str:
+    """Return the folder of an arm's data, made where it is not there. A ranking is made once for all arms."""
     from fusion.selection import make_settings, select
 
     folder = out / "data" / label(arm.after or arm.name, seed)
     if arm.after is None and not (folder / "selection.json").is_file():
         tokenizer = str(Path(config.pool) / "models" / (arm.base or config.base))
-        settings = {"seed": seed, "encoder": config.encoder, "tokenizer": tokenizer, **arm.select}
-        select(log, make_settings(settings, arm.name)).save(folder)
-    return folder
+        settings = make_settings(
+            {"seed": seed, "encoder": config.encoder, "tokenizer": tokenizer, **arm.select}, arm.name
+        )
+        kept = None if settings.ranking == "baseline" else out / "rankings" / f"{label(settings.ranking, seed)}.parquet"
+        select(load_log(config.log), settings, kept=kept).save(folder)
+    return str(folder)
 
 
 def label(arm: str, seed: int) -> str:
@@ -154,11 +168,11 @@ def run_all(config: Distil, out: Path, jobs: int, progress: bool) -> None:
     replace_file(kept, resolved.encode())
     context = multiprocessing.get_context("spawn")
     os.environ["OMP_NUM_THREADS"] = "1"  # the workers inherit it
-    with tqdm(total=len(config.jobs()), desc="students", disable=not progress) as bar:
-        for wave in (False, True):
-            todo = [(arm, seed) for arm, seed in config.jobs() if (arm.after is not None) == wave]
+    total = sum(len(todo) for _, todo in config.waves())
+    with tqdm(total=total, desc="jobs", disable=not progress) as bar:
+        for job, todo in config.waves():
             with ProcessPoolExecutor(jobs, mp_context=context) as workers:
-                running = [workers.submit(run_job, config, arm, seed, out) for arm, seed in todo]
+                running = [workers.submit(job, config, arm, seed, out) for arm, seed in todo]
                 try:
                     for done in as_completed(running):
                         bar.write(done.result(), file=sys.stderr)

@@ -15,8 +15,11 @@ from experiments import distil
 from experiments.distil import PROGRAM, read_distil, run_job
 from experiments.micropool.config import read_pool
 from experiments.micropool.pool import write_tasks
+from fusion.selection import make_settings
+from fusion.training import make_config
 from graphrouter.errors import UserError
 from graphrouter.log import load_log
+from graphrouter.settings import merge
 
 MODELS = Path(__file__).parents[1] / "models"
 BASE = "spark-0.1m"
@@ -60,6 +63,10 @@ def test_every_arm_is_made_once_and_stands_in_the_tables(
     about = json.loads((work / "out" / "students" / "random_dpo-s1" / "training.json").read_text())
     assert about["config"]["model"].endswith("random-s1")
     assert about["stages"]["dpo"]["steps"] == 1
+    assert [file.name for file in sorted((work / "out" / "rankings").iterdir())] == [
+        "random-s0.parquet",
+        "random-s1.parquet",
+    ]
 
     words = ["run", "--config", str(work / "tiny.yaml"), "--out", str(work / "out"), "--jobs", "1", "--quiet"]
     assert PROGRAM.main(words) == 0
@@ -84,6 +91,13 @@ def test_the_shipped_experiment_loads_and_has_the_arms_of_the_issue() -> None:
     rankings = {arm.select.get("ranking") for arm in config.arms}
     assert rankings == {"baseline", "random", "performance", "graph", None}
     assert len(config.jobs()) == 8 * 3 + 1
+    ranked, own, after = config.waves()
+    assert len(ranked[1]) == 4 * 3  # the graph's ranking, which takes minutes, is made once for a seed
+    assert (len(own[1]), len(after[1])) == (7 * 3 + 1, 3)
+    for arm in config.arms:
+        make_settings(arm.select, arm.name)
+        made = make_config({"model": "m", "data": "d", **merge(config.train, arm.train)}, arm.name)
+        assert made.method == ("sft" if arm.after is None else "dpo")
 
 
 @pytest.mark.parametrize(
