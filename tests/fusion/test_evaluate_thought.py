@@ -124,6 +124,13 @@ class TestNumbers:
         assert row_of(level, "b", "t")["answers"] == 120
         assert row_of(level, ALL, "t")["answers"] == 200
 
+    def test_a_test_query_that_nobody_answered_does_not_count(self):
+        full = make_guided()
+        (lost, *rest) = full.queries.filter(pl.col("part") == "test")["query_id"].to_list()
+        assert evaluate_thoughts(make_guided(missing={(lost, llm) for llm in full.llm_names})).queries == 119
+        with pytest.raises(UserError, match="must have answers to test queries"):
+            evaluate_thoughts(make_guided(missing={(query, llm) for query in [lost, *rest] for llm in full.llm_names}))
+
     def test_a_cost_that_is_not_known_is_not_given(self):
         log = make_guided()
         bare = LLMLog("x", log.queries, log.llms, log.records.drop("cost"))
@@ -187,10 +194,11 @@ class TestRadar:
         assert lines[0].get("stroke-dasharray")
 
     def test_a_point_lies_as_far_out_as_its_value(self):
-        level = evaluate_thoughts(make_guided())
+        level = evaluate_thoughts(make_guided().take_llms(["a", "a_s", "b", "b_t"]))
         panel = ET.fromstring(radar(level)).findall("{*}g")[1]
         highest = level.table.filter(pl.col("domain").is_not_null())["performance"].max()
         rim = np.ceil(highest / 0.05 - 1e-9) * 0.05
+        assert rim < 0.9
         for path in (path for path in panel.findall("{*}path") if path.find("{*}title") is not None):
             pairs = path.find("{*}title").text.split(": ")[1].split(", ")
             points = np.array([point.split() for point in path.get("d")[1:-1].split("L")], dtype=float)
