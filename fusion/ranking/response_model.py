@@ -18,8 +18,8 @@ NODES = 11
 CELL_NODES = 15
 """Gauss-Hermite nodes for what is particular to a cell."""
 STEPS = 60
-TOLERANCE = 0.01
-"""Of the log-likelihood: the fit ends when a step gains less."""
+TOLERANCE = 1e-4
+"""The fit ends when a step gains less log-likelihood, or moves no parameter by more."""
 MOST_QUERIES = 5000
 """Queries that the parameters are fitted on, drawn at random from a larger log; a fifth where a cell has several draws."""
 CHUNK = 512
