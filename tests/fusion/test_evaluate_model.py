@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 import pytest
 import yaml
-from guided import TASKS, make_log
+from guided import TASKS, TWINS, make_log
 from tiny_models import save_tiny
 from training_rows import CHAT
 
@@ -73,6 +73,11 @@ def test_queries_of_equal_wording_are_drawn_together() -> None:
     assert width[1] == pytest.approx(width[0], rel=0.1)  # copies add no certainty
 
 
+def test_a_part_knows_equal_wording_from_the_log(log: LLMLog) -> None:
+    groups = Part.of(log, {}).groups
+    assert len(set(groups.tolist())) == log.queries.height - len(TASKS) * TWINS  # copies in other case
+
+
 def test_the_tables_name_every_candidate_and_mark_what_is_sure() -> None:
     scores, differences = score([part([1, 2, 3, 4], one=[1, 1, 1, 1], two=[0, 0, 0, 1])], [("one", "two")])
     rows = score_table(scores)
@@ -83,6 +88,8 @@ def test_the_tables_name_every_candidate_and_mark_what_is_sure() -> None:
     pairs = difference_table(differences)
     assert pairs[0] == ["candidate", "against", "difference, 95% interval", "a", "b"]
     assert pairs[1][3:] == ["+1.000*", "+0.500"]
+    other = score([part([1, 2, 3, 4], one=[0, 0, 0, 0], two=[1, 1, 0, 1])], [("one", "two")])[1]
+    assert difference_table(other)[1][3:] == ["-1.000*", "-0.500"]
 
 
 @pytest.fixture(scope="module")

@@ -249,7 +249,11 @@ def test_ctrl_c_keeps_a_checkpoint_of_the_last_step(
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
     with pytest.raises(UserError, match=r"settings.json must come from the same settings, but learning_rate differ"):
         tuned("cut", **settings, learning_rate=1e-3)
-    tuned("cut", **{**settings, "save_steps": 5, "device_batch_size": 2})
+    taken: list[int] = []
+    with monkeypatch.context() as patch:
+        patch.setattr(Bar, "on_log", lambda self, args, state, control, **_: taken.append(state.global_step))
+        tuned("cut", **{**settings, "save_steps": 5, "device_batch_size": 2})
+    assert sorted(set(taken)) == [4, 5, 6]
     assert losses(tmp_path / "cut").equals(losses(tmp_path / "whole"))
 
 
