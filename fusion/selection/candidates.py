@@ -46,8 +46,7 @@ def candidates(context: Context, ranked: pl.DataFrame | None = None, kept: Path 
         rows = _with_performance(rows, log).join(_responses(log), KEY, "left")
     if settings.ranking == "random":
         rows = _shuffled(rows, settings.seed)
-    by_graph = settings.ranking == "graph" and settings.difficulty != "observed"
-    rows = rows.join(_solved(rows) if by_graph else observed_solve_rate(log), on="query_id")
+    rows = rows.join(_solved(rows) if settings.by_graph else observed_solve_rate(log), on="query_id")
     rows = rows.join(_about_queries(context), on="query_id").join(_styles(log), on="llm", how="left")
     return rows.with_columns(
         pl.col("rank").cast(pl.Int64), pl.col("score").cast(pl.Float64), chars=pl.col("response").str.len_chars()

@@ -17,7 +17,7 @@ ORDER = ["query_id", "rank", "llm", "draw"]
 
 def not_too_easy(rows: pl.DataFrame, context: Context) -> pl.DataFrame:
     """Drop queries that all LLMs solve."""
-    return rows.filter(pl.col("solved") < context.settings.easy)
+    return rows.filter(pl.col("solved") < context.settings.too_easy)
 
 
 def not_too_hard(rows: pl.DataFrame, context: Context) -> pl.DataFrame:

@@ -202,6 +202,11 @@ class TestDifficulty:
         assert kept(not_too_easy, self.frame) == ["q001", "q002", "q003"]
         assert kept(not_too_easy, self.frame, easy=0.9) == ["q002", "q003"]
 
+    def test_the_graph_is_never_sure_that_all_solve_a_query(self):
+        frame = rows({"solved": 0.98}, {"solved": 0.96})
+        assert kept(not_too_easy, frame, ranking="graph") == ["q001"]
+        assert kept(not_too_easy, frame, ranking="graph", difficulty="observed") == ["q000", "q001"]
+
     def test_a_query_that_hardly_any_solves_is_too_hard(self):
         assert kept(not_too_hard, self.frame) == ["q000", "q001", "q002"]
 
