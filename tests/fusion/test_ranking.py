@@ -138,6 +138,13 @@ def test_an_empty_response_stays_last_though_it_was_graded_right():
     assert reasons(log) == ["wrong", "empty"]
 
 
+def test_the_first_reason_that_holds_is_given():
+    cut = one_query(
+        performance=[1.0, 0.0, 0.0], finish_reason=["stop", "length", "length"], responses=["right", "", "I"]
+    )
+    assert reasons(cut) == [None, "empty", "truncated"]
+
+
 def test_eligibility_without_texts_is_by_what_is_known():
     log = one_query(response_chars=[10.0, 0.0, None], output_tokens=[5.0, 5.0, 0.0])
     assert reasons(log) == [None, "empty", "empty"]
