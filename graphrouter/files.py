@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -39,6 +40,37 @@ def replace_file(file: Path, content: bytes) -> None:
     """
     with drafted(file) as draft:
         draft.write_bytes(content)
+
+
+def replace_folder(folder: Path, draft: Path, keep: Sequence[str] = ()) -> None:
+    """Put a draft in a folder's place; a reader finds the old one or the new one, whole.
+
+    Args:
+        folder: Need not exist.
+        draft: A folder on the same disk.
+        keep: Folders inside the old one that move to the new one.
+
+    Raises:
+        OSError: If it cannot be done; then the old folder is in its place.
+    """
+    old = draft.with_name(f"{draft.name}.old")
+    if folder.exists():
+        if not folder.is_dir():
+            raise NotADirectoryError("it is a file")
+        folder.rename(old)
+    moved = [name for name in keep if (old / name).is_dir()]
+    try:
+        for name in moved:
+            shutil.move(old / name, draft / name)
+        draft.rename(folder)
+    except OSError:
+        for name in moved:
+            if (draft / name).is_dir():
+                shutil.move(draft / name, old / name)
+        if old.exists():
+            old.rename(folder)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
 
 
 def check_writable(folder: str | Path, what: str) -> None:

@@ -14,6 +14,7 @@ import numpy as np
 import polars as pl
 
 from graphrouter.errors import UserError, first_line
+from graphrouter.files import replace_folder
 
 Matrix = np.ndarray
 
@@ -164,7 +165,7 @@ class LLMLog:
             (draft / "log.json").write_text(json.dumps(about, indent=2) + "\n")
             for name in keep:
                 _link(folder / name, draft / name)
-            _replace_folder(folder, draft)
+            replace_folder(folder, draft)
         except OSError as error:
             raise UserError(f"the log must go to a folder that can be written, but {folder}: {error}") from error
         finally:
@@ -363,22 +364,6 @@ def _link_file(source: str | Path, target: str | Path) -> None:
         os.link(source, target)
     except OSError:
         shutil.copy2(source, target)
-
-
-def _replace_folder(folder: Path, draft: Path) -> None:
-    """Put the draft in the folder's place; an old folder goes only when the new one is there."""
-    old = draft.with_name(f"{draft.name}.old")
-    if folder.exists():
-        if not folder.is_dir():
-            raise NotADirectoryError("it is a file")
-        folder.rename(old)
-    try:
-        draft.rename(folder)
-    except OSError:
-        if old.exists():
-            old.rename(folder)
-        raise
-    shutil.rmtree(old, ignore_errors=True)
 
 
 def _read_parquet(file: Path) -> pl.DataFrame:

@@ -12,7 +12,7 @@ from typing import Any
 import polars as pl
 
 from graphrouter.errors import UserError
-from graphrouter.files import check_writable
+from graphrouter.files import check_writable, replace_folder
 
 FORMAT = 1
 ABOUT = "selection.json"
@@ -61,7 +61,7 @@ def write_folder(
         report.write_csv(draft / "report.csv")
         _write_json(draft / ABOUT, {"format": FORMAT, **about})
         (draft / "README.md").write_text(card, encoding="utf-8")
-        _put_in_place(folder, draft)
+        replace_folder(folder, draft)
     except OSError as error:
         raise UserError(f"a selection must go to a folder that can be written, but {folder}: {error}") from None
     finally:
@@ -139,17 +139,3 @@ def _line(row: Row) -> str:
 
 def _write_json(file: Path, values: Mapping[str, Any]) -> None:
     file.write_text(json.dumps(values, indent=2, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
-
-
-def _put_in_place(folder: Path, draft: Path) -> None:
-    """Put the draft in the folder's place; a reader finds the old selection or the new one."""
-    old = draft.with_name(f"{draft.name}.old")
-    if folder.is_dir():
-        folder.rename(old)
-    try:
-        draft.rename(folder)
-    except OSError:
-        if old.exists() and not folder.exists():
-            old.rename(folder)
-        raise
-    shutil.rmtree(old, ignore_errors=True)

@@ -14,7 +14,7 @@ import polars as pl
 
 from fusion.templates.template import Template
 from graphrouter.errors import UserError, first_line
-from graphrouter.files import check_writable
+from graphrouter.files import check_writable, replace_folder
 
 Array = np.ndarray
 
@@ -75,7 +75,7 @@ def write_library(
             about = about | {"encoder_state": hashlib.sha256(content).hexdigest()}
         text = json.dumps({**about, "format": FORMAT}, indent=2, ensure_ascii=False)
         (draft / "about.json").write_text(text + "\n", encoding="utf-8")
-        _put_in_place(folder, draft)
+        replace_folder(folder, draft, keep=JOURNALS)
     except OSError as error:
         raise UserError(f"a library must go to a folder that can be written, but {folder}: {error}") from None
     finally:
@@ -152,20 +152,3 @@ def _frame(templates: tuple[Template, ...]) -> pl.DataFrame:
 def _template(row: dict[str, Any]) -> Template:
     lists = {name: tuple(row[name]) for name in ("queries", "llms", "scores")}
     return Template(**{**row, **lists})
-
-
-def _put_in_place(folder: Path, draft: Path) -> None:
-    """Put the draft in the folder's place, with the journals of the old one; a reader finds the old or the new."""
-    old = draft.with_name(f"{draft.name}.old")
-    if folder.is_dir():
-        folder.rename(old)
-    try:
-        for name in JOURNALS:
-            if (old / name).is_dir():
-                shutil.move(old / name, draft / name)
-        draft.rename(folder)
-    except OSError:
-        if old.exists() and not folder.exists():
-            old.rename(folder)
-        raise
-    shutil.rmtree(old, ignore_errors=True)
