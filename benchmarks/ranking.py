@@ -15,13 +15,17 @@ from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from common import limit_threads, machine, run, table, write_json
 
 from graphrouter.errors import UserError
 from graphrouter.log import LLMLog
+
+if TYPE_CHECKING:
+    from fusion.ranking.crossfit import Prior
+    from graphrouter.dataset import RoutingData
 
 Array = np.ndarray
 METHODS = ("drawn score alone", "kNN", "task mean, draw unseen", "task mean", "GNN", "graph", "truth")
@@ -60,13 +64,14 @@ def options() -> argparse.Namespace:
 
 
 def compute(job: Job, folder: str) -> str:
-    """Rank one draw by every method, and write what they put on top; returns the file."""
-    from fusion.ranking.crossfit import cross_fit
-    from fusion.ranking.graph import domains_of, log_data, posterior_of
-    from graphrouter.log import LLMLog
-    from graphrouter.routers.knn import KNN
+    """Rank one draw by every method, and write what they put on top; returns the file.
 
-    file = Path(folder) / f"{hashlib.sha256(json.dumps(asdict(job)).encode()).hexdigest()[:20]}.npz"
+    What takes long, the priors, has a file of its own: without the file of tops, only the posteriors are made anew.
+    """
+    from fusion.ranking.graph import domains_of, log_data, posterior_of
+
+    name = hashlib.sha256(json.dumps(asdict(job)).encode()).hexdigest()[:20]
+    file = Path(folder) / f"tops-{name}.npz"
     if file.exists():
         return str(file)
     log = of_tasks(LLMLog.load(job.log), job.tasks)
@@ -74,11 +79,7 @@ def compute(job: Job, folder: str) -> str:
     data = replace(
         log_data(log, job.encoder, "cpu", False), performance=seen, draws=(~np.isnan(seen)).astype(np.float32)
     )
-    prior = cross_fit(data, job.folds, job.draw, json.loads(job.gnn), "cpu")
-    near = np.empty(seen.shape)
-    for part in range(job.folds):
-        own, rest = np.flatnonzero(prior.fold == part), np.flatnonzero(prior.fold != part)
-        near[own] = KNN().fit(data.take(rest), data.take(own)).predict(data.queries.take(own)).quality
+    prior, near = priors(job, data, Path(folder) / f"priors-{name}.npz")
     graph = posterior_of(data, prior, domains_of(log), job.draw)
     scores = (np.zeros(seen.shape), near, prior.task_mean, prior.task_mean, prior.quality, graph, truth)
     tops = []
@@ -86,10 +87,33 @@ def compute(job: Job, folder: str) -> str:
         order = ordered(seen, score, job.draw, by_draw=method not in ("task mean, draw unseen", "truth"))
         ranked = np.take_along_axis(truth, order, axis=1)
         tops.append([np.nanmean(ranked[:, :top], axis=1) for top in TOPS])
-    draft = file.with_suffix(".draft.npz")
-    np.savez(draft, tops=np.array(tops), right=np.nanmax(seen, axis=1) >= 0.5)
-    draft.replace(file)
+    save(file, tops=np.array(tops), right=np.nanmax(seen, axis=1) >= 0.5)
     return str(file)
+
+
+def priors(job: Job, data: RoutingData, file: Path) -> tuple[Prior, Array]:
+    """Return what the GNN and the tasks' means expect, and what kNN does, each without a query's fold."""
+    from fusion.ranking.crossfit import Prior, cross_fit
+    from graphrouter.routers.knn import KNN
+
+    if file.exists():
+        kept = dict(np.load(file))
+        near = kept.pop("near")
+        return Prior(**kept), near
+    prior = cross_fit(data, job.folds, job.draw, json.loads(job.gnn), "cpu")
+    near = np.empty(data.performance.shape)
+    for part in range(job.folds):
+        own, rest = np.flatnonzero(prior.fold == part), np.flatnonzero(prior.fold != part)
+        near[own] = KNN().fit(data.take(rest), data.take(own)).predict(data.queries.take(own)).quality
+    save(file, near=near, **{name: getattr(prior, name) for name in ("fold", "task_mean", "quality", "spread")})
+    return prior, near
+
+
+def save(file: Path, **arrays: Array) -> None:
+    """Write arrays, the file whole or not at all."""
+    draft = file.with_name(f".{file.name}")
+    np.savez(draft, **arrays)
+    draft.replace(file)
 
 
 def of_tasks(log: LLMLog, tasks: Sequence[str]) -> LLMLog:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import NamedTuple, Self
 
@@ -17,7 +18,10 @@ NODES = 11
 """Gauss-Hermite nodes for how easy a query is."""
 CELL_NODES = 15
 """Gauss-Hermite nodes for what is particular to a cell."""
-STEPS = 60
+ROUNDS = 5
+"""Of fitting the parameters, and then the spread of the effects that they show."""
+STEPS = 20
+"""Of L-BFGS in each round."""
 TOLERANCE = 1e-4
 """The fit ends when a step gains less log-likelihood, or moves no parameter by more."""
 MOST_QUERIES = 5000
@@ -31,14 +35,16 @@ PRIORS = {
     "task": (0.0, 2.0),
     "llm": (0.0, 1.0),
     "llm_in_domain": (0.0, 0.3),
-    "llm_in_task": (0.0, 0.1),
+    "llm_in_task": (0.0, 0.3),
     "level": (1.0, 1.0),
     "contrast": (0.0, 0.3),
     "loading": (0.0, 0.5),
     "guess": (-3.0, 1.0),
     "particular": (math.log(PARTICULAR), 1.0),
 }
-"""Mean and standard deviation of the normal prior of each parameter; see `Parameters`."""
+"""Mean and standard deviation of the normal prior of each parameter; see `Parameters`. Those of the effects are starts."""
+EFFECTS = ("llm", "llm_in_domain", "llm_in_task")
+EFFECT_RANGE = (0.02, 2.0)
 
 
 class Edges(NamedTuple):
@@ -111,9 +117,14 @@ class Parameters:
         shapes |= {"loading": (tasks,), "guess": (tasks,)}
         return cls(*(torch.full(shapes.get(name, ()), PRIORS[name][0], dtype=torch.float64) for name in PRIORS))
 
-    def penalty(self) -> Tensor:
-        """Return minus the logarithm of the priors, up to a constant."""
-        parts = [(((getattr(self, name) - mean) / sd) ** 2).sum() / 2 for name, (mean, sd) in PRIORS.items()]
+    def penalty(self, effects: Mapping[str, float]) -> Tensor:
+        """Return minus the logarithm of the priors, up to a constant.
+
+        Args:
+            effects: Standard deviations in place of those of `PRIORS`.
+        """
+        spread = {name: effects.get(name, sd) for name, (_, sd) in PRIORS.items()}
+        parts = [(((getattr(self, name) - PRIORS[name][0]) / sd) ** 2).sum() / 2 for name, sd in spread.items()]
         return torch.stack(parts).sum()
 
 
@@ -136,7 +147,8 @@ class ResponseModel:
         f_{qm} = a_t + \beta_m + \gamma_{dm} + \delta_{tm} + w_1 \bar s_q
                  + w_2 \frac{S}{S + v_{qm}} (s_{qm} - \bar s_q)
 
-    Effects of LLMs shrink from task to domain to LLM, which makes them surer than plain means of tasks. :math:`s` is how
+    Effects of LLMs shrink from task to domain to LLM, as far as their own spread says (empirical Bayes), which makes them
+    surer than plain means of tasks. :math:`s` is how
     far the GNN is from the task's mean, :math:`\bar s` its mean over LLMs, :math:`v` the variance over the GNN's
     ensemble, and :math:`S` the mean square of the contrasts :math:`s - \bar s`. The best of several noisy predictions is
     too often a lucky one, so :math:`w_2` starts from a sceptical prior at 0 that a GNN overcomes by its likelihood.
@@ -169,19 +181,48 @@ class ResponseModel:
         self.parameters = Parameters.start(int(self.domain_of.max()) + 1, tasks, llms)
         self.signal = float((edges.contrast**2).mean())
         names = [one.name for one in fields(Parameters) if not (single and one.name == "particular")]
-        known = [getattr(self.parameters, name).requires_grad_() for name in names]
+        known = [getattr(self.parameters, name) for name in names]
+        self.effects = {name: PRIORS[name][1] for name in EFFECTS}
+        for _ in range(ROUNDS):
+            self._climb(edges, known, single)
+            self.effects = {name: self._effect_spread(edges, name) for name in EFFECTS}
+        return self
+
+    def _climb(self, edges: Edges, known: list[Tensor], single: bool) -> None:
+        """Go on to the maximum for the spreads of the effects as they are."""
         optimiser = torch.optim.LBFGS(known, max_iter=STEPS, tolerance_change=TOLERANCE, line_search_fn="strong_wolfe")
 
         def loss() -> Tensor:
             optimiser.zero_grad()
-            total = self.parameters.penalty() - torch.logsumexp(self._joint(edges, single), dim=1).sum()
+            likelihood = torch.logsumexp(self._joint(edges, single), dim=1).sum()
+            total = self.parameters.penalty(self.effects) - likelihood
             total.backward()  # type: ignore[no-untyped-call]
             return total
 
+        for value in known:
+            value.requires_grad_()
         optimiser.step(loss)  # type: ignore[no-untyped-call]
         for value in known:
             value.requires_grad_(False)
-        return self
+
+    def _effect_spread(self, edges: Edges, name: str) -> float:
+        """Return the standard deviation of a kind of effect: their squares, over the number that the data determine.
+
+        MacKay, Bayesian interpolation, Neural Computation 4, 1992, with a diagonal Hessian: the Fisher information of
+        the outcomes, each on its own.
+        """
+        expected = self._expectation(edges)
+        chance = ndtr(expected).clamp(MARGIN, 1 - MARGIN)
+        density = torch.exp(-(expected**2) / 2) / math.sqrt(2 * math.pi)
+        known = density**2 / (chance * (1 - chance)) * edges.draws
+        tasks = torch.as_tensor(self.domain_of)
+        place = {"llm": torch.zeros_like(edges.task), "llm_in_domain": tasks[edges.task], "llm_in_task": edges.task}
+        value = getattr(self.parameters, name)
+        value = value.expand(1, -1) if value.dim() == 1 else value
+        told = torch.zeros_like(value).index_add(0, place[name], known)
+        determined = (told / (told + self.effects[name] ** -2)).sum()
+        spread = float(torch.sqrt((value**2).sum() / determined.clamp(min=MARGIN)))
+        return min(max(spread, EFFECT_RANGE[0]), EFFECT_RANGE[1])
 
     def posterior(self, edges: Edges, own: bool = True) -> Array:
         """Return [Q, M], the expected :math:`p` given the outcomes of the query.

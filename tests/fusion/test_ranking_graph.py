@@ -9,8 +9,8 @@ import torch
 
 from fusion.cli import main
 from fusion.ranking import rank
-from fusion.ranking.crossfit import cross_fit, fold_of
-from fusion.ranking.graph import domains_of, graph_posterior, log_data
+from fusion.ranking.crossfit import Prior, cross_fit, fold_of
+from fusion.ranking.graph import domains_of, graph_posterior, log_data, posterior_of
 from fusion.ranking.response_model import ResponseModel, make_edges
 from graphrouter.errors import UserError
 from graphrouter.simulate import simulate_with_truth
@@ -103,6 +103,20 @@ def test_own_outcomes_are_evidence():
     assert (posteriors[1] > posteriors[0] + 0.1).all()
 
 
+def test_the_response_model_never_learns_from_the_fold_that_it_judges(monkeypatch):
+    log, _ = simulate_with_truth(queries=60, tasks=2, llms=4, seed=3)
+    data = log_data(log, "tfidf:8", "cpu", False)
+    half = np.full(data.performance.shape, 0.5)
+    fold = np.arange(60) % 3
+    learnt = []
+    fit = ResponseModel.fit
+    monkeypatch.setattr(ResponseModel, "fit", lambda model, edges: learnt.append(edges) or fit(model, edges))
+    posterior_of(data, Prior(fold, half, half, half * 0), domains_of(log), 0)
+    for part, edges in enumerate(learnt):
+        right = np.nan_to_num(data.performance[fold != part])
+        assert np.array_equal(edges.right.numpy(), right)
+
+
 def test_folds_keep_equal_wording_together_and_are_even():
     groups = np.array([5, 5, 9, 1, 2, 3, 9, 8, 7, 6, 4, 0])
     fold = fold_of(groups, 3, seed=1)
@@ -174,6 +188,19 @@ def test_contrasts_of_the_gnn_count_as_far_as_they_prove_true():
     assert abs(weights[1]) < 0.2
 
 
+def test_effects_of_tasks_spread_as_far_as_the_data_show():
+    random = np.random.default_rng(5)
+    task = np.arange(1500) % 6
+    spreads = []
+    for scale in (0.0, 0.8):
+        effect = scale * random.standard_normal((6, 8))
+        right = random.random((1500, 8)) < torch.special.ndtr(torch.as_tensor(effect)).numpy()[task]
+        model = ResponseModel(np.zeros(6, dtype=np.int64)).fit(edges_of(right.astype(float), task))
+        spreads.append(model.effects["llm_in_task"])
+    assert spreads[0] < 0.15
+    assert spreads[1] == pytest.approx(0.8, rel=0.3)
+
+
 def test_an_unsure_gnn_counts_less():
     outcomes = planted(50, 0.0)[0][:, :4]
     shift = np.tile([0.2, -0.2, 0.0, 0.0], (50, 1))
@@ -202,6 +229,7 @@ def test_missing_cells_and_queries_without_a_task_are_ranked_by_what_is_there():
 
 def test_of_draws_of_one_llm_the_better_and_then_the_cheaper_comes_first():
     log, _ = simulate_with_truth(queries=60, tasks=2, llms=3, draws=3, seed=6)
+    log = replace(log, records=log.records.with_columns(pl.col("performance").clip(0.6, 1.0)))  # all are eligible
     ranked = rank(log, "graph", **{**GRAPH, "gnn": {**QUICK, "epochs": 1}})
     assert "draw" in ranked.columns
     rows = ranked.join(log.records, on=["query_id", "llm", "draw"], maintain_order="left")
