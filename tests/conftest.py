@@ -1,6 +1,7 @@
-"""One torch thread, no network, repeatable property tests, and the real logs where they are present."""
+"""One torch thread, no network, Ctrl-C as usual, repeatable property tests, and the real logs where they are present."""
 
 import os
+import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +14,9 @@ import pytest
 from hypothesis import settings
 
 REAL_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+# A shell that starts the tests in the background has them ignore Ctrl-C, and all that they start would too.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 settings.register_profile("repeatable", deadline=None, derandomize=True, max_examples=50)
 settings.load_profile("repeatable")
