@@ -8,9 +8,7 @@ from graphrouter.dataset import RoutingData
 from graphrouter.encoders import Encoder, default_encoder, find_encoder
 from graphrouter.log import LLMLog
 from graphrouter.pipeline import routing_data
-from graphrouter.splits import Split, by_query
-
-PARTS = ("train", "validation", "test")
+from graphrouter.splits import PARTS, Split, by_query
 
 
 def make_encoder(log: LLMLog, name: str | None) -> Encoder:

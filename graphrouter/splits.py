@@ -16,6 +16,8 @@ from graphrouter.errors import UserError, suggest
 from graphrouter.log import LLMLog
 
 FRACTIONS = (0.6, 0.2, 0.2)
+PARTS = ("train", "validation", "test")
+"""Of a split, the names of the fields of `Split`."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,7 +90,7 @@ def by_query(log: LLMLog, seed: int, fractions: Sequence[float] = FRACTIONS) -> 
             share = (position + offset) / len(groups)
             parts[int(np.searchsorted(bounds, share, side="right"))].extend(group)
     split = Split(*(np.array(sorted(part), dtype=np.int64) for part in parts))
-    for name in ("train", "validation", "test"):
+    for name in PARTS:
         if not len(getattr(split, name)):
             raise UserError(
                 f"{log.name} must have queries for train, validation and test, but {name} is empty; use a larger log"

@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from fusion.guidance import PARTS, SHOWN, TOKENS, Guidance, Room, Source, Spec, find_guidance, find_room, make_guide
+from fusion.guidance import SHOWN, TOKENS, Guidance, Room, Source, Spec, find_guidance, find_room, make_guide
 from fusion.guidance.source import Asked
 from fusion.llms import LLM
 from fusion.tasks.base import STYLES
 from fusion.tasks.question import Question
 from graphrouter.errors import UserError, suggest
+from graphrouter.splits import PARTS
 
 
 @dataclass(frozen=True)

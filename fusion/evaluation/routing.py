@@ -19,7 +19,7 @@ from graphrouter.evaluation.store import Outcomes, Store
 from graphrouter.log import LLMLog
 from graphrouter.run import RunOptions
 from graphrouter.scenario import find_scenario
-from graphrouter.splits import Split
+from graphrouter.splits import PARTS, Split
 
 Array = np.ndarray
 
@@ -108,7 +108,7 @@ def recorded_split(log: LLMLog, seed: int) -> Split:
     Raises:
         UserError: If a part has no query.
     """
-    parts = {part: part_rows(log, part) for part in ("train", "validation", "test")}
+    parts = {part: part_rows(log, part) for part in PARTS}
     empty = next((part for part, rows in parts.items() if not len(rows)), None)
     if empty:
         raise UserError(

@@ -8,13 +8,12 @@ from __future__ import annotations
 from fusion.guidance.guide import SHOWN, Guide
 from fusion.guidance.kept import Guidance, find_guidance
 from fusion.guidance.pieces import KINDS, Piece, compose, fit
-from fusion.guidance.source import PARTS, Asked, Source
+from fusion.guidance.source import Asked, Source
 from fusion.guidance.specs import Spec, make_guide, parse_guides
 from fusion.guidance.tokens import TOKENS, Room, estimate, find_room
 
 __all__ = [
     "KINDS",
-    "PARTS",
     "SHOWN",
     "TOKENS",
     "Asked",

@@ -11,12 +11,10 @@ import numpy as np
 
 from graphrouter.errors import UserError
 from graphrouter.log import LLMLog
-from graphrouter.splits import Split, by_query, query_groups
+from graphrouter.splits import PARTS, Split, by_query, query_groups
 
 if TYPE_CHECKING:
     from graphrouter.encoders import Encoder
-
-PARTS = ("train", "validation", "test")
 
 
 class Asked(NamedTuple):

@@ -22,10 +22,9 @@ from graphrouter.evaluation.store import log_digest
 from graphrouter.log import LLMLog
 from graphrouter.run import provenance
 from graphrouter.settings import to_plain
+from graphrouter.splits import PARTS
 
 __all__ = ["RANKINGS", "RULES", "Rule", "Selection", "Settings", "make_settings", "select"]
-
-PARTS = ("train", "validation", "test")
 
 
 @dataclass(eq=False)

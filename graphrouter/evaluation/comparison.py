@@ -24,7 +24,7 @@ from graphrouter.routers.base import Router
 from graphrouter.run import RunOptions, provenance
 from graphrouter.scenario import SCENARIOS, Scenario, fit_cost_scale
 from graphrouter.settings import to_plain
-from graphrouter.splits import Split, by_query, query_groups
+from graphrouter.splits import PARTS, Split, by_query, query_groups
 
 Array = np.ndarray
 Encode = Callable[[LLMLog, Split], tuple[Array, Array]]
@@ -158,7 +158,7 @@ def _encode(encoder: Encoder | Encode, log: LLMLog, split: Split, run: RunOption
 
 def _outcomes(data: RoutingData, split: Split, test: RoutingData) -> Outcomes:
     scale = fit_cost_scale(data.cost[split.train])
-    parts = {name: getattr(split, name) for name in ("train", "validation", "test")}
+    parts = {name: getattr(split, name) for name in PARTS}
     vectors = np.concatenate([data.queries.vectors.ravel(), data.llms.vectors.ravel()])
     about = {
         "cost_scale": scale if np.isfinite(scale) else None,

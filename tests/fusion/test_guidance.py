@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from tiny_models import TEMPLATE, save_tiny
 
 from fusion.guidance import (
-    PARTS,
     Asked,
     Piece,
     Room,
@@ -30,7 +29,7 @@ from fusion.guidance.thoughts import Thoughts
 from fusion.llms import LLM
 from fusion.prompts import THOUGHTS
 from graphrouter.errors import UserError
-from graphrouter.splits import by_query, normalise_text
+from graphrouter.splits import PARTS, by_query, normalise_text
 
 
 @functools.cache
