@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 import subprocess
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -33,6 +34,8 @@ class RunOptions:
         wandb: ``off``, ``offline`` or ``online``.
         wandb_project: Project that runs are logged to.
         wandb_name: Name of the run there.
+        on_epoch: Called after every epoch of a torch router, with what is trained (a router may train several networks)
+            and ``epoch, train_loss, validation_loss``. What it raises ends the training.
     """
 
     device: str = "auto"
@@ -41,6 +44,7 @@ class RunOptions:
     wandb: str = "off"
     wandb_project: str = "graphrouter"
     wandb_name: str | None = None
+    on_epoch: Callable[[str, dict[str, float]], None] | None = None
 
 
 def provenance() -> dict[str, object]:

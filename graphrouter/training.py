@@ -138,6 +138,8 @@ def fit_module(
             history.append({"epoch": epoch, "train_loss": total / rows, "validation_loss": loss_now})
             bar.set_postfix(validation=f"{loss_now:.4f}", best=f"{best['loss']:.4f}")
             log(history[-1])
+            if run.on_epoch is not None:
+                run.on_epoch(label, history[-1])
             if loss_now < best["loss"]:
                 best = {"loss": loss_now, "epoch": epoch, "weights": _copy(module.state_dict())}
             if run.checkpoint:

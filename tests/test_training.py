@@ -175,3 +175,17 @@ def test_cuda_is_refused_where_there_is_none(name: str, monkeypatch: pytest.Monk
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(UserError, match="needs a CUDA GPU"):
         pick_device(name)
+
+
+def test_every_epoch_is_told_and_may_end_the_training() -> None:
+    told: list[tuple[str, dict[str, float]]] = []
+
+    def watch(label: str, line: dict[str, float]) -> None:
+        told.append((label, line))
+        if line["epoch"] == 2:
+            raise StopIteration
+
+    with pytest.raises(StopIteration):
+        Problem().fit(Schedule(epochs=9, batch_size=8), on_epoch=watch)
+    assert [label for label, _ in told] == ["test"] * 3
+    assert [line for _, line in told] == Problem().fit(Schedule(epochs=9, batch_size=8))[:3]
