@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +37,7 @@ def train(args: argparse.Namespace) -> None:
     """Train, and say what came of it."""
     from fusion.training import read_config
     from fusion.training import train as run
+    from fusion.training.processes import is_first
     from graphrouter.run import RunOptions
 
     config = read_config(args.config, args.overrides, chat_template=args.chat_template)
@@ -45,7 +45,7 @@ def train(args: argparse.Namespace) -> None:
     options = RunOptions(device=args.device, progress=not args.quiet, wandb=args.wandb)
     options.wandb_name = f"{config.method}-{Path(config.model).name}-seed{config.seed}"
     about = run(config, out, options)
-    if os.environ.get("RANK", "0") == "0":
+    if is_first():
         _report(about, out)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from fusion.training.config import TrainConfig, make_config, read_config
+from fusion.training.processes import is_first, processes
 from graphrouter.errors import UserError
 from graphrouter.files import replace_file
 from graphrouter.run import RunOptions, provenance
@@ -97,7 +97,7 @@ def _stage(
     checkpoints = out / "checkpoints" / stage
     with Interrupt() as interrupt:
         trainer = make_trainer(stage, config, start, rows, validation, checkpoints, interrupt=interrupt, **how)
-        if _first_process():
+        if is_first():
             begin(out, settings)  # only now, so that what was refused leaves nothing behind
         _run(trainer, last_checkpoint(checkpoints), interrupt)
     losses = losses_table(stage, trainer.state.log_history)
@@ -105,7 +105,7 @@ def _stage(
     target.mkdir(parents=True, exist_ok=True)
     save_model(trainer, start.tokenizer, target, out / f"adapter_{stage}", start.dtype)
     told |= summary(stage, losses)
-    if _first_process():
+    if is_first():
         replace_file(out / "checkpoints" / f"{stage}.csv", losses.write_csv().encode())
         replace_file(about, json.dumps(told).encode())
     trainer.accelerator.wait_for_everyone()
@@ -153,11 +153,11 @@ def _finish(
         "completion_tokens": sum(stage["completion_tokens"] for stage in stages.values()),
         "minutes": sum(stage["minutes"] for stage in stages.values()),
         "peak_memory": peak_memory(device),
-        "processes": int(os.environ.get("WORLD_SIZE", "1")),
+        "processes": processes(),
         "device": device,
         "provenance": provenance() | {"training": _versions()},
     }
-    if _first_process():
+    if is_first():
         tables = [pl.read_csv(out / CHECKPOINTS / f"{stage}.csv", infer_schema=False) for stage in stages]
         replace_file(out / LOSSES, pl.concat(tables).write_csv().encode())
         replace_file(out / ABOUT, json.dumps(about, indent=2).encode() + b"\n")
@@ -171,14 +171,10 @@ def _versions() -> dict[str, str]:
     return {name: version(name) for name in ("trl", "peft", "accelerate", "datasets")}
 
 
-def _first_process() -> bool:
-    return os.environ.get("RANK", "0") == "0"
-
-
 @contextmanager
 def _wandb(config: TrainConfig, run: RunOptions) -> Iterator[bool]:
     """Open a W&B run around training, which TRL logs to; give whether there is one."""
-    if run.wandb == "off" or not _first_process():
+    if run.wandb == "off" or not is_first():
         yield run.wandb != "off"
         return
     import wandb

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 import shutil
 import signal
 import threading
@@ -14,6 +13,7 @@ from typing import Any
 from tqdm import tqdm
 from transformers import TrainerCallback
 
+from fusion.training.processes import is_first
 from graphrouter.errors import UserError
 
 MARK = "whole"
@@ -132,6 +132,6 @@ def last_checkpoint(folder: Path) -> Path | None:
     for checkpoint in folder.glob("checkpoint-*"):
         if (checkpoint / MARK).exists():
             whole.append(checkpoint)
-        elif os.environ.get("RANK", "0") == "0":
+        elif is_first():
             shutil.rmtree(checkpoint)
     return max(whole, key=lambda checkpoint: int(checkpoint.name.partition("-")[2]), default=None)

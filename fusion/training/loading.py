@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,7 +13,9 @@ from fusion.engines.hf import TransformersEngine
 from fusion.engines.hf_load import load
 from fusion.training.config import TrainConfig
 from fusion.training.encoding import check_template
+from fusion.training.processes import started_together
 from graphrouter.errors import UserError
+from graphrouter.progress import without_weights_bar
 from graphrouter.training import pick_device
 
 EDGE = 1 << 20
@@ -103,7 +104,7 @@ def check_devices(device: str) -> str:
     kind = pick_device(device).type
     if device.startswith("cuda:"):
         raise UserError(f"training takes all visible GPUs, but {device} was named; set CUDA_VISIBLE_DEVICES instead")
-    if kind == "cuda" and torch.cuda.device_count() > 1 and "WORLD_SIZE" not in os.environ:
+    if kind == "cuda" and torch.cuda.device_count() > 1 and not started_together():
         raise UserError(
             f"{torch.cuda.device_count()} GPUs are visible, but one process was started; start with 'accelerate launch "
             "-m fusion train ...', or set CUDA_VISIBLE_DEVICES=0"
@@ -131,16 +132,11 @@ def quiet_libraries() -> Iterator[None]:
     import datasets
     from transformers.utils import logging
 
-    bars, hints, level = (
-        not datasets.are_progress_bars_disabled(),
-        logging.is_progress_bar_enabled(),
-        logging.get_verbosity(),
-    )
+    bars, level = not datasets.are_progress_bars_disabled(), logging.get_verbosity()
     datasets.disable_progress_bars()
-    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     logging.set_verbosity_error()  # type: ignore[no-untyped-call]
     try:
-        with warnings.catch_warnings():
+        with without_weights_bar(), warnings.catch_warnings():
             warnings.filterwarnings(
                 "ignore", message=".*gradient_checkpointing.* is deprecated", category=FutureWarning
             )
@@ -149,5 +145,3 @@ def quiet_libraries() -> Iterator[None]:
         logging.set_verbosity(level)
         if bars:
             datasets.enable_progress_bars()
-        if hints:
-            logging.enable_progress_bar()  # type: ignore[no-untyped-call]

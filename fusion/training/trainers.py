@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import math
-import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,6 +24,7 @@ from fusion.training.callbacks import Bar, Interrupt, Mark, Watch
 from fusion.training.config import LoRA, TrainConfig
 from fusion.training.encoding import IGNORED, Encoded
 from fusion.training.loading import Start
+from fusion.training.processes import processes
 from graphrouter.errors import UserError
 
 TOKENS, SECONDS = "completion_tokens", "seconds"
@@ -209,7 +209,7 @@ def _batches(config: TrainConfig) -> dict[str, int]:
     Raises:
         UserError: If it cannot be divided evenly.
     """
-    devices = int(os.environ.get("WORLD_SIZE", "1"))
+    devices = processes()
     if config.batch_size % devices:
         raise UserError(
             f"batch_size must be a multiple of the {devices} processes, but is {config.batch_size}; change one of them"
