@@ -6,8 +6,8 @@ import hashlib
 import json
 import sys
 import threading
-from collections.abc import Callable, Iterable
-from dataclasses import asdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ CellKey = tuple[str, str, int]
 """``query_id``, ``llm`` and ``draw`` of the record that an answer is for."""
 
 STOPPING = "stopping: the answers under way are waited for; Ctrl-C again to leave them"
-Told = Callable[[CellKey], None]
+OnCell = Callable[[CellKey], None]
 
 
 def request_key(cell: CellKey) -> str:
@@ -49,6 +49,53 @@ def digest(llm: LLM, request: Request) -> str:
         "sampling": asdict(request.sampling),
     }
     return hashlib.sha256(json.dumps(asked, sort_keys=True, default=str).encode()).hexdigest()[:12]
+
+
+@dataclass(frozen=True)
+class Told:
+    """What came of asking one LLM.
+
+    Attributes:
+        answers: By cell, those of earlier runs included.
+        failures: The reason, for each cell that got no answer.
+        spent: US dollars, earlier runs included.
+        over_budget: Whether the budget ended the asking.
+        ended: What ended it early, or None.
+    """
+
+    answers: Mapping[CellKey, Entry]
+    failures: Mapping[CellKey, str]
+    spent: float
+    over_budget: bool
+    ended: UserError | None
+
+
+def ask_one(
+    llm: LLM, requests: Sequence[Request], file: Path, *, budget: float | None, wanted: str, progress: bool = True
+) -> Told:
+    """Ask one LLM for what its journal does not hold yet.
+
+    Args:
+        llm: Who is asked.
+        requests: In the order in which they are asked; their keys are those of `request_key`.
+        file: Of the journal.
+        budget: US dollars, earlier runs included; None for no limit.
+        wanted: What it must do at the least, for the error.
+        progress: Whether to show a bar.
+
+    Raises:
+        UserError: If the journal holds answers to other prompts, or there is no answer at all.
+        KeyboardInterrupt: After Ctrl-C; what is answered is in the journal.
+    """
+    with Journal(file) as journal:
+        answers = Answers([Job(llm, requests)], journal)
+        purse = Budget(budget, answers.spent())
+        asking = answers.ask(purse, progress=progress)
+    ended = next(iter(asking.problems.values()), None)
+    if not answers.answers:
+        reason = ended or next(iter(answers.failures.values()), "there was nothing to ask, or no budget for it")
+        raise UserError(f"{llm.name} must {wanted}, but {reason}")
+    return Told(answers.answers, answers.failures, purse.spent, asking.over_budget, ended)
 
 
 class Answers:
@@ -140,7 +187,7 @@ class Answers:
         """Return what all answers have cost, in US dollars; those of unknown cost count nothing."""
         return sum(self.cost(cell) or 0.0 for cell in self.answers)
 
-    def ask(self, purse: Budget, told: Told | None = None, progress: bool = True) -> Asking:
+    def ask(self, purse: Budget, told: OnCell | None = None, progress: bool = True) -> Asking:
         """Ask for what is left, with a bar of cells, rate, time left, spend and failures.
 
         Args:

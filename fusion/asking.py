@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from fusion.engines import find_engine
@@ -93,6 +93,16 @@ def check_budget(limit: float | None, llms: Sequence[LLM]) -> None:
         raise UserError(
             f"a budget needs input_price and output_price of every LLM, but {', '.join(free)} lacks them; add them"
         )
+
+
+def raise_problems(problems: Mapping[str, UserError]) -> None:
+    """End with an error where an LLM could not be asked; what the others answered is written by now.
+
+    Raises:
+        UserError: With the first problem.
+    """
+    for name, problem in problems.items():
+        raise UserError(f"{name} could not be asked: {problem}")
 
 
 class Asking:

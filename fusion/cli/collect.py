@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -65,6 +64,7 @@ def _add_guides(parser: argparse.ArgumentParser) -> None:
 
 def collect(args: argparse.Namespace) -> None:
     """Collect a log, and say what came of it."""
+    from fusion.asking import raise_problems
     from fusion.collect import collect as run
     from fusion.collect import make_plan
     from fusion.llms import read_llms
@@ -121,16 +121,6 @@ def tasks(args: argparse.Namespace) -> None:
     for name in task_names():
         task = find_task(name)
         print(f"{task.name:16} {task.domain:16} {task.metric:12} {task.hub.path if task.hub else ''}")
-
-
-def raise_problems(problems: Mapping[str, UserError]) -> None:
-    """End with an error where an LLM could not be asked; what the others answered is written by now.
-
-    Raises:
-        UserError: With the first problem.
-    """
-    for name, problem in problems.items():
-        raise UserError(f"{name} could not be asked: {problem}")
 
 
 def _preview(plan: Plan) -> None:

@@ -6,7 +6,6 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from fusion.cli.collect import raise_problems
 from graphrouter.cli.options import KEEPS, add_command, finish, tell
 from graphrouter.errors import UserError
 
@@ -36,6 +35,7 @@ def add_commands(commands: Any) -> None:
 
 def judge(args: argparse.Namespace) -> None:
     """Judge a log, and print the agreement."""
+    from fusion.asking import raise_problems
     from fusion.judge import RUBRIC, Rubric
     from fusion.judge import judge as run
     from fusion.llms import make_llm

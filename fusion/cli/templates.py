@@ -8,7 +8,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fusion.cli.collect import raise_problems
 from graphrouter.cli.options import ENCODER_HELP, KEEPS, add_command, finish, names, tell
 from graphrouter.errors import UserError
 
@@ -85,7 +84,7 @@ def mine(args: argparse.Namespace) -> None:
     from fusion.ranking import RANKINGS, rank
     from fusion.templates.mining import Settings
     from fusion.templates.mining import mine as run
-    from graphrouter.encoders import default_encoder, find_encoder
+    from graphrouter.encoders import encoder_of
     from graphrouter.errors import suggest
     from graphrouter.log import load_log
 
@@ -97,7 +96,7 @@ def mine(args: argparse.Namespace) -> None:
         partial(rank, ranking=args.ranking, encoder=args.encoder, seed=args.seed, progress=not args.quiet),
         Path(args.out),
         Settings(args.ranking, args.top_k, args.limit, args.seed, args.near),
-        find_encoder(args.encoder or default_encoder(log)),
+        encoder_of(log, args.encoder),
         summariser=_summariser(args),
         validation=_validation(args, log),
         progress=not args.quiet,
@@ -166,6 +165,8 @@ def _tasks_of(log: LLMLog) -> list[str]:
 
 
 def _report(done: Mined, out: str) -> None:
+    from fusion.asking import raise_problems
+
     about = done.library.about
     counts = about["counts"]
     dropped = ", ".join(f"{count:,} {reason}" for reason, count in counts["dropped"].items()) or "none"
@@ -180,8 +181,8 @@ def _report(done: Mined, out: str) -> None:
     for name, one in (("summaries", done.summaries), ("validation", done.measured)):
         if one:
             tell(
-                f"{name} cost ${one.spent:.4f}"
-                + ("; the budget ended them, raise it to go on" if one.over_budget else "")
+                f"{name} cost ${one.told.spent:.4f}"
+                + ("; the budget ended them, raise it to go on" if one.told.over_budget else "")
             )
     for task, row in counts["by_task"].items():
         lost = ", ".join(f"{count} {reason}" for reason, count in row["dropped"].items())
@@ -191,9 +192,9 @@ def _report(done: Mined, out: str) -> None:
     tell(f"{out}: {counts['templates']:,} templates; look at them: fusion templates show {out}")
     raise_problems(
         {
-            name: one.ended
+            name: one.told.ended
             for name, one in (("the summariser", done.summaries), ("validation", done.measured))
-            if one and one.ended
+            if one and one.told.ended
         }
     )
 

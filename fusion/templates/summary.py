@@ -7,10 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from fusion.answers import Answers, request_key
-from fusion.asking import TEMPLATE_TOKENS, Budget, Job, check_budget
+from fusion.answers import Told, ask_one, request_key
+from fusion.asking import TEMPLATE_TOKENS, check_budget
 from fusion.engines.base import Request
-from fusion.journal import Journal
 from fusion.llms import LLM
 from fusion.templates.checks import NO_ANSWER
 from fusion.templates.sentences import Count, estimate_tokens, shorten
@@ -93,16 +92,12 @@ class Summaries:
     Attributes:
         texts: By query id, what the LLM wrote.
         problems: By query id, the check that those fail who got no answer. A query that was not asked has neither.
-        spent: US dollars, earlier runs included.
-        over_budget: Whether the budget ended the asking.
-        ended: What ended it early, or None.
+        told: What it cost, and what ended it.
     """
 
     texts: Mapping[str, str]
     problems: Mapping[str, str]
-    spent: float
-    over_budget: bool
-    ended: UserError | None
+    told: Told
 
 
 def summarise(summariser: Summariser, sources: Sequence[Source], folder: Path, progress: bool = True) -> Summaries:
@@ -124,18 +119,10 @@ def summarise(summariser: Summariser, sources: Sequence[Source], folder: Path, p
         Request(request_key((one.query_id, llm.name, 0)), llm.messages(summariser.prompt(one)), sampling)
         for one in sources
     ]
-    with Journal(folder / "answers.jsonl") as journal:
-        answers = Answers([Job(llm, requests)], journal)
-        purse = Budget(summariser.budget, answers.spent())
-        asking = answers.ask(purse, progress=progress)
-    ended = next(iter(asking.problems.values()), None)
-    if not answers.answers:
-        reason = ended or next(iter(answers.failures.values()), "the budget has no room for one")
-        raise UserError(f"{llm.name} must write at least one summary, but {reason}")
+    file, wanted = folder / "answers.jsonl", "write at least one summary"
+    told = ask_one(llm, requests, file, budget=summariser.budget, wanted=wanted, progress=progress)
     return Summaries(
-        texts={cell[0]: entry["response"] for cell, entry in answers.answers.items()},
-        problems={cell[0]: NO_ANSWER for cell in answers.failures},
-        spent=purse.spent,
-        over_budget=asking.over_budget,
-        ended=ended,
+        texts={cell[0]: entry["response"] for cell, entry in told.answers.items()},
+        problems={cell[0]: NO_ANSWER for cell in told.failures},
+        told=told,
     )

@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from fusion.answers import Answers, CellKey, request_key
-from fusion.asking import Budget, Job, check_budget
+from fusion.answers import CellKey, Told, ask_one, request_key
+from fusion.asking import check_budget
 from fusion.engines.base import Request
-from fusion.journal import Journal
+from fusion.journal import Entry
 from fusion.llms import LLM
 from fusion.prompts import with_thoughts
 from fusion.tasks import load_examples
@@ -78,18 +78,14 @@ class Measured:
         kept: Ids of the templates that do not hurt, those that were not tried often enough included.
         tried: Templates that were tried often enough.
         worth: Mean of their worths; None where none was tried.
-        spent: US dollars, earlier runs included.
-        over_budget: Whether the budget ended it.
-        ended: What ended it early, or None.
+        told: What it cost, and what ended it.
     """
 
     library: Library
     kept: set[str]
     tried: int
     worth: float | None
-    spent: float
-    over_budget: bool
-    ended: UserError | None
+    told: Told
 
     def about(self) -> dict[str, Any]:
         """Return the counts, for the library."""
@@ -116,15 +112,9 @@ def measure(
     questions = _questions(validation, held)
     pairs = list(_pairs(library, held, vectors, validation.near, set(questions)))
     requests = list(_requests(validation, questions, pairs))
-    with Journal(out / "validation" / "answers.jsonl") as journal:
-        answers = Answers([Job(validation.llm, requests)], journal)
-        purse = Budget(validation.budget, answers.spent())
-        asking = answers.ask(purse, progress=progress)
-    ended = next(iter(asking.problems.values()), None)
-    if not answers.answers:
-        reason = ended or next(iter(answers.failures.values()), "there was nothing to ask")
-        raise UserError(f"{validation.llm.name} must try at least one template, but {reason}")
-    gains = _gains(answers, questions, pairs)
+    file, wanted = out / "validation" / "answers.jsonl", "try at least one template"
+    told = ask_one(validation.llm, requests, file, budget=validation.budget, wanted=wanted, progress=progress)
+    gains = _gains(told.answers, questions, pairs)
     worth = {name: sum(some) / len(some) for name, some in gains.items() if len(some) >= LEAST_QUERIES}
     library.templates = tuple(replace(one, worth=worth.get(one.id)) for one in library.templates)
     return Measured(
@@ -132,9 +122,7 @@ def measure(
         kept={one.id for one in library.templates if worth.get(one.id, 0.0) >= 0},
         tried=len(worth),
         worth=sum(worth.values()) / len(worth) if worth else None,
-        spent=purse.spent,
-        over_budget=asking.over_budget,
-        ended=ended,
+        told=told,
     )
 
 
@@ -191,11 +179,11 @@ def _requests(
 
 
 def _gains(
-    answers: Answers, questions: Mapping[str, Question], pairs: Sequence[tuple[Template, str]]
+    answers: Mapping[CellKey, Entry], questions: Mapping[str, Question], pairs: Sequence[tuple[Template, str]]
 ) -> dict[str, list[float]]:
     """Return, per template, the performance with it minus without it on each query where both are known."""
     grades: dict[CellKey, float] = {}
-    for cell, entry in answers.answers.items():
+    for cell, entry in answers.items():
         question = questions[cell[0]]
         grades[cell] = question.task.grade(entry["response"], question.example).performance
     gains: dict[str, list[float]] = {}

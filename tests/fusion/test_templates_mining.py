@@ -169,7 +169,7 @@ class TestSummariser:
         assert one.text.startswith("Look at what is asked first.\nThen apply the rule")
         assert one.llms == ("bare", "good")
         assert done.library.about["summariser"] == "sage"
-        assert done.summaries.spent == pytest.approx(24 * 150 / 1e6)
+        assert done.summaries.told.spent == pytest.approx(24 * 150 / 1e6)
 
     @pytest.mark.parametrize(
         ("model", "reason"),
@@ -210,8 +210,8 @@ class TestSummariser:
 
     def test_a_budget_is_never_exceeded_and_what_is_there_is_used(self, tmp_path):
         done = run(tmp_path / "lib", llm=summariser(), budget=0.003)
-        assert done.summaries.over_budget
-        assert done.summaries.spent <= 0.003
+        assert done.summaries.told.over_budget
+        assert done.summaries.told.spent <= 0.003
         counts = done.library.about["counts"]
         assert 0 < counts["before_merging"] < 24
         assert counts["dropped"]["not asked within the budget"] == 24 - counts["before_merging"]
@@ -365,8 +365,8 @@ class TestValidation:
 
     def test_a_template_that_the_budget_left_untried_stays(self, tmp_path, task):
         done = self.mine(tmp_path / "lib", task, budget=0.006)
-        assert done.measured.over_budget
-        assert done.measured.spent <= 0.006
+        assert done.measured.told.over_budget
+        assert done.measured.told.spent <= 0.006
         assert done.measured.tried < len(done.measured.library)
         assert len(done.library) > 0
 
