@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from graphrouter.dataset import RoutingData
-from graphrouter.encoders import Encoder, default_encoder, find_encoder
+from graphrouter.encoders import Encoder, encoder_of
 from graphrouter.log import LLMLog
 from graphrouter.pipeline import routing_data
 from graphrouter.splits import PARTS, Split, by_query
@@ -13,7 +13,7 @@ from graphrouter.splits import PARTS, Split, by_query
 
 def make_encoder(log: LLMLog, name: str | None) -> Encoder:
     """Return the encoder of a name, or the log's default."""
-    return find_encoder(name or default_encoder(log), "cpu")
+    return encoder_of(log, name, "cpu")
 
 
 def load_parts(log: LLMLog, encoder: Encoder, seed: int) -> dict[str, RoutingData]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import io
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -20,7 +19,7 @@ from experiments.micropool.sampling import training_pairs
 from experiments.micropool.tokenizer import CONTEXT
 from fusion.engines.base import Message
 from graphrouter.errors import UserError
-from graphrouter.files import replace_file
+from graphrouter.files import drafted
 
 if TYPE_CHECKING:
     from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
@@ -207,17 +206,14 @@ def training_settings(model: Model, pool: Pool) -> dict[str, Any]:
 
 
 def _save(state: State, checkpoint: Path, settings: dict[str, Any]) -> None:
-    content = io.BytesIO()
-    torch.save(
-        {
-            "model": state.model.state_dict(),
-            "optimizers": [optimizer.state_dict() for optimizer in state.optimizers],
-            "losses": state.losses,
-            "settings": settings,
-        },
-        content,
-    )
-    replace_file(checkpoint, content.getvalue())
+    kept = {
+        "model": state.model.state_dict(),
+        "optimizers": [optimizer.state_dict() for optimizer in state.optimizers],
+        "losses": state.losses,
+        "settings": settings,
+    }
+    with drafted(checkpoint) as draft:
+        torch.save(kept, draft)
 
 
 def _resume(state: State, checkpoint: Path, settings: dict[str, Any]) -> None:

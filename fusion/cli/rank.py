@@ -38,7 +38,7 @@ def add_commands(commands: Any) -> None:
 def rank(args: argparse.Namespace) -> None:
     """Rank a log, write the ranks, and say how many responses are eligible."""
     from fusion.ranking import rank as run
-    from graphrouter.files import check_writable, replace_file
+    from graphrouter.files import check_writable, drafted
     from graphrouter.log import load_log
     from graphrouter.settings import parse_overrides
 
@@ -48,20 +48,10 @@ def rank(args: argparse.Namespace) -> None:
     check_writable(out.parent, "the ranks")
     settings = {"seed": args.seed, "device": args.device, "progress": not args.quiet, **parse_overrides(args.overrides)}
     ranked = run(load_log(args.log), args.ranking, encoder=args.encoder, **settings)
-    replace_file(out, _content(ranked, out.suffix))
+    with drafted(out) as draft:
+        ranked.write_csv(draft) if out.suffix == ".csv" else ranked.write_parquet(draft, compression="zstd")
     tell(f"{out}: {ranked['query_id'].n_unique():,} queries, {ranked.height:,} responses ranked by {args.ranking}")
     tell(_counts(ranked))
-
-
-def _content(ranked: pl.DataFrame, suffix: str) -> bytes:
-    import io
-
-    stream = io.BytesIO()
-    if suffix == ".csv":
-        ranked.write_csv(stream)
-    else:
-        ranked.write_parquet(stream, compression="zstd")
-    return stream.getvalue()
 
 
 def _counts(ranked: pl.DataFrame) -> str:

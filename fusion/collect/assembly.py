@@ -69,7 +69,7 @@ def _queries(plan: Plan) -> pl.DataFrame:
                 "task": task.name,
                 "subtask": example.subtask,
                 "domain": task.domain,
-                "query": task.prompt(example),
+                "query": question.query,
                 "ground_truth": example.ground_truth,
                 "metric": task.metric,
                 "source_split": example.source_split,

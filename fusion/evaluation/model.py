@@ -10,21 +10,23 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from fusion.asking import raise_problems
 from fusion.collect import Guiding, collect, make_plan
 from fusion.evaluation.scoring import Candidate, Measures, Part, aligned, of_choice, of_llm, score
 from fusion.guidance import Source
 from fusion.llms import LLM, read_llms
 from graphrouter.config import make_router
-from graphrouter.encoders import default_encoder, find_encoder
+from graphrouter.encoders import encoder_of
 from graphrouter.errors import UserError, suggest
 from graphrouter.log import LLMLog
 from graphrouter.pipeline.training import routing_data
+from graphrouter.routers import Oracle
 from graphrouter.run import RunOptions
 from graphrouter.scenario import find_scenario, fit_cost_scale
 from graphrouter.splits import Split, by_query
 
 ROUTERS = ("best_single", "best_per_task", "gnn")
-ORACLE = "oracle"
+ORACLE = Oracle.name
 
 
 @dataclass(frozen=True)
@@ -98,8 +100,7 @@ def ask(
     """
     plan = make_plan(tasks, students, guiding=Guiding(Source(log, seed), part="test"))
     done = collect(plan, out, progress=progress)
-    for name, problem in done.problems.items():
-        raise UserError(f"{name} could not be asked: {problem}")
+    raise_problems(done.problems)
     return done.log
 
 
@@ -163,24 +164,17 @@ def log_candidates(
     """
     test = log.take(split.test)
     values = {Candidate(llm, "llm", "llm"): of_llm(test, llm) for llm in test.llm_names}
-    data = routing_data(log, find_encoder(encoder or default_encoder(log), run.device), split)
+    data = routing_data(log, encoder_of(log, encoder, run.device), split)
     train, validation, asked = (data.take(rows) for rows in (split.train, split.validation, split.test))
     scenario, scale = find_scenario("performance_first"), fit_cost_scale(train.cost)
-    for name in routers:
-        if name == ORACLE:  # cannot be fitted, and stands below in any case
-            continue
+    for name in dict.fromkeys([*routers, ORACLE]):
         router = replace(make_router(name), seed=seed)
         router.run = replace(run, progress=False)
         router.fit(train, validation)
+        if isinstance(router, Oracle):
+            router.reveal(asked)
         values[Candidate(name, "query", "router")] = of_choice(test, router.utility(asked.queries, scenario, scale))
-    values[Candidate(ORACLE, "query", "router")] = of_choice(test, _oracle(test))
     return values
-
-
-def _oracle(test: LLMLog) -> np.ndarray:
-    """[Q, M], performance, and among equals the cheaper one."""
-    cost = np.nan_to_num(test.cells("cost"), nan=np.inf)
-    return np.asarray(test.cells("performance") - 1e-6 * cost.argsort(axis=1).argsort(axis=1))
 
 
 def best_llm(values: dict[Candidate, Measures]) -> str:

@@ -11,7 +11,7 @@ import numpy as np
 from fusion.evaluation.thought import find_arms, part_rows
 from graphrouter import metrics
 from graphrouter.config import comparison_routers, read_comparison
-from graphrouter.encoders import default_encoder, find_encoder
+from graphrouter.encoders import encoder_of
 from graphrouter.errors import UserError
 from graphrouter.evaluation import compare
 from graphrouter.evaluation.bootstrap import draw_weights, interval, mean_over_seeds
@@ -86,7 +86,7 @@ def compare_routers(
     scored = log.take_llms(plain).cells("draws").sum(axis=1) > 0
     both = log.take(scored)
     logs = {"without": both.take_llms(plain), "with": both}
-    chosen = find_encoder(encoder or default_encoder(log), run.device)
+    chosen = encoder_of(log, encoder, run.device)
     for name, one in logs.items():
         compare(
             one,

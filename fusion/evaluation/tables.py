@@ -6,6 +6,8 @@ import math
 
 import polars as pl
 
+from fusion.evaluation.text import number
+
 KINDS = {"llm": 0, "router": 1, "guide": 2, "base": 3, "student": 4}
 
 
@@ -28,8 +30,8 @@ def score_table(scores: pl.DataFrame, scope: str = "domain") -> list[list[str]]:
     for row in order:
         level = row["level"] if row["kind"] != "base" else "base"
         cells = [row["candidate"], level, f"{row['performance']:.4f} [{row['low']:.4f}, {row['high']:.4f}]"]
-        cells += [_number(by_name[row["candidate"], name], 3) for name in names]
-        cells += [_number(row["input_tokens"], 1), _number(row["output_tokens"], 1), _number(row["cost"], 4, 1000)]
+        cells += [number(by_name[row["candidate"], name], 3) for name in names]
+        cells += [number(row["input_tokens"], 1), number(row["output_tokens"], 1), number(row["cost"], 4, 1000)]
         rows.append(cells)
     return rows
 
@@ -53,7 +55,3 @@ def _starred(row: dict[str, float]) -> str:
     if math.isnan(row["difference"]):
         return "-"
     return f"{row['difference']:+.3f}{'*' if row['low'] > 0 or row['high'] < 0 else ''}"
-
-
-def _number(value: float, digits: int, factor: float = 1) -> str:
-    return "-" if math.isnan(value) else f"{value * factor:.{digits}f}"

@@ -22,8 +22,8 @@ def thought_table(level: ThoughtLevel) -> list[list[str]]:
         by_domain = dict(level.table.filter(same).select("domain", "performance").iter_rows())
         guide = row["guide"] or "zero-shot"
         cells = [row["llm"], f"{guide} ({row['kind']})" if row["guide"] else guide, row["ranking"] or ""]
-        cells += [_number(row["shown"], 1), _number(row["performance"], 4), _difference(row)]
-        cells += [_number(by_domain[domain], 3) for domain in level.domains]
+        cells += [number(row["shown"], 1), number(row["performance"], 4), _difference(row)]
+        cells += [number(by_domain[domain], 3) for domain in level.domains]
         cells += [_with_extra(row, "input_tokens", 1, 1), _with_extra(row, "output_tokens", 1, 1)]
         rows.append([*cells, _with_extra(row, "cost", 1000, 4)])
     return rows
@@ -37,11 +37,12 @@ def _difference(row: dict[str, float | None]) -> str:
 
 def _with_extra(row: dict[str, float | None], name: str, factor: float, digits: int) -> str:
     extra = row[f"extra_{name}"]
-    text = _number(row[name], digits, factor)
+    text = number(row[name], digits, factor)
     return text if extra is None or math.isnan(extra) else f"{text} ({extra * factor:+.{digits}f})"
 
 
-def _number(value: float | None, digits: int, factor: float = 1) -> str:
+def number(value: float | None, digits: int, factor: float = 1) -> str:
+    """Return a number with so many digits behind the point, times a factor; a dash where there is none."""
     return "-" if value is None or math.isnan(value) else f"{value * factor:.{digits}f}"
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,7 +14,7 @@ from fusion.guidance.guide import Guide
 from fusion.guidance.pieces import Piece
 from fusion.guidance.source import Asked
 from graphrouter.errors import UserError, first_line
-from graphrouter.files import replace_file
+from graphrouter.files import drafted, replace_file
 
 SCHEMA = dict.fromkeys(("query_id", "style", "source", "prompt", "text"), pl.String)
 
@@ -48,9 +47,8 @@ class Guidance:
             for key, pieces in sorted(self.found.items())
             for piece in pieces or (None,)
         ]
-        buffer = io.BytesIO()
-        pl.DataFrame(rows, schema=SCHEMA, orient="row").write_parquet(buffer, compression="zstd")
-        replace_file(folder / f"{self.name}.parquet", buffer.getvalue())
+        with drafted(folder / f"{self.name}.parquet") as draft:
+            pl.DataFrame(rows, schema=SCHEMA, orient="row").write_parquet(draft, compression="zstd")
         replace_file(folder / f"{self.name}.json", json.dumps(dict(self.about), indent=2).encode() + b"\n")
 
 

@@ -95,9 +95,9 @@ class Source:
         return self.fitted.encode(self.train.queries["query"].to_list())
 
     def _find_encoder(self) -> Encoder:
-        from graphrouter.encoders import default_encoder, find_encoder
+        from graphrouter.encoders import encoder_of
 
-        return find_encoder(self.encoder or default_encoder(self.log), self.device)
+        return encoder_of(self.log, self.encoder, self.device)
 
     @cached_property
     def _groups(self) -> np.ndarray:

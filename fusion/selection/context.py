@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 
 from fusion.selection.settings import Settings
-from graphrouter.encoders import Encoder, default_encoder, find_encoder
+from graphrouter.encoders import Encoder, encoder_of
 from graphrouter.log import LLMLog, load_log
 from graphrouter.pipeline import routing_data
 from graphrouter.splits import Split, by_query
@@ -47,7 +47,7 @@ class Context:
         Raises:
             UserError: If there is none of that name.
         """
-        return find_encoder(self.settings.encoder or default_encoder(self.log))
+        return encoder_of(self.log, self.settings.encoder)
 
     @cached_property
     def vectors(self) -> Array:

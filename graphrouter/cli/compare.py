@@ -66,14 +66,14 @@ def compare(args: argparse.Namespace) -> None:
 def _run(config: CompareConfig, args: argparse.Namespace) -> None:
     from graphrouter.config import comparison_routers
     from graphrouter.dataset import llm_texts
-    from graphrouter.encoders import TfidfEncoder, default_encoder, find_encoder
+    from graphrouter.encoders import TfidfEncoder, encoder_of
     from graphrouter.evaluation import compare as run_comparison
     from graphrouter.evaluation import format_table
     from graphrouter.scenario import find_scenario
 
     run = run_options(args)
     log = open_log(args.log, config.estimate_cost, config.prices)
-    encoder = find_encoder(config.encoder or default_encoder(log), args.device)
+    encoder = encoder_of(log, config.encoder, args.device)
     if not isinstance(encoder, TfidfEncoder):
         # Its vectors are the same for all seeds. An encoder that fails does so here, before anything is written.
         encoder.encode_log(log, llm_texts(log), progress=run.progress)

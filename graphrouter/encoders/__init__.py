@@ -24,6 +24,7 @@ __all__ = [
     "TfidfEncoder",
     "VectorCache",
     "default_encoder",
+    "encoder_of",
     "find_encoder",
     "unit_rows",
 ]
@@ -59,3 +60,8 @@ def default_encoder(log: LLMLog) -> str:
     its ``log.json`` names, or MiniLM.
     """
     return "tfidf" if log.simulated else log.encoder or DEFAULT_MODEL
+
+
+def encoder_of(log: LLMLog, spec: str | None = None, device: str = "auto") -> Encoder:
+    """Make the encoder that is named, or else the log's default; see `find_encoder`."""
+    return find_encoder(spec or default_encoder(log), device)
