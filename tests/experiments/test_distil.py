@@ -90,7 +90,7 @@ def test_the_shipped_experiment_loads_and_has_the_arms_of_the_issue() -> None:
     assert config.seeds == 3
     rankings = {arm.select.get("ranking") for arm in config.arms}
     assert rankings == {"baseline", "random", "performance", "graph", None}
-    assert len(config.jobs()) == 8 * 3 + 1
+    assert len(config.jobs()) == 10 * 3 + 1
     ranked, own, after = config.waves()
     assert len(ranked[1]) == 4 * 3  # the graph's ranking, which takes minutes, is made once for a seed
     assert (len(own[1]), len(after[1])) == (7 * 3 + 1, 3)
