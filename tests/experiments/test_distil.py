@@ -93,7 +93,7 @@ def test_the_shipped_experiment_loads_and_has_the_arms_of_the_issue() -> None:
     assert len(config.jobs()) == 10 * 3 + 1
     ranked, own, after = config.waves()
     assert len(ranked[1]) == 4 * 3  # the graph's ranking, which takes minutes, is made once for a seed
-    assert (len(own[1]), len(after[1])) == (7 * 3 + 1, 3)
+    assert (len(own[1]), len(after[1])) == (9 * 3 + 1, 3)
     for arm in config.arms:
         make_settings(arm.select, arm.name)
         made = make_config({"model": "m", "data": "d", **merge(config.train, arm.train)}, arm.name)
