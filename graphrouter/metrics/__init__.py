@@ -1,5 +1,6 @@
 """Metrics as plain functions of NumPy arrays; a metric's name is its function's name."""
 
+from graphrouter.metrics.calls import apgr, call_curve, cpt, gap_recovered
 from graphrouter.metrics.edges import auroc, brier, calibration_error, nll, reliability
 from graphrouter.metrics.hull import (
     aiq,
@@ -56,17 +57,21 @@ __all__ = [
     "LOWER_IS_BETTER",
     "SCENARIO_METRICS",
     "aiq",
+    "apgr",
     "auroc",
     "best_single",
     "brier",
     "calibration_error",
+    "call_curve",
     "choose",
     "cost",
     "cost_saving",
+    "cpt",
     "gain_over_best_single",
     "gain_over_mix",
     "gain_over_random",
     "gap_closed",
+    "gap_recovered",
     "gap_to_oracle",
     "hit_at_1",
     "mix_performance",
