@@ -37,11 +37,11 @@ def curve_section(view: View) -> str:
         "<h2>Cost and quality</h2><p>A line is a router whose weight of performance is swept from 1 to 0, a diamond the "
         "choice of one that does not heed the weight, or serves few scenarios only, a dot an LLM alone. What lies above the dashed hull is better than any "
         f"mixture of LLMs that does not look at the query.{estimated} Means over seeds; point at a line for its name.</p>"
-        + _wide_and_narrow([*_llm_series(view), *routers], "performance")
+        + wide_and_narrow([*_llm_series(view), *routers], "performance")
         + legend(keys)
         + "<p>The same above the hull: how much performance a router adds to the mixture that costs as much. Below 0, the "
         "mixture is better.</p>"
-        + (_wide_and_narrow(above, "above the mixture") if above else "")
+        + (wide_and_narrow(above, "above the mixture") if above else "")
         + "<p>AIQ is the mean height of a router's curve over the cost range of the LLMs (0 to 1). Performance gain is how "
         "far its best point lies above the best single LLM, cost saving what it saves at that LLM's performance, and "
         "ParetoDist the mean distance of its points to the front of all.</p>"
@@ -49,9 +49,15 @@ def curve_section(view: View) -> str:
     )
 
 
-def _wide_and_narrow(series: Sequence[Series], y_label: str) -> str:
-    """Draw a figure twice: the page shows the one that it has the width for. On the narrow one, fewer LLMs are named."""
-    label = f"Mean cost of a query against {y_label}, for each router"
+def wide_and_narrow(series: Sequence[Series], y_label: str, of: str = "router") -> str:
+    """Draw a figure twice: the page shows the one that it has the width for. On the narrow one, fewer LLMs are named.
+
+    Args:
+        series: What is drawn.
+        y_label: Name of the vertical axis.
+        of: What a line stands for.
+    """
+    label = f"Mean cost of a query against {y_label}, for each {of}"
     few = [one if one.marker != "dot" else _named_on_hull(one) for one in series]
     return (
         f'<div class="wide">{cost_chart(series, 1180, 480, label, y_label)}</div>'

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from html import escape
 
 import numpy as np
@@ -45,18 +46,8 @@ def share_section(view: View) -> str:
         shares = {
             name: share for name, share in view.evaluation.shares[scenario].items() if name not in view.references
         }
-        top = _most_picked(shares)
-        rows = []
-        for router in (name for name in view.ranked(scenario, "reward") if name in shares):
-            share = shares[router]
-            stacked = [(llms[llm], float(share[llm]), f"s{place}") for place, llm in enumerate(top)]
-            rest = 1 - sum(part for _, part, _ in stacked)
-            stacked.append(("others", max(rest, 0.0), "other"))
-            first = int(share.argmax())
-            cells = [name_cell(router), cell(share_bar(stacked), "wide-bar"), text(f"{llms[first]} {share[first]:.0%}")]
-            rows.append((view.style(router), [*cells, text(int((share >= 0.01).sum()))]))
-        keys = [(f"s{place}", llms[llm]) for place, llm in enumerate(top)] + [("other", "others")]
-        body = legend(keys) + table(["router", "share of test queries", "most often", "LLMs with 1% or more"], rows)
+        order = [name for name in view.ranked(scenario, "reward") if name in shares]
+        body = share_table(llms, {name: shares[name] for name in order}, "router", view.style)
         opened = " open" if number == 0 else ""
         parts.append(f"<details{opened}><summary>{escape(scenario)}</summary>{body}</details>")
     return (
@@ -65,7 +56,30 @@ def share_section(view: View) -> str:
     )
 
 
-def _most_picked(shares: dict[str, Array]) -> list[int]:
+def share_table(
+    llms: Sequence[str], shares: Mapping[str, Array], what: str, style: Callable[[str], str] = lambda _: ""
+) -> str:
+    """Return a table of stacked bars, and the key to their colours.
+
+    Args:
+        llms: [M] names.
+        shares: By row, [M], adding up to 1.
+        what: A row stands for.
+        style: Row to its CSS class.
+    """
+    top, rows = _most_picked(shares), []
+    for name, share in shares.items():
+        stacked = [(llms[llm], float(share[llm]), f"s{place}") for place, llm in enumerate(top)]
+        rest = 1 - sum(part for _, part, _ in stacked)
+        stacked.append(("others", max(rest, 0.0), "other"))
+        first = int(share.argmax())
+        cells = [name_cell(name), cell(share_bar(stacked), "wide-bar"), text(f"{llms[first]} {share[first]:.0%}")]
+        rows.append((style(name), [*cells, text(int((share >= 0.01).sum()))]))
+    keys = [(f"s{place}", llms[llm]) for place, llm in enumerate(top)] + [("other", "others")]
+    return legend(keys) + table([what, "share of test queries", "most often", "LLMs with 1% or more"], rows)
+
+
+def _most_picked(shares: Mapping[str, Array]) -> list[int]:
     """Columns of the LLMs that any router picks most, for the colours."""
     highest = np.max(list(shares.values()), axis=0)
     total = np.sum(list(shares.values()), axis=0)

@@ -62,12 +62,19 @@ th,td{padding:5px 7px}td.wide-bar{min-width:190px}th:first-child,td:first-child{
 )
 
 
-def page(title: str, body: str) -> str:
-    """Return a whole page."""
+def page(title: str, body: str, style: str = "", head: str = "") -> str:
+    """Return a whole page.
+
+    Args:
+        title: Of the window.
+        body: HTML.
+        style: CSS beyond that of every page.
+        head: HTML for the head.
+    """
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width,initial-scale=1">'
-        f"<title>{escape(title)}</title><style>{STYLE}</style></head>\n<body><main>\n{body}\n</main></body></html>\n"
+        f"<title>{escape(title)}</title>{head}<style>{STYLE}{style}</style></head>\n<body><main>\n{body}\n</main></body></html>\n"
     )
 
 

@@ -93,7 +93,7 @@ def cost_chart(series: Sequence[Series], width: float, height: float, label: str
     margin = max(0.06 * np.ptp(heights), 0.005)
     x_range = (costs.min() / 1.15, costs.max() * 1.15)
     frame = Frame(width, height, x_range, (heights.min() - margin, heights.max() + margin), log_x=True)
-    parts = [_axes(frame, log_ticks(x_range, width), "US dollars per 1,000 queries", y_label, _dollars)]
+    parts = [axes(frame, log_ticks(x_range, width), "US dollars per 1,000 queries", y_label, _dollars)]
     parts += [_draw(frame, one) for one in series]
     parts += _labels(frame, series)
     return svg(width, height, "".join(parts), label, "chart")
@@ -103,7 +103,7 @@ def reliability_chart(table: Array, width: float, height: float, label: str) -> 
     """Draw mean outcome against mean prediction of each bin; the area of a dot is the bin's share of edges."""
     frame = Frame(width, height, (0, 1), (0, 1))
     ticks = [0, 0.25, 0.5, 0.75, 1]
-    parts = [_axes(frame, ticks, "predicted", "observed", lambda value: f"{value:g}", ticks)]
+    parts = [axes(frame, ticks, "predicted", "observed", lambda value: f"{value:g}", ticks)]
     parts.append(f'<path class="guide" d="M{frame.x(0):.1f} {frame.y(0):.1f}L{frame.x(1):.1f} {frame.y(1):.1f}"/>')
     total = max(table[:, 0].sum(), 1)
     for edges, predicted, observed in table[table[:, 0] > 0]:
@@ -137,26 +137,7 @@ def share_bar(shares: Sequence[tuple[str, float, str]]) -> str:
     )
 
 
-def log_ticks(span: tuple[float, float], width: float) -> list[float]:
-    """Return round numbers within a range: 1, 2 and 5 times powers of ten, or fewer where they would crowd."""
-    low, high = np.floor(np.log10(span[0])), np.ceil(np.log10(span[1]))
-    for steps in ((1, 2, 5), (1, 3), (1,)):
-        ticks = [step * 10.0**power for power in np.arange(low, high + 1) for step in steps]
-        ticks = [tick for tick in ticks if span[0] <= tick <= span[1]]
-        if len(ticks) <= width / 62:
-            break
-    return ticks[:: int(np.ceil(len(ticks) / (width / 62))) or 1]
-
-
-def linear_ticks(span: tuple[float, float], most: int = 6) -> list[float]:
-    """Return round numbers within a range."""
-    raw = (span[1] - span[0]) / most
-    power = 10.0 ** np.floor(np.log10(raw))
-    step = next(power * factor for factor in (1, 2, 2.5, 5, 10) if power * factor >= raw)
-    return [float(tick) for tick in np.arange(np.ceil(span[0] / step), np.floor(span[1] / step) + 1) * step]
-
-
-def _axes(
+def axes(
     frame: Frame,
     x_ticks: Sequence[float],
     x_label: str,
@@ -164,6 +145,16 @@ def _axes(
     x_format: Callable[[float], str],
     y_ticks: Sequence[float] | None = None,
 ) -> str:
+    """Draw the grid, the ticks and the names of both axes.
+
+    Args:
+        frame: Of the chart.
+        x_ticks: Values.
+        x_label: Name of the axis; so ``y_label``.
+        y_label: See ``x_label``.
+        x_format: Value to text.
+        y_ticks: None for round numbers.
+    """
     right, floor = frame.width - frame.right, frame.height - frame.bottom
     parts = []
     for tick in linear_ticks(frame.y_range) if y_ticks is None else y_ticks:
@@ -181,6 +172,25 @@ def _axes(
         f'<text class="axis" transform="translate(13 {height:.1f}) rotate(-90)" text-anchor="middle">{y_label}</text>'
     )
     return "".join(parts)
+
+
+def log_ticks(span: tuple[float, float], width: float) -> list[float]:
+    """Return round numbers within a range: 1, 2 and 5 times powers of ten, or fewer where they would crowd."""
+    low, high = np.floor(np.log10(span[0])), np.ceil(np.log10(span[1]))
+    for steps in ((1, 2, 5), (1, 3), (1,)):
+        ticks = [step * 10.0**power for power in np.arange(low, high + 1) for step in steps]
+        ticks = [tick for tick in ticks if span[0] <= tick <= span[1]]
+        if len(ticks) <= width / 62:
+            break
+    return ticks[:: int(np.ceil(len(ticks) / (width / 62))) or 1]
+
+
+def linear_ticks(span: tuple[float, float], most: int = 6) -> list[float]:
+    """Return round numbers within a range."""
+    raw = (span[1] - span[0]) / most
+    power = 10.0 ** np.floor(np.log10(raw))
+    step = next(power * factor for factor in (1, 2, 2.5, 5, 10) if power * factor >= raw)
+    return [float(tick) for tick in np.arange(np.ceil(span[0] / step), np.floor(span[1] / step) + 1) * step]
 
 
 def _draw(frame: Frame, one: Series) -> str:
