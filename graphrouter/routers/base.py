@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import re
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
@@ -11,6 +12,7 @@ import numpy as np
 
 from graphrouter.dataset import Queries, RoutingData
 from graphrouter.errors import UserError
+from graphrouter.routers.newcomer import Newcomer
 from graphrouter.routers.task_means import TaskMeans
 from graphrouter.run import RunOptions
 from graphrouter.scenario import Scenario
@@ -48,15 +50,18 @@ class Router(ABC):
         source: Paper or code that the router follows.
         parts: Fitted attributes that are objects with ``get_state`` and ``from_state``, and their classes.
         search_space: Hyperparameter settings to try on validation, at most 6; the first is the default.
+        extends: Whether a fitted router can take in one LLM more; such a router keeps the names of its LLMs in ``llms_``.
     """
 
     seed: int = 0
+    llms_: list[str] = field(init=False, repr=False)
     run: RunOptions = field(default_factory=RunOptions, init=False, repr=False)
 
     name: ClassVar[str]
     source: ClassVar[str] = ""
     parts: ClassVar[dict[str, Any]] = {"cost_": TaskMeans}
     search_space: ClassVar[tuple[dict[str, Any], ...]] = ({},)
+    extends: ClassVar[bool] = False
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -97,6 +102,35 @@ class Router(ABC):
         """
         quality, cost = self.predict(queries)
         return scenario.reward(quality.astype(np.float64), cost, cost_scale)
+
+    def extend(self, train: RoutingData) -> Self:
+        """Take in an LLM that was not there in `fit`, without learning anew what was learnt.
+
+        Args:
+            train: The training split, with one LLM more; of that one any number of outcomes may be known, even none.
+
+        Returns:
+            A router that predicts [Q, M] in the order of ``train.llms``. This one stays as it is.
+
+        Raises:
+            UserError: If this kind of router cannot, or ``train`` has not just one LLM more than the router knows.
+        """
+        if not self.extends:
+            from graphrouter.routers import extending_routers
+
+            raise UserError(
+                f"{self.name} cannot take in an LLM without being fitted again; fit it with the new LLM, or use a router "
+                f"that can: {', '.join(extending_routers())}"
+            )
+        newcomer = Newcomer.of(self.llms_, train)
+        extended = copy.copy(self)
+        extended._take_in(newcomer)
+        extended.llms_ = list(train.llms.names)
+        return extended
+
+    def _take_in(self, newcomer: Newcomer) -> None:
+        """Exchange what was learnt for what holds with the new LLM; arrays and parts are shared with the router before."""
+        raise NotImplementedError(f"{self.name} extends, so it must say how")
 
     def get_state(self) -> dict[str, Any]:
         """Return what ``fit`` learnt, as arrays, numbers, text, lists and dicts."""

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Self
 from graphrouter.dataset import Queries, RoutingData
 from graphrouter.routers.arrays import as_probability
 from graphrouter.routers.base import Prediction, Router
+from graphrouter.routers.newcomer import Newcomer
 from graphrouter.routers.task_means import TaskMeans
 
 
@@ -26,15 +27,22 @@ class BestPerTask(Router):
 
     source: ClassVar[str] = "the usual reference where tasks are known: the best LLM of each benchmark"
     parts: ClassVar[dict[str, Any]] = {"quality_": TaskMeans, "cost_": TaskMeans}
+    extends: ClassVar[bool] = True
     search_space: ClassVar[tuple[dict[str, Any], ...]] = tuple(
         {"strength": s} for s in (5.0, 0.5, 2.0, 10.0, 20.0, 50.0)
     )
 
     def fit(self, train: RoutingData, validation: RoutingData) -> Self:
         """Learn the means."""
+        self.llms_ = list(train.llms.names)
         self.quality_ = TaskMeans(self.strength).fit(train.performance, train.queries.tasks)
         self.cost_ = TaskMeans(self.strength).fit(train.cost, train.queries.tasks)
         return self
+
+    def _take_in(self, newcomer: Newcomer) -> None:
+        data = newcomer.data
+        self.quality_ = self.quality_.extend(newcomer, newcomer.performance, data.queries.tasks)
+        self.cost_ = self.cost_.extend(newcomer, newcomer.cost, data.queries.tasks, newcomer.price_ratios)
 
     def predict(self, queries: Queries) -> Prediction:
         """Return the means of the queries' tasks, [Q, M]."""

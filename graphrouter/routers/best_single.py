@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Self
 from graphrouter.dataset import Queries, RoutingData
 from graphrouter.routers.arrays import overall_means, same_for_all
 from graphrouter.routers.base import Prediction, Router
+from graphrouter.routers.newcomer import Newcomer
 
 
 @dataclass(eq=False)
@@ -20,11 +21,17 @@ class BestSingle(Router):
 
     source: ClassVar[str] = "the usual reference; RouterBench (arXiv:2403.12031) compares routers to single LLMs"
     parts: ClassVar[dict[str, Any]] = {}
+    extends: ClassVar[bool] = True
 
     def fit(self, train: RoutingData, validation: RoutingData) -> Self:
         """Learn the means."""
+        self.llms_ = list(train.llms.names)
         self.mean_quality_, self.mean_cost_ = overall_means(train)
         return self
+
+    def _take_in(self, newcomer: Newcomer) -> None:
+        self.mean_quality_ = newcomer.insert_mean(self.mean_quality_, newcomer.performance)
+        self.mean_cost_ = newcomer.insert_mean(self.mean_cost_, newcomer.cost, newcomer.price_ratios)
 
     def predict(self, queries: Queries) -> Prediction:
         """Return the LLMs' means, [Q, M]."""

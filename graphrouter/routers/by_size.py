@@ -11,6 +11,7 @@ from graphrouter.dataset import LLMs, Queries, RoutingData
 from graphrouter.errors import UserError
 from graphrouter.routers.arrays import overall_means, same_for_all
 from graphrouter.routers.base import Prediction, Router
+from graphrouter.routers.newcomer import Newcomer
 from graphrouter.scenario import Scenario
 
 Array = np.ndarray
@@ -58,12 +59,19 @@ class Smallest(Router):
 
     source: ClassVar[str] = "GraphRouter (arXiv:2410.03834), baseline 'Smallest LLM'"
     parts: ClassVar[dict[str, Any]] = {}
+    extends: ClassVar[bool] = True
 
     def fit(self, train: RoutingData, validation: RoutingData) -> Self:
         """Learn the means that are predicted, and rank the LLMs."""
+        self.llms_ = list(train.llms.names)
         self.mean_quality_, self.mean_cost_ = overall_means(train)
         self.rank_ = rank_by_size(measure_size(train.llms), self.mean_quality_)
         return self
+
+    def _take_in(self, newcomer: Newcomer) -> None:
+        self.mean_quality_ = newcomer.insert_mean(self.mean_quality_, newcomer.performance)
+        self.mean_cost_ = newcomer.insert_mean(self.mean_cost_, newcomer.cost, newcomer.price_ratios)
+        self.rank_ = rank_by_size(measure_size(newcomer.data.llms), self.mean_quality_)
 
     def predict(self, queries: Queries) -> Prediction:
         """Return the LLMs' means, [Q, M]."""
@@ -84,12 +92,19 @@ class Largest(Router):
 
     source: ClassVar[str] = "GraphRouter (arXiv:2410.03834), baseline 'Largest LLM'"
     parts: ClassVar[dict[str, Any]] = {}
+    extends: ClassVar[bool] = True
 
     def fit(self, train: RoutingData, validation: RoutingData) -> Self:
         """Learn the means that are predicted, and rank the LLMs."""
+        self.llms_ = list(train.llms.names)
         self.mean_quality_, self.mean_cost_ = overall_means(train)
         self.rank_ = rank_by_size(-measure_size(train.llms), self.mean_quality_)
         return self
+
+    def _take_in(self, newcomer: Newcomer) -> None:
+        self.mean_quality_ = newcomer.insert_mean(self.mean_quality_, newcomer.performance)
+        self.mean_cost_ = newcomer.insert_mean(self.mean_cost_, newcomer.cost, newcomer.price_ratios)
+        self.rank_ = rank_by_size(-measure_size(newcomer.data.llms), self.mean_quality_)
 
     def predict(self, queries: Queries) -> Prediction:
         """Return the LLMs' means, [Q, M]."""

@@ -11,6 +11,7 @@ from graphrouter.dataset import Queries, RoutingData
 from graphrouter.errors import UserError
 from graphrouter.routers.arrays import as_probability, unit_rows
 from graphrouter.routers.base import Prediction, Router
+from graphrouter.routers.newcomer import Newcomer
 from graphrouter.routers.task_means import TaskMeans
 from graphrouter.scenario import Scenario
 
@@ -47,6 +48,7 @@ class KMeans(Router):
 
     source: ClassVar[str] = "Avengers-Pro (arXiv:2508.12631)"
     parts: ClassVar[dict[str, Any]] = {"quality_": TaskMeans, "cost_": TaskMeans}
+    extends: ClassVar[bool] = True
     search_space: ClassVar[tuple[dict[str, Any], ...]] = tuple(
         {"clusters": clusters, "nearest": nearest}
         for clusters, nearest in ((60, 4), (60, 1), (30, 1), (30, 4), (15, 1), (120, 8))
@@ -61,12 +63,18 @@ class KMeans(Router):
         if min(self.clusters, self.nearest) < 1:
             raise UserError(f"clusters and nearest must be 1 or more, but are {self.clusters} and {self.nearest}")
         train = train.sorted()
+        self.llms_ = list(train.llms.names)
         centres, labels = _cluster(unit_rows(train.queries.vectors), self.clusters, self.seed)
         self.centres_ = centres
         # A cluster takes the place of a task. Every cluster has members, so row j of the means is cluster j.
         self.quality_ = TaskMeans(self.strength).fit(train.performance, labels)
         self.cost_ = TaskMeans(self.strength).fit(train.cost, labels)
         return self
+
+    def _take_in(self, newcomer: Newcomer) -> None:
+        clusters = self._nearest(newcomer.data.queries)[:, 0].astype(object)
+        self.quality_ = self.quality_.extend(newcomer, newcomer.performance, clusters)
+        self.cost_ = self.cost_.extend(newcomer, newcomer.cost, clusters, newcomer.price_ratios)
 
     def predict(self, queries: Queries) -> Prediction:
         """Return the means over the nearest clusters, [Q, M]."""

@@ -11,6 +11,7 @@ from graphrouter.dataset import Queries, RoutingData
 from graphrouter.errors import UserError
 from graphrouter.routers.arrays import as_probability, overall_means, unit_rows
 from graphrouter.routers.base import Prediction, Router
+from graphrouter.routers.newcomer import Newcomer
 
 Array = np.ndarray
 
@@ -39,6 +40,7 @@ class KNN(Router):
 
     source: ClassVar[str] = "RouterBench (arXiv:2403.12031), routers/knn_router.py in its code; arXiv:2505.12601"
     parts: ClassVar[dict[str, Any]] = {}
+    extends: ClassVar[bool] = True
     search_space: ClassVar[tuple[dict[str, Any], ...]] = tuple({"k": k} for k in (100, 5, 10, 20, 50, 200))
 
     def fit(self, train: RoutingData, validation: RoutingData) -> Self:
@@ -49,12 +51,21 @@ class KNN(Router):
         """
         if self.k < 1 or self.strength <= 0:
             raise UserError(f"k must be 1 or more and strength above 0, but they are {self.k} and {self.strength}")
+        self.llms_ = list(train.llms.names)
         self.mean_quality_, self.mean_cost_ = overall_means(train)
+        self._keep(train)
+        return self
+
+    def _keep(self, train: RoutingData) -> None:
         self.vectors_ = unit_rows(train.queries.vectors)
         self.groups_ = train.queries.groups
         self.performance_ = train.performance
         self.known_cost_ = train.cost
-        return self
+
+    def _take_in(self, newcomer: Newcomer) -> None:
+        self.mean_quality_ = newcomer.insert_mean(self.mean_quality_, newcomer.performance)
+        self.mean_cost_ = newcomer.insert_mean(self.mean_cost_, newcomer.cost, newcomer.price_ratios)
+        self._keep(newcomer.data)
 
     def predict(self, queries: Queries) -> Prediction:
         """Return the smoothed means over the neighbours, [Q, M]."""

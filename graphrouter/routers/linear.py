@@ -11,6 +11,7 @@ from graphrouter.dataset import Queries, RoutingData
 from graphrouter.errors import UserError
 from graphrouter.routers.arrays import as_probability, overall_means, unit_rows
 from graphrouter.routers.base import Prediction, Router
+from graphrouter.routers.newcomer import STRENGTH, Newcomer
 
 Array = np.ndarray
 
@@ -35,6 +36,7 @@ class Linear(Router):
 
     source: ClassVar[str] = "linear regression per LLM, as in arXiv:2505.12601"
     parts: ClassVar[dict[str, Any]] = {}
+    extends: ClassVar[bool] = True
     search_space: ClassVar[tuple[dict[str, Any], ...]] = tuple(
         {"penalty": p} for p in (10.0, 1.0, 3.0, 30.0, 100.0, 300.0)
     )
@@ -47,6 +49,7 @@ class Linear(Router):
         """
         if not self.penalty > 0:
             raise UserError(f"penalty must be above 0, but is {self.penalty}")
+        self.llms_ = list(train.llms.names)
         vectors = unit_rows(train.queries.vectors)
         mean_quality, mean_cost = overall_means(train)
         self.quality_weights_ = ridge(vectors, train.performance, self.penalty, mean_quality)
@@ -55,6 +58,17 @@ class Linear(Router):
         self.cost_range_ = np.stack([mean_cost, mean_cost])
         self.cost_range_[:, priced] = np.nanmin(train.cost[:, priced], axis=0), np.nanmax(train.cost[:, priced], axis=0)
         return self
+
+    def _take_in(self, newcomer: Newcomer) -> None:
+        vectors, ratios = unit_rows(newcomer.data.queries.vectors), newcomer.price_ratios
+        quality = joining_ridge(self.quality_weights_.mean(axis=1), vectors, newcomer.performance, self.penalty)
+        cost = joining_ridge((self.cost_weights_ * ratios).mean(axis=1), vectors, newcomer.cost, self.penalty)
+        self.quality_weights_ = newcomer.insert(self.quality_weights_, quality)
+        self.cost_weights_ = newcomer.insert(self.cost_weights_, cost)
+        lowest, highest = (self.cost_range_ * ratios).mean(axis=1)
+        seen = newcomer.cost[~np.isnan(newcomer.cost)]
+        bounds = np.array([seen.min(initial=lowest), seen.max(initial=highest)])
+        self.cost_range_ = newcomer.insert(self.cost_range_, bounds)
 
     def predict(self, queries: Queries) -> Prediction:
         """Return the clipped regressions, [Q, M]."""
@@ -89,6 +103,25 @@ def ridge(vectors: Array, values: Array, penalty: float, empty: Array) -> Array:
             known = inputs[rows]
             targets = values[np.ix_(rows, columns)].astype(np.float64)
             weights[:, columns] = np.linalg.solve(known.T @ known + damping, known.T @ targets)
+    return weights
+
+
+def joining_ridge(pool: Array, vectors: Array, values: Array, penalty: float) -> Array:
+    """Fit the ridge regression of an LLM that joins: what it differs by from the mean of the others is penalised.
+
+    Args:
+        pool: [D + 1] mean weights of the other LLMs, the last the bias.
+        vectors: [N, D] float64.
+        values: [N], NaN where missing.
+        penalty: Of the squared difference of the weights; that of the bias has `STRENGTH`.
+
+    Returns:
+        [D + 1] float64.
+    """
+    seen = ~np.isnan(values)
+    known = _with_bias(vectors[seen])
+    damping = np.diag([penalty] * vectors.shape[1] + [STRENGTH])
+    weights: Array = pool + np.linalg.solve(known.T @ known + damping, known.T @ (values[seen] - known @ pool))
     return weights
 
 

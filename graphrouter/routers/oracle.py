@@ -11,6 +11,7 @@ from graphrouter.dataset import Queries, RoutingData
 from graphrouter.errors import UserError
 from graphrouter.routers.arrays import as_probability
 from graphrouter.routers.base import Prediction, Router
+from graphrouter.routers.newcomer import Newcomer
 from graphrouter.routers.task_means import TaskMeans
 from graphrouter.scenario import Scenario
 
@@ -33,15 +34,25 @@ class Oracle(Router):
         "RouterBench (arXiv:2403.12031), the oracle: best LLM of each query, cheapest where they tie"
     )
     parts: ClassVar[dict[str, Any]] = {"quality_": TaskMeans, "cost_": TaskMeans}
+    extends: ClassVar[bool] = True
 
     def fit(self, train: RoutingData, validation: RoutingData) -> Self:
         """Learn the means for missing cells, and the outcomes of both splits."""
+        self.llms_ = list(train.llms.names)
         self.quality_ = TaskMeans().fit(train.performance, train.queries.tasks)
         self.cost_ = TaskMeans().fit(train.cost, train.queries.tasks)
         self.rows_: dict[str, int] = {}
         self.known_performance_ = np.empty((0, len(train.llms)), dtype=np.float32)
         self.known_cost_ = np.empty((0, len(train.llms)), dtype=np.float64)
         return self.reveal(train).reveal(validation)
+
+    def _take_in(self, newcomer: Newcomer) -> None:
+        data = newcomer.data
+        self.quality_ = self.quality_.extend(newcomer, newcomer.performance, data.queries.tasks)
+        self.cost_ = self.cost_.extend(newcomer, newcomer.cost, data.queries.tasks, newcomer.price_ratios)
+        self.known_performance_ = newcomer.insert(self.known_performance_, np.nan)
+        self.known_cost_ = newcomer.insert(self.known_cost_, np.nan)
+        self.reveal(data)
 
     def reveal(self, data: RoutingData) -> Self:
         """Add outcomes, to be looked up by query id; those of a query that is known already are replaced."""

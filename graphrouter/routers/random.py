@@ -10,6 +10,7 @@ import numpy as np
 from graphrouter.dataset import Queries, RoutingData
 from graphrouter.routers.arrays import hashed_uniform, overall_means, same_for_all
 from graphrouter.routers.base import Prediction, Router
+from graphrouter.routers.newcomer import Newcomer
 from graphrouter.scenario import Scenario
 
 
@@ -23,11 +24,17 @@ class Random(Router):
 
     source: ClassVar[str] = "the usual lower reference"
     parts: ClassVar[dict[str, Any]] = {}
+    extends: ClassVar[bool] = True
 
     def fit(self, train: RoutingData, validation: RoutingData) -> Self:
         """Learn the means that are predicted."""
+        self.llms_ = list(train.llms.names)
         self.mean_quality_, self.mean_cost_ = overall_means(train)
         return self
+
+    def _take_in(self, newcomer: Newcomer) -> None:
+        self.mean_quality_ = newcomer.insert_mean(self.mean_quality_, newcomer.performance)
+        self.mean_cost_ = newcomer.insert_mean(self.mean_cost_, newcomer.cost, newcomer.price_ratios)
 
     def predict(self, queries: Queries) -> Prediction:
         """Return the LLMs' means, [Q, M]."""

@@ -12,6 +12,7 @@ from graphrouter.errors import UserError
 from graphrouter.metrics import upper_hull
 from graphrouter.routers.arrays import hashed_uniform, overall_means, same_for_all
 from graphrouter.routers.base import Prediction, Router
+from graphrouter.routers.newcomer import Newcomer
 from graphrouter.scenario import Scenario
 
 Array = np.ndarray
@@ -37,6 +38,7 @@ class StaticMix(Router):
 
     source: ClassVar[str] = "RouterBench (arXiv:2403.12031), the zero router"
     parts: ClassVar[dict[str, Any]] = {}
+    extends: ClassVar[bool] = True
 
     def fit(self, train: RoutingData, validation: RoutingData) -> Self:
         """Learn which two LLMs, and their shares.
@@ -46,7 +48,17 @@ class StaticMix(Router):
         """
         if not 0 < self.cost_share <= 1:
             raise UserError(f"cost_share must be within (0, 1], but is {self.cost_share}")
+        self.llms_ = list(train.llms.names)
         self.mean_quality_, self.mean_cost_ = overall_means(train)
+        self._choose(train)
+        return self
+
+    def _take_in(self, newcomer: Newcomer) -> None:
+        self.mean_quality_ = newcomer.insert_mean(self.mean_quality_, newcomer.performance)
+        self.mean_cost_ = newcomer.insert_mean(self.mean_cost_, newcomer.cost, newcomer.price_ratios)
+        self._choose(newcomer.data)
+
+    def _choose(self, train: RoutingData) -> None:
         seen = ~np.isnan(train.performance).all(axis=0)
         priced = ~np.isnan(train.cost).all(axis=0)
         hull = upper_hull(np.where(priced & seen, self.mean_cost_, np.nan), self.mean_quality_)
@@ -55,7 +67,6 @@ class StaticMix(Router):
             self._divide(hull)
         else:
             self.shares_[np.argmax(np.where(seen, self.mean_quality_, -1.0))] = 1.0
-        return self
 
     def _divide(self, hull: Array) -> None:
         cost = self.mean_cost_[hull]

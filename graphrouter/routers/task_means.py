@@ -7,6 +7,8 @@ from typing import Any, Self
 
 import numpy as np
 
+from graphrouter.routers.newcomer import Newcomer, shrunk_mean
+
 Array = np.ndarray
 
 
@@ -36,11 +38,40 @@ class TaskMeans:
         counts = seen.sum(axis=0)
         self.overall_ = np.where(counts > 0, filled.sum(axis=0) / np.maximum(counts, 1), grand)
         self.tasks_ = sorted({task for task in tasks if task is not None})
-        one_hot = np.array([[task == name for task in tasks] for name in self.tasks_], dtype=np.float64).reshape(
-            -1, len(tasks)
-        )
+        one_hot = self._members(tasks)
         self.means_ = (one_hot @ filled + self.strength * self.overall_) / (one_hot @ seen + self.strength)
         return self
+
+    def _members(self, tasks: Array) -> Array:
+        """Return [T, Q] float64, 1 where a query belongs to a task."""
+        rows = [[task == name for task in tasks] for name in self.tasks_]
+        return np.array(rows, dtype=np.float64).reshape(-1, len(tasks))
+
+    def extend(self, newcomer: Newcomer, values: Array, tasks: Array, ratios: Array | float = 1.0) -> TaskMeans:
+        """Return the means with one LLM more; those of the others stay.
+
+        What is expected of it is what the others show: their mean, and how much better they do on a task than overall,
+        within the range that they have there. Its outcomes, as they come in, count against that.
+
+        Args:
+            newcomer: The LLM.
+            values: [Q] of it, NaN where missing.
+            tasks: [Q] names, or None.
+            ratios: [M - 1], what one unit of each known LLM is for the new one.
+        """
+        pool, pool_overall = self.means_ * ratios, self.overall_ * ratios
+        overall = shrunk_mean(values, float(pool_overall.mean()))
+        prior = overall + pool.mean(axis=1) - pool_overall.mean()
+        prior = np.clip(prior, pool.min(axis=1, initial=np.inf), pool.max(axis=1, initial=-np.inf))
+        seen = ~np.isnan(values)
+        filled = np.where(seen, values, 0.0).astype(np.float64)
+        members = self._members(tasks)
+        means = (members @ filled + self.strength * prior) / (members @ seen + self.strength)
+        extended = TaskMeans(self.strength)
+        extended.tasks_ = self.tasks_
+        extended.overall_ = newcomer.insert(self.overall_, overall)
+        extended.means_ = newcomer.insert(self.means_, means)
+        return extended
 
     def lookup(self, tasks: Array) -> Array:
         """Return [Q, M] float64, the means for queries of these tasks."""

@@ -7,6 +7,16 @@ The test class of a router inherits the contract, and pytest runs it::
 """
 
 from graphrouter.testing.contract import RouterContract
-from graphrouter.testing.logs import BEST, Parts, data_of, make_data, make_log, make_parts
+from graphrouter.testing.logs import BEST, Parts, data_of, keep_outcomes, make_data, make_log, make_parts, take_llms
 
-__all__ = ["BEST", "Parts", "RouterContract", "data_of", "make_data", "make_log", "make_parts"]
+__all__ = [
+    "BEST",
+    "Parts",
+    "RouterContract",
+    "data_of",
+    "keep_outcomes",
+    "make_data",
+    "make_log",
+    "make_parts",
+    "take_llms",
+]

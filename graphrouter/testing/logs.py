@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -121,6 +122,25 @@ def data_of(
     return RoutingData(
         queries, about, performance, (~np.isnan(performance)).astype(np.float32), dollars, nowhere, nowhere
     )
+
+
+def take_llms(data: RoutingData, names: Sequence[str]) -> RoutingData:
+    """Return the data of these LLMs only, in this order."""
+    columns = [data.llms.names.index(name) for name in names]
+    about = {name: getattr(data.llms, name)[columns] for name in ("size_b", "input_price", "output_price", "vectors")}
+    cells = ("performance", "draws", "cost", "input_tokens", "output_tokens")
+    llms = LLMs(tuple(names), **about)
+    return replace(data, llms=llms, **{name: getattr(data, name)[:, columns] for name in cells})
+
+
+def keep_outcomes(data: RoutingData, llm: str, rows: ArrayLike) -> RoutingData:
+    """Return the data with the outcomes of one LLM on these rows only."""
+    hidden = np.zeros(data.performance.shape, dtype=bool)
+    hidden[:, data.llms.names.index(llm)] = True
+    hidden[np.array(rows, dtype=np.int64), :] = False
+    cells = ("performance", "cost", "input_tokens", "output_tokens")
+    masked = {name: np.where(hidden, np.nan, getattr(data, name)).astype(getattr(data, name).dtype) for name in cells}
+    return replace(data, draws=np.where(hidden, 0, data.draws).astype(np.float32), **masked)
 
 
 class Parts(NamedTuple):
