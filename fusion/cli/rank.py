@@ -35,6 +35,12 @@ def add_commands(commands: Any) -> None:
     finish(parser)
 
 
+def add_keep_ranking(parser: argparse.ArgumentParser) -> None:
+    """Add the option of commands that rank on the way."""
+    text = "Parquet file to keep the ranking in, and to read it from"
+    parser.add_argument("--keep-ranking", metavar="FILE", help=text)
+
+
 def rank(args: argparse.Namespace) -> None:
     """Rank a log, write the ranks, and say how many responses are eligible."""
     from fusion.ranking import rank as run

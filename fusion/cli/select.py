@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+from fusion.cli.rank import add_keep_ranking
 from graphrouter.cli.options import ENCODER_HELP, add_command, finish, names, tell
 
 LISTS = ("skip", "llms", "without_llms", "licences", "styles", "against")
@@ -31,9 +32,7 @@ def add_commands(commands: Any) -> None:
     parser.add_argument(
         "--ranking", help="performance, judge, hybrid, graph, random or baseline (default: performance)"
     )
-    parser.add_argument(
-        "--keep-ranking", metavar="FILE", help="Parquet file to keep the ranking in, and to read it from"
-    )
+    add_keep_ranking(parser)
     parser.add_argument("--top-k", type=int, metavar="K", help="most responses per query (default: 5)")
     parser.add_argument("--seed", type=int, help="of the split and of every choice by chance (default: 0)")
     parser.add_argument("--encoder", help=ENCODER_HELP)

@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from fusion.cli.rank import add_keep_ranking
 from graphrouter.cli.options import ENCODER_HELP, KEEPS, add_command, finish, names, tell
 from graphrouter.errors import UserError
 
@@ -56,6 +57,7 @@ def _add_mine(commands: Any) -> None:
     parser.add_argument("log", metavar="LOG")
     parser.add_argument("--out", required=True, metavar="LIB", help="folder for the library; one there is replaced")
     parser.add_argument("--ranking", default="graph", help="what ranks the responses (default: graph)")
+    add_keep_ranking(parser)
     parser.add_argument("--top-k", type=int, default=3, metavar="K", help="best responses per query (default: 3)")
     parser.add_argument("--limit", type=int, metavar="N", help="at most N queries, spread over tasks and clusters")
     parser.add_argument("--seed", type=int, default=0, help="of the split; its training queries are mined (default: 0)")
@@ -81,7 +83,8 @@ def _add_mine(commands: Any) -> None:
 
 def mine(args: argparse.Namespace) -> None:
     """Mine a library, and say what became of each draft."""
-    from fusion.ranking import RANKINGS, rank
+    from fusion.ranking import RANKINGS
+    from fusion.ranking.kept import rank_once
     from fusion.templates.mining import Settings
     from fusion.templates.mining import mine as run
     from graphrouter.encoders import encoder_of
@@ -93,7 +96,14 @@ def mine(args: argparse.Namespace) -> None:
     log = load_log(args.log)
     done = run(
         log,
-        partial(rank, ranking=args.ranking, encoder=args.encoder, seed=args.seed, progress=not args.quiet),
+        partial(
+            rank_once,
+            ranking=args.ranking,
+            file=Path(args.keep_ranking) if args.keep_ranking else None,
+            encoder=args.encoder,
+            seed=args.seed,
+            progress=not args.quiet,
+        ),
         Path(args.out),
         Settings(args.ranking, args.top_k, args.limit, args.seed, args.near),
         encoder_of(log, args.encoder),

@@ -11,9 +11,6 @@ import polars as pl
 from fusion.selection.context import Context
 from fusion.selection.texts import draw
 from graphrouter.encoders import find_encoder
-from graphrouter.errors import UserError, first_line
-from graphrouter.evaluation.store import log_digest
-from graphrouter.files import drafted
 from graphrouter.log import LLMLog
 
 KEY = ["query_id", "llm", "draw"]
@@ -63,42 +60,13 @@ def observed_solve_rate(log: LLMLog) -> pl.DataFrame:
 
 def _ranked(context: Context, kept: Path | None) -> pl.DataFrame:
     """Rank the training and validation queries, or read that ranking from where it is kept."""
+    from fusion.ranking.kept import rank_once
+
     settings = context.settings
     name = "performance" if settings.ranking == "random" else settings.ranking
+    # A fresh encoder: what TF-IDF learns, it learns here from other queries than the context's.
     encoder = find_encoder(context.encoder.spec) if name == "graph" else None
-    about = {
-        "log": log_digest(context.known),
-        "ranking": name,
-        "seed": str(settings.seed),
-        "encoder": encoder.id if encoder else "",
-    }
-    if kept and kept.exists():
-        return _read_ranking(kept, about)
-
-    from fusion.ranking import rank
-
-    ranked = rank(context.known, name, encoder=encoder, seed=settings.seed, progress=context.progress)
-    if kept:
-        with drafted(kept) as draft:
-            ranked.write_parquet(draft, metadata=about)
-    return ranked
-
-
-def _read_ranking(file: Path, about: dict[str, str]) -> pl.DataFrame:
-    try:
-        found = pl.read_parquet_metadata(file)
-        ranked = pl.read_parquet(file)
-    except (OSError, pl.exceptions.PolarsError) as error:
-        raise UserError(
-            f"{file} must be a ranking that this command kept, but cannot be read: {first_line(error)}"
-        ) from None
-    for key, value in about.items():
-        if found.get(key) != value:
-            raise UserError(
-                f"{file} must be the ranking of this selection, but its {key} differs ({found.get(key)}, not {value}); "
-                "name another file"
-            )
-    return ranked
+    return rank_once(context.known, name, kept, encoder=encoder, seed=settings.seed, progress=context.progress)
 
 
 def _with_performance(rows: pl.DataFrame, log: LLMLog) -> pl.DataFrame:

@@ -1,5 +1,6 @@
 import json
 
+import polars as pl
 import pytest
 import scripted
 import template_logs
@@ -42,6 +43,19 @@ def test_mine_says_what_became_of_the_drafts(log, lib, capsys):
     library = Library.load(lib)
     assert f"{lib}: {len(library)} templates" in said
     assert library.about["settings"] == {"top_k": 3, "limit": 10, "near": 0.92}
+
+
+def test_a_kept_ranking_is_read_again_and_one_of_other_options_is_refused(log, lib, tmp_path, capsys):
+    kept = tmp_path / "ranking.parquet"
+    assert mine(log, lib, "--keep-ranking", str(kept)) == 0
+    scored = pl.read_parquet(kept).with_columns(score=pl.lit(0.25))
+    scored.write_parquet(kept, metadata=pl.read_parquet_metadata(kept))
+    assert mine(log, f"{lib}2", "--keep-ranking", str(kept)) == 0
+    assert {one.score for one in Library.load(lib).templates} == {1.0}
+    assert {one.score for one in Library.load(f"{lib}2").templates} == {0.25}
+    capsys.readouterr()
+    assert mine(log, f"{lib}3", "--keep-ranking", str(kept), "--seed", "1") == 2
+    assert "must be the ranking of this log and these options, but its log differs" in capsys.readouterr().err
 
 
 def test_show_prints_templates_with_what_they_come_from(log, lib, capsys):
