@@ -1,4 +1,4 @@
-"""Splits by query group, stratified by task; also leave-task-out, leave-LLM-out and cells-out.
+"""Splits by query group, stratified by task; also by time, leave-task-out, leave-LLM-out and cells-out.
 
 A group is the queries of equal normalised text: it stays on one side. Which side is decided by a hash of the seed
 and the text, so neither row order nor the presence of other tasks changes it.
@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import polars as pl
 
 from graphrouter.errors import UserError, suggest
 from graphrouter.log import LLMLog
@@ -63,8 +64,7 @@ def by_query(log: LLMLog, seed: int, fractions: Sequence[float] = FRACTIONS) -> 
     Raises:
         UserError: If the fractions are not three positive shares of 1, or a part would be empty.
     """
-    if len(fractions) != 3 or min(fractions) <= 0 or abs(sum(fractions) - 1) > 1e-6:
-        raise UserError(f"fractions must be three positive numbers that add up to 1, but are {list(fractions)}")
+    _check_fractions(fractions)
     scored = log.cells("draws").sum(axis=1) > 0
     strata: dict[str, dict[str, list[int]]] = {}
     stratum_of: dict[str, str] = {}
@@ -96,6 +96,11 @@ def by_query(log: LLMLog, seed: int, fractions: Sequence[float] = FRACTIONS) -> 
                 f"{log.name} must have queries for train, validation and test, but {name} is empty; use a larger log"
             )
     return split
+
+
+def _check_fractions(fractions: Sequence[float]) -> None:
+    if len(fractions) != 3 or min(fractions) <= 0 or abs(sum(fractions) - 1) > 1e-6:
+        raise UserError(f"fractions must be three positive numbers that add up to 1, but are {list(fractions)}")
 
 
 def leave_task_out(log: LLMLog, task: str, seed: int, validation: float = 0.25) -> Split:
@@ -141,6 +146,64 @@ def leave_llm_out(log: LLMLog, llm: str, split: Split, shots: int, seed: int) ->
     kept = sorted(answered, key=lambda row: _digest(f"{seed}/{llm}/{ids[int(row)]}"))[:shots]
     hidden[kept, column] = False
     return hidden
+
+
+def by_time(log: LLMLog, fractions: Sequence[float] = FRACTIONS) -> Split:
+    """Split the scored queries by time: the oldest into train, the newest into test.
+
+    A query with the wording of an older part's query is left out, so that no wording straddles; queries of the same
+    moment stay together.
+
+    Args:
+        log: Its queries have a column ``time`` or ``timestamp``: numbers, dates, or text in ISO 8601.
+        fractions: Shares of train, validation and test; ties and what is left out make them approximate.
+
+    Raises:
+        UserError: If the queries have no times, one has none, or a part would be empty.
+    """
+    _check_fractions(fractions)
+    times = _times(log)
+    scored = np.flatnonzero(log.cells("draws").sum(axis=1) > 0)
+    ordered = np.sort(times[scored])
+    bounds = [ordered[min(int(len(ordered) * share), len(ordered) - 1)] for share in np.cumsum(fractions[:2])]
+    part = np.searchsorted(bounds, times[scored], side="right")
+    texts = [normalise_text(log.queries["query"][int(row)]) for row in scored]
+    first: dict[str, int] = {}
+    for text, number in zip(texts, part.tolist(), strict=True):
+        first[text] = min(number, first.get(text, number))
+    kept = np.array([first[text] for text in texts]) == part
+    split = Split(*(scored[kept & (part == number)] for number in range(3)))
+    for name in PARTS:
+        if not len(getattr(split, name)):
+            raise UserError(
+                f"{log.name} must have queries of enough different times for train, validation and test, but {name} is "
+                "empty; use a longer log"
+            )
+    return split
+
+
+def _times(log: LLMLog) -> np.ndarray:
+    """Return [Q] float64, the time of each query."""
+    column = next((name for name in ("time", "timestamp") if name in log.queries.columns), None)
+    if column is None:
+        raise UserError(
+            f"{log.name} must have a column 'time' or 'timestamp' in queries to be split by time, but has none; add it, "
+            "or split by query"
+        )
+    values = log.queries[column]
+    if values.dtype == pl.String:
+        values = values.str.to_datetime(strict=False, time_zone="UTC")
+    elif values.dtype == pl.Date:
+        values = values.cast(pl.Datetime)
+    numbers = values.cast(pl.Int64 if values.dtype.is_temporal() else pl.Float64).cast(pl.Float64)
+    bad = numbers.is_null() | ~numbers.fill_null(0.0).is_finite()
+    if bad.any():
+        row = int(bad.arg_true()[0])
+        raise UserError(
+            f"{log.name}/queries, row {row} ({log.queries['query_id'][row]}): {column} must be a time for every query to be "
+            f"split by it, but is {log.queries[column][row]!r}; fill it, or drop the query"
+        )
+    return numbers.to_numpy()
 
 
 def cells_out(log: LLMLog, fraction: float, split: Split, seed: int) -> np.ndarray:

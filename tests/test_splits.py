@@ -1,4 +1,5 @@
 from collections import Counter
+from datetime import date, datetime, timedelta
 
 import numpy as np
 import polars as pl
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 from graphrouter.errors import UserError
 from graphrouter.log import LLMLog, load_log
 from graphrouter.simulate import simulate
-from graphrouter.splits import by_query, cells_out, leave_llm_out, leave_task_out, normalise_text, query_groups
+from graphrouter.splits import by_query, by_time, cells_out, leave_llm_out, leave_task_out, normalise_text, query_groups
 
 PARTS = ("train", "validation", "test")
 
@@ -198,3 +199,46 @@ def test_reference_points_lie_where_the_readme_of_the_data_has_them(real_data, n
             [held.mean(), held[:, performance[learnt].mean(axis=0).argmax()].mean(), per_task, held.max(axis=1).mean()]
         )
     np.testing.assert_allclose(np.mean(found, axis=0), points, atol=tolerance)
+
+
+def timed_log(texts, times, column="time"):
+    log = make_log(texts, ["t"] * len(texts))
+    return LLMLog("made", log.queries.with_columns(pl.Series(column, times)), log.llms, log.records)
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        lambda step: step * 1.5,
+        lambda step: step,
+        lambda step: f"2024-05-{step + 1:02d}",
+        lambda step: f"2024-05-01T00:{step:02d}:00+02:00",
+        lambda step: datetime(2024, 5, 1) + timedelta(hours=step),
+        lambda step: date(2024, 5, 1) + timedelta(days=step),
+    ],
+)
+def test_by_time_trains_on_the_past(form):
+    order = [7, 3, 9, 0, 1, 8, 2, 6, 4, 5]
+    log = timed_log([f"query {step}" for step in order], [form(step) for step in order], "timestamp")
+    split = by_time(log)
+    steps = [{order[row] for row in getattr(split, part)} for part in PARTS]
+    assert steps == [{0, 1, 2, 3, 4, 5}, {6, 7}, {8, 9}]
+
+
+def test_by_time_leaves_out_what_was_asked_before_and_keeps_a_moment_together():
+    texts = ["a", "b", "c", "d", "e", "f", "g", "h", " A ", "i"]
+    split = by_time(timed_log(texts, [0, 1, 2, 3, 4, 6, 6, 6, 9, 9]))
+    found = [[texts[row] for row in getattr(split, part)] for part in PARTS]
+    assert found == [["a", "b", "c", "d", "e"], ["f", "g", "h"], ["i"]]
+
+
+def test_by_time_says_what_it_lacks():
+    texts = [f"query {row}" for row in range(4)]
+    for log, said in (
+        (make_log(texts, ["t"] * 4), "must have a column 'time' or 'timestamp'"),
+        (timed_log(texts, ["2024-05-01", "yesterday", None, "2024-05-02"]), r"row 1 \(q0001\).*'yesterday'"),
+        (timed_log(texts, [1.0, 2.0, float("nan"), 3.0]), "row 2"),
+        (timed_log(texts, [5, 5, 5, 5]), "enough different times"),
+    ):
+        with pytest.raises(UserError, match=said):
+            by_time(log)

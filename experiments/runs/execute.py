@@ -1,0 +1,253 @@
+"""Fit and score one run, and write what it came to."""
+
+from __future__ import annotations
+
+import json
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from experiments.runs.config import RunConfig, run_id, settings
+from experiments.runs.data import RunData, load_run, take_llms
+from experiments.runs.record import (
+    REFERENCES,
+    curve_rows,
+    llm_rows,
+    new_llm_metrics,
+    outcomes_of,
+    query_table,
+    scores_of,
+    shares_of,
+    task_rows,
+)
+from graphrouter.config import make_router
+from graphrouter.dataset import RoutingData
+from graphrouter.errors import UserError, first_line
+from graphrouter.evaluation.fitting import predict_all
+from graphrouter.evaluation.store import Outcomes, Predictions
+from graphrouter.files import drafted, replace_file
+from graphrouter.pipeline import RoutingPipeline
+from graphrouter.pipeline.training import LLM_COLUMNS
+from graphrouter.routers.base import Router
+from graphrouter.run import RunOptions, provenance
+from graphrouter.settings import to_plain
+
+Record = dict[str, Any]
+OnEpoch = Callable[[str, dict[str, float]], None]
+
+
+class Stopped(Exception):
+    """Raised in ``on_epoch`` to end a run early; it is recorded as stopped, not as failed."""
+
+
+@dataclass(frozen=True, eq=False)
+class Fitted:
+    """What a run has fitted.
+
+    Attributes:
+        router: Fitted, with the new LLM taken in where one was left out.
+        before: The same before it took the new LLM in; None where none was left out.
+        seconds: That fitting took.
+    """
+
+    router: Router
+    before: Router | None
+    seconds: float
+
+
+def execute(
+    config: RunConfig,
+    folder: Path,
+    *,
+    about: Record | None = None,
+    run: RunOptions | None = None,
+    on_epoch: OnEpoch | None = None,
+    on_result: Callable[[RoutingPipeline, Record], None] | None = None,
+) -> Record:
+    """Fit and score one run, and write FOLDER/run.json, queries.parquet and edges.npz.
+
+    A run that is finished is not run again. An error of the run itself is recorded, with its traceback in error.txt, and
+    not raised; Ctrl-C is raised.
+
+    Args:
+        config: What is run.
+        folder: Of this run alone.
+        about: ``id, kind, group, name, base`` where they differ from those of a single run.
+        run: Where and how to run; one thread and no progress bar where None.
+        on_epoch: Called after every epoch of a torch router; it may raise `Stopped`.
+        on_result: Called with the fitted pipeline and the record of a finished run, before that is written.
+
+    Returns:
+        The record, as in run.json: its ``status`` is ``finished``, ``failed`` or ``stopped``.
+    """
+    kept = read_record(folder)
+    if kept is not None and kept["status"] == "finished":
+        return kept
+    run = run or RunOptions(device="cpu")
+    history: list[Record] = []
+    record: Record = {"id": run_id(config), "status": "finished", "error": None, "kind": "run", "group": None}
+    record |= {"name": "base", "base": False} | (about or {})
+    record |= {"config": to_plain(config), "settings": settings(config), "provenance": _provenance()}
+    record |= {"started": datetime.now(UTC).isoformat(timespec="seconds")}
+    started = time.perf_counter()
+
+    def listen(label: str, epoch: dict[str, float]) -> None:
+        # JSON has no infinity, which a loss that is no number counts as.
+        history.append({"label": label} | {key: value if np.isfinite(value) else None for key, value in epoch.items()})
+        if on_epoch is not None:
+            on_epoch(label, epoch)
+
+    try:
+        record |= _run(config, folder, replace(run, on_epoch=listen), record, on_result)
+    except Stopped as error:
+        record |= {"status": "stopped", "error": first_line(error), "metrics": _so_far(history)}
+    except Exception as error:
+        kind = "" if isinstance(error, UserError) else f"{type(error).__name__}: "
+        record |= {"status": "failed", "error": f"{kind}{first_line(error)}"}
+        replace_file(folder / "error.txt", traceback.format_exc().encode())
+    record |= {"seconds": time.perf_counter() - started, "history": history}
+    write_record(folder, record)
+    return record
+
+
+def read_record(folder: Path) -> Record | None:
+    """Read a run's record, or return None where it has none.
+
+    Raises:
+        UserError: If there is one that is no JSON.
+    """
+    file = folder / "run.json"
+    try:
+        record: Record = json.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        raise UserError(
+            f"{file} must be JSON, but cannot be read ({first_line(error)}); remove its folder and run again"
+        ) from None
+    return record
+
+
+def write_record(folder: Path, record: Record) -> None:
+    """Write a run's record, whole or not at all."""
+    text = json.dumps(record, indent=1, allow_nan=False)
+    replace_file(folder / "run.json", f"{text}\n".encode())
+
+
+def _run(
+    config: RunConfig,
+    folder: Path,
+    run: RunOptions,
+    record: Record,
+    on_result: Callable[[RoutingPipeline, Record], None] | None,
+) -> Record:
+    data = load_run(config, run.device, run.progress)
+    record["settings"]["encoder"] = data.encoder.spec
+    fitted = _fit(config, data, run)
+    done = _predict(fitted.router, data, data.test)
+    outcomes = outcomes_of(data.test, data.cost_scale)
+    known = _references(data)
+    scored = scores_of("test", outcomes, [done, *known.values()], data.scenarios)
+    validation = _predict(fitted.router, data, data.validation)
+    checked = outcomes_of(data.validation, data.cost_scale)
+    llms = data.test.llms.names
+    found: Record = {
+        "fit_seconds": fitted.seconds,
+        "predict_seconds": done.about["predict_seconds"],
+        "sizes": {name: len(getattr(data, name).queries) for name in ("train", "validation", "test")}
+        | {"llms": len(llms), "tasks": len({task for task in data.test.queries.tasks if task})},
+        "metrics": scores_of("validation", checked, [validation], data.scenarios)[0] | scored[0],
+        "references": dict(zip(known, scored[1:], strict=True)),
+        "tasks": task_rows(outcomes, done, known, data.scenarios[0]),
+        "shares": shares_of(outcomes, done, llms),
+        "curve": curve_rows(outcomes, done, data.scenarios),
+        "llms": llm_rows(outcomes, done, llms),
+    }
+    if fitted.before is not None:
+        found["metrics"] |= _new_llm(fitted.before, data, outcomes, done)
+    _write_queries(folder, data, outcomes, done)
+    if on_result is not None:
+        on_result(_pipeline(config, data, fitted.router), record | found)
+    return found
+
+
+def _fit(config: RunConfig, data: RunData, run: RunOptions) -> Fitted:
+    router = make_router(config.router, config.hyperparameters)
+    router.seed, router.run = config.seed, run
+    started = time.perf_counter()
+    if data.new_llm is None:
+        router.fit(data.train, data.validation)
+        return Fitted(router, None, time.perf_counter() - started)
+    others = np.delete(np.arange(len(data.train.llms)), data.new_llm)
+    parts = [take_llms(part, others) for part in (data.train, data.validation)]
+    router.fit(*(part.take(np.flatnonzero(part.observed.any(axis=1))) for part in parts))
+    extended = router.extend(data.train)
+    return Fitted(extended, router, time.perf_counter() - started)
+
+
+def _predict(router: Router, data: RunData, part: RoutingData) -> Predictions:
+    return predict_all(router, router.name, part.queries, part.performance, data.scenarios, data.cost_scale)
+
+
+def _references(data: RunData) -> dict[str, Predictions]:
+    """Fit the references on what the run was fitted on, and let them predict its test queries."""
+    known = {}
+    for name in REFERENCES:
+        router = make_router(name).fit(data.train, data.validation)
+        if hasattr(router, "reveal"):
+            router.reveal(data.test)
+        known[name] = _predict(router, data, data.test)
+    return known
+
+
+def _new_llm(before: Router, data: RunData, outcomes: Outcomes, done: Predictions) -> dict[str, float]:
+    assert data.new_llm is not None
+    others = np.delete(np.arange(len(data.test.llms)), data.new_llm)
+    without = _predict(before, data, take_llms(data.test, others))
+    return new_llm_metrics(outcomes, done, without, data.new_llm, data.scenarios)
+
+
+def _write_queries(folder: Path, data: RunData, outcomes: Outcomes, done: Predictions) -> None:
+    """Write a row for each test query, and every edge, which a bootstrap of AUROC needs."""
+    assert done.quality is not None
+    with drafted(folder / "queries.parquet") as draft:
+        query_table(data.test, outcomes, done, data.scenarios).write_parquet(draft, compression="zstd")
+    with drafted(folder / "edges.npz") as draft, draft.open("wb") as file:
+        performance = outcomes.performance.astype(np.float32)
+        np.savez_compressed(file, quality=done.quality.astype(np.float32), performance=performance)
+
+
+def _pipeline(config: RunConfig, data: RunData, router: Router) -> RoutingPipeline:
+    """Return what `graphrouter.train` would have returned."""
+    log, seen = data.log, [data.train.queries.groups, data.validation.queries.groups]
+    llms = log.llms.filter(log.llms["llm"].is_in(list(data.train.llms.names)))
+    return RoutingPipeline(
+        router=router,
+        encoder=data.encoder,
+        dimensions=data.train.queries.vectors.shape[1],
+        llms=llms.select(LLM_COLUMNS).to_dicts(),
+        tasks=sorted({task for task in data.train.queries.tasks if task is not None}),
+        cost_scale=data.cost_scale,
+        seen_groups=np.unique(np.concatenate(seen)),
+        log={"name": log.name, "simulated": log.simulated, "cost_estimated": log.cost_estimated},
+        target=data.scenarios[0].target,
+        seed=config.seed,
+    )
+
+
+def _so_far(history: list[dict[str, Any]]) -> dict[str, float]:
+    """Return the metrics of a run that was stopped: the lowest validation loss that it reached."""
+    losses = [float(epoch["validation_loss"]) for epoch in history if epoch["validation_loss"] is not None]
+    return {"validation/loss": min(losses)} if losses else {}
+
+
+@lru_cache(maxsize=1)
+def _provenance() -> dict[str, object]:
+    return provenance()

@@ -1,0 +1,177 @@
+"""What is written down of a run's predictions: metrics, references, tasks, shares, curve, and a row for each query."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from graphrouter import metrics
+from graphrouter.dataset import RoutingData
+from graphrouter.evaluation.scores import ALPHAS, Scores, curve, curve_scores, edge_scores, has_cost, scenario_scores
+from graphrouter.evaluation.store import Outcomes, Predictions
+from graphrouter.scenario import Scenario
+
+Array = np.ndarray
+Numbers = dict[str, float]
+REFERENCES = ("best_single", "best_per_task", "random", "oracle")
+
+
+def outcomes_of(part: RoutingData, cost_scale: float) -> Outcomes:
+    """Return what the log says of a part's queries."""
+    tasks = np.array([task or "" for task in part.queries.tasks], dtype=object)
+    scale = cost_scale if np.isfinite(cost_scale) else None
+    return Outcomes(tasks, part.queries.groups, part.performance, part.cost, {"cost_scale": scale})
+
+
+def scores_of(
+    part: str, outcomes: Outcomes, predictions: Sequence[Predictions], scenarios: Sequence[Scenario]
+) -> list[Numbers]:
+    """Score routers on the same queries.
+
+    Args:
+        part: ``validation`` or ``test``: the first word of every key.
+        outcomes: Of the queries.
+        predictions: Of R routers; in a row of `REFERENCES` the last one is the oracle.
+        scenarios: What the predictions have utilities for.
+
+    Returns:
+        R mappings from ``part/metric`` or ``part/scenario/metric`` to a finite number.
+    """
+    scores: Scores = edge_scores(outcomes, predictions, None, metrics.EDGE_METRICS)
+    for scenario in scenarios:
+        scores |= scenario_scores(outcomes, predictions, scenario, None, metrics.SCENARIO_METRICS)
+    if has_cost(outcomes):
+        once = np.ones((1, len(outcomes.performance)))
+        of_curve = curve_scores(outcomes, predictions, scenarios, once, [False] * len(predictions))
+        # The distance to the Pareto front depends on who else is there, so it is not a number of one run.
+        scores |= {key: values[:, 0] for key, values in of_curve.items() if key[1] != "pareto_dist"}
+    return [
+        {
+            "/".join(word for word in (part, scenario, name) if word): float(values[row])
+            for (scenario, name), values in scores.items()
+            if np.isfinite(values[row])
+        }
+        for row in range(len(predictions))
+    ]
+
+
+def task_rows(outcomes: Outcomes, done: Predictions, references: dict[str, Predictions], scenario: Scenario) -> Any:
+    """Return for each task its queries, the edge NLL, and the performance of the choices in a scenario."""
+    rows = []
+    for task in sorted(set(outcomes.tasks) - {""}):
+        weights = (outcomes.tasks == task).astype(np.float64)[None]
+        row = {"task": task, "queries": int(weights.sum())}
+        row["nll"] = _number(edge_scores(outcomes, [done], weights, ["nll"])["", "nll"][0, 0])
+        shown = {"performance": done, "best_single": references["best_single"], "oracle": references["oracle"]}
+        for name, given in shown.items():
+            values = scenario_scores(outcomes, [given], scenario, weights, ["performance"])
+            row[name] = _number(values[scenario.name, "performance"][0, 0])
+        rows.append(row)
+    return rows
+
+
+def shares_of(outcomes: Outcomes, done: Predictions, llms: Sequence[str]) -> dict[str, Numbers]:
+    """Return for each scenario the share of the queries that goes to each LLM."""
+    asked = ~np.isnan(outcomes.performance).all(axis=1)
+    shares = {}
+    for name, utility in done.utility.items():
+        choice = metrics.choose(utility, outcomes.performance)[asked]
+        counts = np.bincount(choice, minlength=len(llms)) / max(len(choice), 1)
+        shares[name] = dict(zip(llms, counts.tolist(), strict=True))
+    return shares
+
+
+def curve_rows(outcomes: Outcomes, done: Predictions, scenarios: Sequence[Scenario]) -> list[Numbers]:
+    """Return the points of the cost-quality curve, with their weights of performance; none where there is no cost."""
+    if not has_cost(outcomes):
+        return []
+    alphas = ALPHAS if done.ends is not None else [scenario.alpha for scenario in scenarios]
+    cost, performance = curve(outcomes, done, scenarios, None)
+    return [
+        {"alpha": float(alpha), "cost": float(dear), "performance": float(high)}
+        for alpha, dear, high in zip(alphas, cost, performance, strict=True)
+    ]
+
+
+def llm_rows(outcomes: Outcomes, done: Predictions, llms: Sequence[str]) -> list[dict[str, Any]]:
+    """Return each LLM's own mean cost and performance, and the NLL and AUROC of its edges."""
+    costs, means = metrics.single_points(outcomes.performance.astype(np.float64), outcomes.cost)
+    rows = []
+    for column, llm in enumerate(llms):
+        row = {"llm": llm, "cost": _number(costs[column]), "performance": _number(means[column])}
+        rows.append(row | dict(zip(("nll", "auroc"), column_scores(outcomes, done, column), strict=True)))
+    return rows
+
+
+def column_scores(outcomes: Outcomes, done: Predictions, column: int) -> tuple[float | None, float | None]:
+    """Return the NLL and the AUROC of one LLM's edges; None where they are not defined."""
+    assert done.quality is not None
+    one = done.quality[:, [column]], outcomes.performance[:, [column]].astype(np.float64)
+    one = np.where(np.isnan(one[1]), 0.5, one[0]), one[1]
+    return _number(metrics.nll(*one)), _number(metrics.auroc(*one))
+
+
+def new_llm_metrics(
+    outcomes: Outcomes, done: Predictions, without: Predictions, column: int, scenarios: Sequence[Scenario]
+) -> Numbers:
+    """Return what a new LLM is worth: its edges, how often it is picked and is best, and routing without it.
+
+    Args:
+        outcomes: [Q, M], the new LLM among them.
+        done: Of the router that took it in.
+        without: [Q, M - 1] of the router that does not have it.
+        column: Of the new LLM.
+        scenarios: What is scored.
+    """
+    nll, auroc = column_scores(outcomes, done, column)
+    found = {"test/new/nll": nll, "test/new/auroc": auroc}
+    others = np.delete(np.arange(outcomes.performance.shape[1]), column)
+    asked = ~np.isnan(outcomes.performance).all(axis=1)
+    for scenario in scenarios:
+        key, rewards = f"test/{scenario.name}", outcomes.rewards(scenario)
+        choice = metrics.choose(done.utility[scenario.name], outcomes.performance)
+        best = rewards == np.where(asked, np.nan_to_num(rewards, nan=-np.inf).max(axis=1), np.nan)[:, None]
+        found[f"{key}/new/picked"] = float((choice == column)[asked].mean())
+        found[f"{key}/new/best"] = float((best[:, column] / np.maximum(best.sum(axis=1), 1))[asked].mean())
+        old = others[metrics.choose(without.utility[scenario.name], outcomes.performance[:, others])]
+        found[f"{key}/without/reward"] = _number(metrics.reward(old, rewards))
+        found[f"{key}/without/performance"] = _number(metrics.performance(old, outcomes.performance))
+        found[f"{key}/without/gap_closed"] = _number(metrics.gap_closed(old, rewards))
+    return {key: value for key, value in found.items() if value is not None}
+
+
+def query_table(
+    test: RoutingData, outcomes: Outcomes, done: Predictions, scenarios: Sequence[Scenario]
+) -> pl.DataFrame:
+    """Return one row per test query: its edge NLL, and for each scenario the choice and what it came to."""
+    assert done.quality is not None
+    observed = ~np.isnan(outcomes.performance)
+    cells = observed.sum(axis=1)
+    sure = np.clip(np.where(observed, done.quality, 0.5).astype(np.float64), 1e-6, 1 - 1e-6)
+    true = np.where(observed, outcomes.performance, 0.5)
+    losses = np.where(observed, -true * np.log(sure) - (1 - true) * np.log1p(-sure), 0.0)
+    columns: dict[str, Any] = {
+        "query_id": test.queries.ids.tolist(),
+        "task": test.queries.tasks.tolist(),
+        "group": pl.Series(test.queries.groups, dtype=pl.Int64),
+        "nll": np.divide(losses.sum(axis=1), cells, out=np.full(len(cells), np.nan), where=cells > 0),
+        "cells": cells,
+    }
+    names = np.array(test.llms.names, dtype=object)
+    for scenario in scenarios:
+        choice = metrics.choose(done.utility[scenario.name], outcomes.performance)
+        columns[f"llm:{scenario.name}"] = [
+            name if count else None for name, count in zip(names[choice], cells, strict=True)
+        ]
+        taken = {"performance": outcomes.performance, "reward": outcomes.rewards(scenario), "cost": outcomes.cost}
+        for name, values in taken.items():
+            columns[f"{name}:{scenario.name}"] = metrics.taken(choice, values).astype(np.float64)
+    frame = pl.DataFrame(columns, schema_overrides={"task": pl.String, "query_id": pl.String})
+    return frame.with_columns(pl.col(pl.Float64).fill_nan(None))
+
+
+def _number(value: Any) -> float | None:
+    return float(value) if np.isfinite(value) else None
