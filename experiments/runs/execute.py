@@ -6,7 +6,7 @@ import json
 import time
 import traceback
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
@@ -16,6 +16,7 @@ import numpy as np
 
 from experiments.runs.config import RunConfig, run_id, settings
 from experiments.runs.data import RunData, load_run, take_llms
+from experiments.runs.fitting import History, fit
 from experiments.runs.record import (
     REFERENCES,
     curve_rows,
@@ -47,21 +48,6 @@ class Stopped(Exception):
     """Raised in ``on_epoch`` to end a run early; it is recorded as stopped, not as failed."""
 
 
-@dataclass(frozen=True, eq=False)
-class Fitted:
-    """What a run has fitted.
-
-    Attributes:
-        router: Fitted, with the new LLM taken in where one was left out.
-        before: The same before it took the new LLM in; None where none was left out.
-        seconds: That fitting took.
-    """
-
-    router: Router
-    before: Router | None
-    seconds: float
-
-
 def execute(
     config: RunConfig,
     folder: Path,
@@ -91,11 +77,8 @@ def execute(
     if kept is not None and kept["status"] == "finished":
         return kept
     run = run or RunOptions(device="cpu")
-    history: list[Record] = []
-    record: Record = {"id": run_id(config), "status": "finished", "error": None, "kind": "run", "group": None}
-    record |= {"name": "base", "base": False} | (about or {})
-    record |= {"config": to_plain(config), "settings": settings(config), "provenance": _provenance()}
-    record |= {"started": datetime.now(UTC).isoformat(timespec="seconds")}
+    history: History = []
+    record = new_record(config, about)
     started = time.perf_counter()
 
     def listen(label: str, epoch: dict[str, float]) -> None:
@@ -105,7 +88,7 @@ def execute(
             on_epoch(label, epoch)
 
     try:
-        record |= _run(config, folder, replace(run, on_epoch=listen), record, on_result)
+        record |= _run(config, folder, replace(run, on_epoch=listen), record, history, on_result)
     except Stopped as error:
         record |= {"status": "stopped", "error": first_line(error), "metrics": _so_far(history)}
     except Exception as error:
@@ -115,6 +98,14 @@ def execute(
     record |= {"seconds": time.perf_counter() - started, "history": history}
     write_record(folder, record)
     return record
+
+
+def new_record(config: RunConfig, about: Record | None = None) -> Record:
+    """Return what is known of a run before it starts."""
+    record: Record = {"id": run_id(config), "status": "finished", "error": None, "kind": "run", "group": None}
+    record |= {"name": "base", "base": False} | (about or {})
+    record |= {"config": to_plain(config), "settings": settings(config), "provenance": _provenance()}
+    return record | {"started": datetime.now(UTC).isoformat(timespec="seconds")}
 
 
 def read_record(folder: Path) -> Record | None:
@@ -146,11 +137,12 @@ def _run(
     folder: Path,
     run: RunOptions,
     record: Record,
+    history: History,
     on_result: Callable[[RoutingPipeline, Record], None] | None,
 ) -> Record:
     data = load_run(config, run.device, run.progress)
     record["settings"]["encoder"] = data.encoder.spec
-    fitted = _fit(config, data, run)
+    fitted = fit(config, data, run, history)
     done = _predict(fitted.router, data, data.test)
     outcomes = outcomes_of(data.test, data.cost_scale)
     known = _references(data)
@@ -176,20 +168,6 @@ def _run(
     if on_result is not None:
         on_result(_pipeline(config, data, fitted.router), record | found)
     return found
-
-
-def _fit(config: RunConfig, data: RunData, run: RunOptions) -> Fitted:
-    router = make_router(config.router, config.hyperparameters)
-    router.seed, router.run = config.seed, run
-    started = time.perf_counter()
-    if data.new_llm is None:
-        router.fit(data.train, data.validation)
-        return Fitted(router, None, time.perf_counter() - started)
-    others = np.delete(np.arange(len(data.train.llms)), data.new_llm)
-    parts = [take_llms(part, others) for part in (data.train, data.validation)]
-    router.fit(*(part.take(np.flatnonzero(part.observed.any(axis=1))) for part in parts))
-    extended = router.extend(data.train)
-    return Fitted(extended, router, time.perf_counter() - started)
 
 
 def _predict(router: Router, data: RunData, part: RoutingData) -> Predictions:

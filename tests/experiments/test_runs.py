@@ -185,6 +185,22 @@ def test_a_new_llm_is_scored_in_the_whole_pool(log_folder, tmp_path):
     assert numbers["test/performance_first/without/reward"] <= without.max(axis=1).mean()
 
 
+def test_runs_that_differ_in_shots_share_a_fit_and_nothing_else(log_folder, tmp_path):
+    new = load_log(log_folder).llm_names[1]
+    fits = []
+    records = []
+    for number, shots in enumerate((0, 20, 0)):
+        chosen = config(
+            log_folder, router="mlp", protocol="leave_llm_out", held_out=new, shots=shots, **{"mlp.schedule.epochs": 2}
+        )
+        seen = lambda label, epoch, number=number: fits.append((number, epoch["epoch"]))  # noqa: E731
+        records.append(execute(chosen, tmp_path / str(number), on_epoch=seen))
+        assert records[-1]["status"] == "finished", records[-1]["error"]
+    assert fits == [(0, 0), (0, 1)]
+    assert records[0]["history"] == records[1]["history"] == records[2]["history"]
+    assert records[0]["metrics"] == records[2]["metrics"] != records[1]["metrics"]
+
+
 def test_hyperparameters_come_with_the_routers_name_or_without():
     plain = RunConfig(router="knn", hyperparameters={"k": 7})
     assert read_run({"router": "knn", "hyperparameters": {"k": 7}}) == plain
