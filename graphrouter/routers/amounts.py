@@ -8,6 +8,7 @@ from typing import Any, Self
 import numpy as np
 
 from graphrouter.dataset import Queries, RoutingData
+from graphrouter.routers.newcomer import Newcomer
 from graphrouter.routers.task_means import TaskMeans
 
 Array = np.ndarray
@@ -57,6 +58,20 @@ class Amounts:
             (predicted > 0) & (total > 0), total / np.where(predicted > 0, predicted, 1), 1
         )
         return self
+
+    def extend(self, newcomer: Newcomer) -> Amounts:
+        """Return the amounts with one LLM more, whose mean is shrunk to that of the others."""
+        data = newcomer.data
+        extended = Amounts()
+        extended.by_tokens_ = self.by_tokens_
+        extended.prices_ = np.stack([data.llms.input_price, data.llms.output_price])
+        ratios = 1.0 if self.by_tokens_ else newcomer.price_ratios
+        extended.means_ = newcomer.insert_mean(self.means_, self._amounts(data)[:, newcomer.column], ratios)
+        extended.input_rate_ = None
+        if self.input_rate_ is not None:
+            per_char = data.input_tokens[:, newcomer.column] / np.maximum(data.queries.chars, 1)
+            extended.input_rate_ = self.input_rate_.extend(newcomer, per_char, data.queries.tasks)
+        return extended
 
     def cost(self, queries: Queries, log_amount: Array) -> Array:
         """Return [Q, M] expected US dollars, NaN where the log has no cost."""

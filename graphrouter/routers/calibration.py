@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from graphrouter.routers.arrays import as_probability
+from graphrouter.routers.newcomer import Newcomer
 
 Array = np.ndarray
 
@@ -45,6 +46,13 @@ class PlattScaling:
         ]
         self.slope_, self.intercept_ = np.array(each, dtype=np.float64).T.copy()
         return self
+
+    def extend(self, newcomer: Newcomer) -> PlattScaling:
+        """Return the sigmoids with that of one LLM more, the mean of the others': it has no scores to learn one from."""
+        extended = PlattScaling(self.shared)
+        extended.slope_ = newcomer.insert(self.slope_, self.slope_.mean())
+        extended.intercept_ = newcomer.insert(self.intercept_, self.intercept_.mean())
+        return extended
 
     def apply(self, scores: Array) -> Array:
         """Return the probabilities, float32 in (0, 1), of scores [Q, M]."""

@@ -15,6 +15,7 @@ from graphrouter.errors import UserError
 from graphrouter.routers.base import Prediction, Router
 from graphrouter.routers.calibration import PlattScaling
 from graphrouter.routers.edge_network import EdgeNetwork, Graph
+from graphrouter.routers.newcomer import Newcomer
 from graphrouter.routers.task_means import TaskMeans
 from graphrouter.run import RunOptions
 from graphrouter.scenario import Scenario, find_scenario, fit_cost_scale
@@ -43,6 +44,10 @@ class GraphRouter(Router):
 
     Scores are no probabilities of a right answer: Platt scaling on validation makes the quality from those of the
     network for ``performance_first``.
+
+    A new LLM joins as in the paper's few-shot setting: its node starts at its description, its few logged queries send
+    their messages, and nothing is trained. With sums, a node of few messages is unlike those of the training, so do not
+    expect much. Its sigmoid is the mean of the others'.
 
     Attributes:
         scenarios: Names of the scenarios to train for, ``performance_first`` among them. Those that weigh cost are
@@ -78,6 +83,7 @@ class GraphRouter(Router):
         {"learning_rate": 3e-3, "patience": 100},
         {"hidden": 32, "learning_rate": 1e-3, "patience": 100},
     )
+    extends: ClassVar[bool] = True
 
     def fit(self, train: RoutingData, validation: RoutingData) -> Self:
         """Train one network for each scenario.
@@ -90,6 +96,7 @@ class GraphRouter(Router):
         """
         train, validation = train.sorted(), validation.sorted()
         chosen = self._trainable(train)
+        self.llms_ = list(train.llms.names)
         self.cost_scale_ = fit_cost_scale(train.cost)
         self._fit_tasks(train.queries)
         self.sizes_ = {
@@ -145,6 +152,17 @@ class GraphRouter(Router):
             f"graphrouter must be trained for a scenario before it routes for it, but for {scenario.name} (alpha "
             f"{scenario.alpha:g}, beta {scenario.beta:g}) it was not; it has {trained}; add it to scenarios and train again"
         )
+
+    def _take_in(self, newcomer: Newcomer) -> None:
+        nodes = {}
+        for name, known in self.llm_nodes_.items():
+            graph = self._graph(find_scenario(name), newcomer.data, torch.device("cpu"))
+            with torch.no_grad():
+                node = self._network(name).settled_llms(graph)[newcomer.column].numpy()
+            nodes[name] = np.ascontiguousarray(newcomer.insert(known.T, node).T)
+        self.llm_nodes_ = nodes
+        self.calibration_ = self.calibration_.extend(newcomer)
+        self.cost_ = self.cost_.extend(newcomer, newcomer.cost, newcomer.data.queries.tasks, newcomer.price_ratios)
 
     def _trainable(self, train: RoutingData) -> list[Scenario]:
         scenarios = [find_scenario(name) for name in self.scenarios]

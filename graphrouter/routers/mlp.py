@@ -5,12 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
+import numpy as np
 import torch
 from torch import nn
 
 from graphrouter.dataset import Queries, RoutingData
 from graphrouter.routers.base import Prediction, Router
 from graphrouter.routers.logits import fit_logits, predict_logits, quality_of
+from graphrouter.routers.newcomer import Newcomer
+from graphrouter.routers.pool_mixture import PoolMixture
 from graphrouter.routers.task_means import TaskMeans
 
 
@@ -20,6 +23,9 @@ class MLP(Router):
 
     The source fits one perceptron per LLM to its performance by least squares. Here the LLMs share the hidden layers,
     and the loss is the cross-entropy, so that the output is a probability.
+
+    A new LLM's output is a mixture of the others', and a constant, learnt from its outcomes (`PoolMixture`); the hidden
+    layers stay.
 
     Attributes:
         hidden: Units of a hidden layer.
@@ -52,9 +58,11 @@ class MLP(Router):
         {"hidden": 512, "dropout": 0.5, "learning_rate": 3e-3},
         {"hidden": 256, "dropout": 0.5, "learning_rate": 3e-3, "weight_decay": 0.3},
     )
+    extends: ClassVar[bool] = True
 
     def fit(self, train: RoutingData, validation: RoutingData) -> Self:
         """Fit the perceptron; validation stops it early."""
+        self.llms_ = list(train.llms.names)
         self.sizes_ = {
             "inputs": train.queries.vectors.shape[1],
             "hidden": self.hidden,
@@ -75,6 +83,25 @@ class MLP(Router):
             layers += [nn.Linear(width, sizes["hidden"]), nn.ReLU(), nn.Dropout(sizes["dropout"])]
             width = sizes["hidden"]
         return nn.Sequential(*layers, nn.Linear(width, sizes["llms"]))
+
+    def _take_in(self, newcomer: Newcomer) -> None:
+        mixture, weights = self._mixture(newcomer), dict(self.module_.state_dict())
+        for name, constant in (("weight", 0.0), ("bias", mixture.constant)):
+            key = f"{3 * self.sizes_['layers']}.{name}"
+            rows = weights[key].numpy().T
+            grown = newcomer.insert(rows, rows @ mixture.shares(rows.shape[-1]) + constant)
+            weights[key] = torch.as_tensor(np.ascontiguousarray(grown.T))
+        self.sizes_ = {**self.sizes_, "llms": len(newcomer.order)}
+        self.module_ = self.build(**self.sizes_)
+        self.module_.load_state_dict(weights)
+        self.module_.eval()
+        self.cost_ = self.cost_.extend(newcomer, newcomer.cost, newcomer.data.queries.tasks, newcomer.price_ratios)
+
+    def _mixture(self, newcomer: Newcomer) -> PoolMixture:
+        answered = newcomer.answered
+        logits = predict_logits(self.module_, answered.queries.vectors)
+        nowhere = np.zeros(len(logits), dtype=np.int64)
+        return PoolMixture(task=0.0).fit(logits, nowhere, answered.performance[:, newcomer.column], newcomer.weight)
 
     def predict(self, queries: Queries) -> Prediction:
         """Predict the quality from the vectors, and the cost from the task."""

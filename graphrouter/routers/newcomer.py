@@ -68,6 +68,18 @@ class Newcomer:
         return column
 
     @property
+    def answered(self) -> RoutingData:
+        """The queries that the new LLM answered."""
+        return self.data.take(np.flatnonzero(self.data.observed[:, self.column]))
+
+    @property
+    def weight(self) -> Array:
+        """[N] how much each of its answered queries counts: its draws, in means of all cells."""
+        draws = self.data.draws
+        weight: Array = self.answered.draws[:, self.column] / draws[draws > 0].mean()
+        return weight.astype(np.float64)
+
+    @property
     def price_ratios(self) -> Array:
         """[M - 1] how many times as much the new LLM takes for a token as each known one; 1 where prices are not known."""
         price = self.data.llms.input_price + self.data.llms.output_price

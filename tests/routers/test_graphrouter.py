@@ -21,6 +21,7 @@ C = 2 * HIDDEN
 
 class TestGraphRouter(RouterContract):
     router = GraphRouter(passes=2, epochs=12, learning_rate=3e-2)
+    weighs_newcomers = False
 
     def check_choice(self, router, parts):
         # A dozen steps do for all else.
