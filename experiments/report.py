@@ -1,0 +1,58 @@
+"""Results of ablations, sweeps, runs and comparisons -> one page, or a W&B report.
+
+Usage: python -m experiments.report RUNS [RUNS ...] --out report.html [--title T] [--wandb ENTITY/PROJECT]
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from graphrouter.cli.options import add_command, finish, tell
+from graphrouter.cli.program import Program
+from graphrouter.errors import UserError
+
+COMMAND = "report"
+
+
+def add_commands(commands: Any) -> None:
+    """Add the one command."""
+    parser = add_command(commands, COMMAND, report, "write a page on results")
+    parser.add_argument("runs", nargs="+", metavar="RUNS", help="folder of results, of a comparison, or wandb")
+    parser.add_argument("--out", metavar="FILE", help="page to write")
+    parser.add_argument("--title", default="", help="heading of the page")
+    parser.add_argument("--wandb", metavar="ENTITY/PROJECT", help="publish as a W&B report too; needs an account")
+    finish(parser)
+
+
+def report(args: argparse.Namespace) -> None:
+    """Write the page."""
+    from experiments.reporting import read_runs, render
+    from graphrouter.files import replace_file
+
+    if not args.out and not args.wandb:
+        raise UserError("a report must go somewhere; give --out FILE, --wandb ENTITY/PROJECT, or both")
+    runs = read_runs(args.runs)
+    if args.out:
+        page = render(runs, args.title).encode()
+        replace_file(Path(args.out), page)
+        tell(f"{args.out}: {len(runs):,} runs, {len(page) / 1e6:.1f} MB")
+    if args.wandb:
+        from experiments.reporting.publish import publish
+
+        tell(publish(runs, args.wandb, args.title or "Experiments"))
+
+
+PROGRAM = Program("report", "One page on results.", "", [SimpleNamespace(add_commands=add_commands)])
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the command: it has no other, so its name is not asked for."""
+    return PROGRAM.main([COMMAND, *(sys.argv[1:] if argv is None else argv)])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,6 @@
+"""Results of runs -> one page that says what to read from them."""
+
+from experiments.reporting.document import render
+from experiments.reporting.records import Run, read_runs
+
+__all__ = ["Run", "read_runs", "render"]

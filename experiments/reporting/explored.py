@@ -1,0 +1,125 @@
+"""The sections on the settings: how important each is, and parallel coordinates of all."""
+
+from __future__ import annotations
+
+from html import escape
+
+import numpy as np
+
+from experiments.reporting.charts import Axis, difference_bar, number_axis, parallel_chart, word_axis
+from experiments.reporting.figure import Figure, box
+from experiments.reporting.importance import FOLDS, PERMUTATIONS, TREES, Importance, importance
+from experiments.reporting.panels import Configuration, Panel, lower_is_better, show, varied
+from graphrouter.evaluation.page import cell, number, table, text
+
+Array = np.ndarray
+
+MOST_AXES = 10
+SHADES = 7
+"""Colours of the lines: from the worst seventh of the configurations to the best."""
+
+
+def explored_sections(panel: Panel) -> list[Figure]:
+    """Return both sections; the axes stand in the order of importance where it is known."""
+    found = importance(panel, f"{panel.part(panel.metric)}/{panel.metric}")
+    order = [name for name in found.settings if name != "seed"] if isinstance(found, Importance) else panel.varying
+    return [_importance_section(panel, found), _parallel_section(panel, order)]
+
+
+def _importance_section(panel: Panel, found: Importance | str) -> Figure:
+    title, metric = "Importance of settings", f"{panel.part(panel.metric)}/{panel.metric}"
+    if isinstance(found, str):
+        return Figure(title, escape(found))
+    means, bounds = found.share.mean(axis=1), np.percentile(found.share, [2.5, 97.5], axis=1)
+    span = (min(0.0, float(bounds[0].min())), max(float(bounds[1].max()), 1e-9))
+    rows = []
+    for name, mean, low, high in zip(found.settings, means, *bounds, strict=True):
+        style = "other" if name == "seed" else "ours"
+        bar = cell(difference_bar(float(low), float(mean), float(high), span, style))
+        rows.append(("", [text(name), bar, text(f"{mean:.1%}"), text(f"{low:.1%} to {high:.1%}")]))
+    data = [[name, *draws.tolist()] for name, draws in zip(found.settings, found.share, strict=True)]
+    head = ["setting", *(f"fold {fold} permutation {one}" for fold in range(FOLDS) for one in range(PERMUTATIONS))]
+    note = (
+        f'<p class="note">Permutation importance of a random forest ({TREES} trees) for {escape(metric)}, on configurations '
+        f"that it has not seen: how much its squared error grows, as a share of the metric's variance, when a setting is "
+        f"shuffled. Mean, and the middle 95% of {FOLDS} folds × {PERMUTATIONS} shufflings. The seed stands for noise.</p>"
+    )
+    picture = table(["setting", "growth of the error", "mean", "95% of shufflings"], rows)
+    return Figure(title, _importance_says(found, means, bounds), picture + note, head, data)
+
+
+def _importance_says(found: Importance, means: Array, bounds: Array) -> str:
+    explained = f"The forest explains {max(found.explained, 0):.0%} of the variance on unseen configurations"
+    if found.explained <= 0.05:
+        return f"{explained}: it has found no pattern, so the importances below mean nothing."
+    noise = dict(zip(found.settings, bounds[1], strict=True)).get("seed", 0.0)
+    clear = [
+        f"<b>{escape(name)}</b> ({mean:.0%})"
+        for name, mean, low in zip(found.settings, means, bounds[0], strict=True)
+        if name != "seed" and low > max(noise, 0.0)
+    ]
+    told = f"clearly above noise: {', '.join(clear[:5])}" if clear else "no setting stands clearly above noise"
+    return f"{explained}, from {found.configurations:,} configurations; {told}. What interacts counts for each of its parts."
+
+
+def _parallel_section(panel: Panel, order: list[str]) -> Figure:
+    title, key = "Settings and metric, line by line", f"{panel.part(panel.metric)}/{panel.metric}"
+    listed = panel.ranked(panel.metric)
+    rows = [row for row, one in enumerate(listed) if np.isfinite(one.mean(key)) and one.first.group != "oracle"]
+    if not order or len(rows) < 3:
+        return Figure(title, "Parallel coordinates need three configurations or more that differ in a setting.")
+    lines = [listed[row] for row in rows]
+    shown = order[:MOST_AXES]
+    metric_axis = number_axis(key, np.array([one.mean(key) for one in lines]))
+    parallel = [*(_axis(name, lines) for name in shown), metric_axis]
+    styles = shades(np.array([one.mean(key) for one in lines]), lower_is_better(panel.metric))
+    titles = [_line_title(one, shown, key) for one in lines]
+    # The worst are drawn first, so that the best lie on top; data-row is that of the table of the best.
+    drawn = parallel_chart(
+        [Axis(axis.name, axis.places[::-1], axis.ticks) for axis in parallel], styles[::-1], titles[::-1],
+        f"{len(lines)} configurations across {', '.join(shown)} and {key}",
+    )  # fmt: skip
+    for place, row in enumerate(reversed(rows)):
+        drawn = drawn.replace(f'data-row="{place}" d', f'data-line="{row}" d', 1)
+    left_out = (
+        f" Left out, of least importance: {escape(', '.join(order[MOST_AXES:]))}." if len(order) > MOST_AXES else ""
+    )
+    ramp = "".join(f'<i class="shade q{shade}"></i>' for shade in range(SHADES))
+    key_ = f'<div class="legend"><span>worst {ramp} best by <span class="by">{escape(panel.metric)}</span></span></div>'
+    head = ["configuration", *order, key]
+    data = [[one.label, *(one.first.settings.get(name) for name in order), one.mean(key)] for one in lines]
+    return Figure(title, _parallel_says(lines, shown, panel) + left_out, key_ + box(drawn), head, data)
+
+
+def shades(values: Array, lower: bool) -> list[str]:
+    """Return the CSS class of each value by its rank: ``q0`` for the worst seventh, ``q6`` for the best."""
+    ranks = np.argsort(np.argsort(-values if lower else values, kind="stable"), kind="stable")
+    return [f"q{rank * SHADES // len(values)}" for rank in ranks]
+
+
+def _axis(name: str, lines: list[Configuration]) -> Axis:
+    values = [one.first.settings.get(name) for one in lines]
+    known = [value for value in values if value is not None]
+    if all(isinstance(value, int | float) and not isinstance(value, bool) for value in known):
+        return number_axis(name, np.array([np.nan if value is None else float(value) for value in values]))
+    return word_axis(name, [None if value is None else show(value) for value in values])
+
+
+def _line_title(one: Configuration, shown: list[str], key: str) -> str:
+    settings = ", ".join(f"{name}={value}" for name, value in varied(one, shown).items())
+    return f"{one.label}: {key} {number(one.mean(key), key.rpartition('/')[2])}; {settings}"
+
+
+def _parallel_says(lines: list[Configuration], shown: list[str], panel: Panel) -> str:
+    """Say what the best tenth has in common that the rest has not."""
+    count = max(3, len(lines) // 10)
+    best, rest = lines[:count], lines[count:]
+    alike = []
+    for name in shown:
+        top = {show(one.first.settings.get(name)) for one in best}
+        everywhere = [show(one.first.settings.get(name)) for one in rest]
+        share = sum(value in top for value in everywhere) / max(len(everywhere), 1)
+        if len(top) == 1 and share < 0.75:
+            alike.append(f"<b>{escape(name)} = {escape(next(iter(top)))}</b> (so do {share:.0%} of the others)")
+    told = f"all have {', '.join(alike)}" if alike else "have no single value in common that the others lack"
+    return f"A line is a configuration. The best {count} of {len(lines):,} by {escape(panel.metric)} {told}."

@@ -1,0 +1,139 @@
+"""The section on what ran: counts, commits, versions, settings, and what went wrong."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from html import escape
+from pathlib import Path
+from typing import Any
+
+from experiments.reporting.figure import data_table, names
+from experiments.reporting.panels import NOT_VARIED, Panel, show
+from experiments.reporting.records import FAILED, FINISHED, STOPPED, UNFINISHED, UNREADABLE, Run
+from graphrouter.evaluation.page import definitions, table, text
+
+STATUSES = (FINISHED, STOPPED, FAILED, UNFINISHED, UNREADABLE)
+
+
+def overview(runs: Sequence[Run], panels: Sequence[Panel]) -> str:
+    """Return the section."""
+    banners = "".join(f'<div class="banner">{warning}</div>' for warning in warnings(runs, panels))
+    return f"<h2>What ran</h2>{banners}{definitions(facts(runs, panels))}{_wrong(runs)}{_all(runs)}"
+
+
+def facts(runs: Sequence[Run], panels: Sequence[Panel]) -> list[tuple[str, str]]:
+    """Return what is known of all runs together: terms and texts."""
+    started = sorted(run.started for run in runs if run.started)
+    hours = sum(run.seconds or 0 for run in runs) / 3600
+    folders = Counter(run.source for run in runs).items()
+    commits = _commits(runs).items()
+    return [
+        ("Runs", f"{len(runs):,}: {_counts(run.status for run in runs)}"),
+        ("Kinds", _counts(run.kind for run in runs)),
+        ("Folders", "; ".join(f"{source} ({count:,})" for source, count in folders)),
+        ("Logs", "; ".join(f"{panel.title} ({len(panel.runs):,} runs)" for panel in panels) or "not known"),
+        ("Started", f"{started[0][:19]} to {started[-1][:19]}" if started else "not recorded"),
+        ("Run time", f"{hours:,.2f} hours, summed over runs"),
+        ("Commits", "; ".join(f"{commit} ({count:,} runs)" for commit, count in commits) or "not recorded"),
+        ("Versions", _versions(runs)),
+    ]
+
+
+def shared_settings(panel: Panel) -> str:
+    """Return the settings that all runs of a panel share."""
+    fixed: dict[str, str] = {}
+    for run in panel.finished:
+        for key, value in run.settings.items():
+            if key not in panel.varying and key not in NOT_VARIED:
+                fixed[key] = show(value)
+    seeds = sorted({run.seed for run in panel.finished})
+    held_out = sorted({str(run.settings["held_out"]) for run in panel.finished if run.settings.get("held_out")})
+    pairs = [
+        ("Configurations", f"{len(panel.configurations):,} of {len(panel.finished):,} finished runs"),
+        ("Seeds", ", ".join(map(str, seeds))),
+        ("Held out", ", ".join(held_out)),
+        ("Varying settings", ", ".join(panel.varying) or "none"),
+    ]
+    return definitions([pair for pair in pairs if pair[1]]) + data_table(
+        "settings that all runs share", ["setting that all runs share", "value"], fixed.items()
+    )
+
+
+def _counts(values: Iterable[str]) -> str:
+    return ", ".join(f"{count:,} {value}" for value, count in Counter(values).most_common())
+
+
+def _commits(runs: Sequence[Run]) -> Counter[str]:
+    return Counter(str(run.provenance["commit"])[:12] + _dirty(run) for run in runs if run.provenance.get("commit"))
+
+
+def _dirty(run: Run) -> str:
+    return "-dirty" if str(run.provenance["commit"]).endswith("-dirty") else ""
+
+
+def _packages(runs: Sequence[Run]) -> dict[str, list[str]]:
+    found: dict[str, dict[str, None]] = {}
+    for run in runs:
+        packages = {"Python": run.provenance.get("python"), **(run.provenance.get("packages") or {})}
+        for name, version in packages.items():
+            if version:
+                found.setdefault(name, {})[str(version)] = None
+    return {name: list(versions) for name, versions in found.items()}
+
+
+def _versions(runs: Sequence[Run]) -> str:
+    return ", ".join(f"{name} {' and '.join(versions)}" for name, versions in _packages(runs).items()) or "not recorded"
+
+
+def warnings(runs: Sequence[Run], panels: Sequence[Panel]) -> list[str]:
+    """Return what makes the runs less than comparable, as HTML."""
+    notes = []
+    commits = _commits(runs)
+    if len(commits) > 1:
+        notes.append(f"Runs of {len(commits)} commits are mixed: a difference may come from the code.")
+    if dirty := sum(count for commit, count in commits.items() if commit.endswith("-dirty")):
+        notes.append(f"{dirty:,} runs were made with uncommitted changes: their commit does not say which code ran.")
+    if mixed := [name for name, versions in _packages(runs).items() if len(versions) > 1]:
+        notes.append(f"Versions are mixed: {escape(', '.join(mixed))}. A difference may come from them.")
+    if any(run.estimated for run in runs):
+        notes.append("Cost is estimated, from lengths and assumed prices: the log does not record it.")
+    counts = Counter(run.status for run in runs)
+    for status, what in ((UNREADABLE, "have a record that cannot be read"), (UNFINISHED, "have not ended")):
+        if counts[status]:
+            notes.append(f"{counts[status]:,} runs {what}; they are left out below.")
+    notes += [note for panel in panels for note in _uneven(panel)]
+    return notes
+
+
+def _uneven(panel: Panel) -> list[str]:
+    """Say which configurations lack seeds that others have: their means are not over the same splits."""
+    full = {unit for one in panel.configurations for unit in one.units}
+    lacking = [one.label for one in panel.configurations if set(one.units) != full]
+    if not lacking or len(full) == 1:
+        return []
+    return [
+        f"On {escape(panel.title)}, {len(lacking):,} of {len(panel.configurations):,} configurations lack some of the "
+        f"{len(full)} seeds or held-out parts ({names(lacking, 3)}): their means are not over the same splits."
+    ]
+
+
+def _wrong(runs: Sequence[Run]) -> str:
+    wrong = [run for run in runs if run.status in (FAILED, UNREADABLE, UNFINISHED)]
+    if not wrong:
+        return ""
+    rows = [
+        ("", [text(run.id), text(run.status), f'<td class="left">{escape(run.error or "no error was recorded")}</td>'])
+        for run in wrong
+    ]
+    return f"<h3>Runs without a result</h3>{table(['run', 'status', 'error'], rows)}"
+
+
+def _all(runs: Sequence[Run]) -> str:
+    def row(run: Run) -> list[Any]:
+        commit = str(run.provenance.get("commit") or "")
+        folder = Path(run.source).name
+        return [run.id, folder, run.status, run.kind, run.group, run.name, run.seed, run.started, run.seconds, commit]
+
+    head = ["run", "folder", "status", "kind", "group", "name", "seed", "started", "seconds", "commit"]
+    return data_table("all runs", head, map(row, runs))

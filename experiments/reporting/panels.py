@@ -1,0 +1,222 @@
+"""Runs -> panels of one log and protocol, and in them the configurations that several seeds share."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from experiments.reporting.records import FINISHED, STOPPED, Run
+from graphrouter.metrics import LOWER_IS_BETTER
+
+UNIT = ("seed", "held_out")
+"""Settings over which the runs of one configuration are averaged."""
+
+NOT_VARIED = (*UNIT, "log", "protocol", "estimate_cost")
+FIRST_CHOICE = ("nll", "performance_first/reward", "performance_first/performance")
+
+
+@dataclass(eq=False)
+class Configuration:
+    """The runs of one setting, which differ in their seed (or what is held out) only.
+
+    Attributes:
+        label: Short name, unique in its panel.
+        runs: That finished, by seed.
+    """
+
+    label: str
+    runs: list[Run]
+
+    @property
+    def first(self) -> Run:
+        """One of the runs, for what they share."""
+        return self.runs[0]
+
+    @property
+    def base(self) -> bool:
+        """Whether others are compared against it."""
+        return self.first.base
+
+    @property
+    def units(self) -> list[tuple[int, Any]]:
+        """Seed and held-out part of each run."""
+        return [(run.seed, run.settings.get("held_out")) for run in self.runs]
+
+    def values(self, metric: str) -> np.ndarray:
+        """Return [n], the metric of the runs that have it."""
+        return np.array([run.metrics[metric] for run in self.runs if metric in run.metrics])
+
+    def mean(self, metric: str) -> float:
+        """Return the mean over runs; NaN where none has the metric."""
+        values = self.values(metric)
+        return float(values.mean()) if len(values) else float("nan")
+
+    def deviation(self, metric: str) -> float:
+        """Return the standard deviation over runs; NaN for fewer than two."""
+        values = self.values(metric)
+        return float(values.std(ddof=1)) if len(values) > 1 else float("nan")
+
+    def differences(self, other: Configuration, metric: str) -> np.ndarray:
+        """Return [n], what the metric is above that of another configuration, by seed that both have."""
+        theirs = dict(zip(other.units, other.runs, strict=True))
+        pairs = [(run, theirs[unit]) for unit, run in zip(self.units, self.runs, strict=True) if unit in theirs]
+        return np.array(
+            [a.metrics[metric] - b.metrics[metric] for a, b in pairs if metric in a.metrics and metric in b.metrics]
+        )
+
+
+@dataclass(eq=False)
+class Panel:
+    """All runs that may be compared with each other: those of one log and protocol.
+
+    Attributes:
+        log: As the settings name it.
+        protocol: How the log was split.
+        runs: In the order they were read.
+    """
+
+    log: str
+    protocol: str
+    runs: list[Run] = field(default_factory=list)
+
+    @property
+    def title(self) -> str:
+        """What the panel is headed with."""
+        name = Path(self.log).name or self.log
+        cost = " (cost estimated)" if any(run.estimated for run in self.runs) and "cost estimated" not in name else ""
+        return f"{name}{cost}" + ("" if self.protocol == "by_query" else f", {self.protocol}")
+
+    @cached_property
+    def finished(self) -> list[Run]:
+        """The runs with results."""
+        return [run for run in self.runs if run.status == FINISHED]
+
+    @cached_property
+    def trained(self) -> list[Run]:
+        """The runs with a history: finished, or stopped early."""
+        return [run for run in self.runs if run.status in (FINISHED, STOPPED) and run.history]
+
+    @cached_property
+    def configurations(self) -> list[Configuration]:
+        """The best first, by the default metric on validation."""
+        grouped: dict[str, list[Run]] = {}
+        for run in self.finished:
+            grouped.setdefault(identity(run), []).append(run)
+        made = [Configuration("", sorted(runs, key=lambda run: run.seed)) for runs in grouped.values()]
+        made = self.ranked(self.metric, made)
+        _name(made)
+        return made
+
+    @cached_property
+    def varying(self) -> list[str]:
+        """Settings that take more than one value among the runs that have them, without seed and held-out part."""
+        seen: dict[str, set[str]] = {}
+        for run in self.finished:
+            for key, value in run.settings.items():
+                seen.setdefault(key, set()).add(json.dumps(value, sort_keys=True, default=str))
+        return [key for key, values in seen.items() if len(values) > 1 and key not in NOT_VARIED]
+
+    @cached_property
+    def metrics(self) -> list[str]:
+        """Names without their part, such as ``nll``; those that can be chosen by on validation come first."""
+        known = dict.fromkeys(key for run in self.finished for key in run.metrics)
+        names = {
+            part: [key.partition("/")[2] for key in known if key.startswith(part)] for part in ("validation/", "test/")
+        }
+        both = [name for name in names["validation/"] if name in names["test/"]]
+        return list(dict.fromkeys([*both, *names["validation/"], *names["test/"]]))
+
+    @cached_property
+    def metric(self) -> str:
+        """What configurations are ranked by at first: what was validated, the likelihood before rewards."""
+        chosen = [name for name in self.metrics if self.part(name) == "validation"] or self.metrics
+        return next((name for name in FIRST_CHOICE if name in chosen), chosen[0] if chosen else "nll")
+
+    def part(self, metric: str) -> str:
+        """Return ``validation`` where any run has the metric there, else ``test``."""
+        on_validation = any(f"validation/{metric}" in run.metrics for run in self.finished)
+        return "validation" if on_validation else "test"
+
+    def ranked(self, metric: str, configurations: Sequence[Configuration] | None = None) -> list[Configuration]:
+        """Return the configurations, the best first; those without a value, and oracles, come last."""
+        listed = self.configurations if configurations is None else configurations
+        key, sign = f"{self.part(metric)}/{metric}", 1 if lower_is_better(metric) else -1
+
+        def place(one: Configuration) -> tuple[bool, bool, float]:
+            value = one.mean(key)
+            return one.first.group == "oracle", not np.isfinite(value), sign * value if np.isfinite(value) else 0.0
+
+        return sorted(listed, key=place)
+
+    def shown(self, most: int, able: Callable[[Configuration], object] = lambda _: True) -> list[Configuration]:
+        """Return the base and the best configurations, for figures that have no room for all.
+
+        Args:
+            most: At most so many.
+            able: Whether a configuration has what the figure shows.
+        """
+        able_ones = [one for one in self.configurations if able(one)]
+        bases = [one for one in able_ones if one.base]
+        return list(dict.fromkeys([*bases[:most], *able_ones]))[:most]
+
+    @property
+    def scenarios(self) -> list[str]:
+        """Those that any run has shares for."""
+        return list(dict.fromkeys(name for run in self.finished for name in run.shares))
+
+
+def lower_is_better(metric: str) -> bool:
+    """Whether the lowest value of a metric, with or without its part and scenario, is the best."""
+    return metric.rpartition("/")[2] in LOWER_IS_BETTER
+
+
+def panels(runs: Iterable[Run]) -> list[Panel]:
+    """Divide runs by log and protocol; a run without settings, whose record could not be read, is in none."""
+    found: dict[tuple[str, str, bool], Panel] = {}
+    for run in runs:
+        if "log" in run.settings:
+            log, protocol = str(run.settings["log"]), str(run.settings.get("protocol") or "by_query")
+            found.setdefault((log, protocol, run.estimated), Panel(log, protocol)).runs.append(run)
+    return list(found.values())
+
+
+def identity(run: Run) -> str:
+    """Return what the runs of one configuration share: folder, name and all settings but seed and held-out part."""
+    settings = {key: value for key, value in run.settings.items() if key not in UNIT}
+    return json.dumps([run.source, run.group, run.name, settings], sort_keys=True, default=str)
+
+
+def show(value: Any) -> str:
+    """Return a setting's value as short text."""
+    if value is None:
+        return "–"
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    if isinstance(value, list | tuple):
+        return " + ".join(show(one) for one in value) or "none"
+    return str(value)
+
+
+def _name(configurations: list[Configuration]) -> None:
+    """Give each configuration a name of its own: the runs' name, with folder or number where that is not enough."""
+    sources = {one.first.source for one in configurations}
+    for one in configurations:
+        run = one.first
+        one.label = run.name or str(run.settings.get("router") or run.id)
+        if len(sources) > 1:
+            one.label += f" · {Path(run.source).name}"
+    labels = [one.label for one in configurations]
+    for number, one in enumerate(configurations, 1):
+        if labels.count(one.label) > 1:
+            one.label = f"{one.label} #{number}"
+
+
+def varied(one: Configuration, varying: Sequence[str]) -> dict[str, str]:
+    """Return the varying settings of a configuration as text."""
+    return {key: show(one.first.settings[key]) for key in varying if key in one.first.settings}

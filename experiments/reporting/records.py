@@ -1,0 +1,178 @@
+"""What a report is made of: one record per run, from whichever folder or service it was kept in."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from graphrouter.errors import UserError
+
+Values = dict[str, Any]
+
+FINISHED, FAILED, STOPPED = "finished", "failed", "stopped"
+UNREADABLE, UNFINISHED = "unreadable", "unfinished"
+
+
+@dataclass(eq=False)
+class Run:
+    """One run, as its record says.
+
+    Attributes:
+        id: Unique in its source.
+        source: Folder or W&B project that it was read from.
+        status: ``finished``, ``failed``, ``stopped``; ``unreadable`` or ``unfinished`` where there is no whole record.
+        error: One line, or None.
+        kind: ``ablation``, ``sweep``, ``run``, ``compare`` or ``wandb``.
+        group: The factor of an ablation.
+        name: What the run differs in, or empty.
+        base: Whether others are compared against it.
+        settings: Flat and resolved.
+        provenance: Commit and versions.
+        started: ISO time, or empty.
+        seconds: Of the whole run.
+        metrics: Such as ``validation/nll`` and ``test/balance/reward``.
+        references: By reference, such as ``best_single``, its test metrics.
+        history: One row per epoch.
+        tasks: One row per task.
+        shares: By scenario, the share of test queries of each LLM.
+        curve: Points of the cost-quality curve.
+        llms: Mean cost and performance of each LLM on the test queries.
+        queries: File with one row per test query, or the rows; None where they were not kept.
+    """
+
+    id: str
+    source: str
+    status: str
+    error: str | None = None
+    kind: str = "run"
+    group: str | None = None
+    name: str = ""
+    base: bool = False
+    settings: Values = field(default_factory=dict)
+    provenance: Values = field(default_factory=dict)
+    started: str = ""
+    seconds: float | None = None
+    metrics: dict[str, float] = field(default_factory=dict)
+    references: dict[str, dict[str, float]] = field(default_factory=dict)
+    history: list[Values] = field(default_factory=list)
+    tasks: list[Values] = field(default_factory=list)
+    shares: dict[str, dict[str, float]] = field(default_factory=dict)
+    curve: list[Values] = field(default_factory=list)
+    llms: list[Values] = field(default_factory=list)
+    queries: Path | pl.DataFrame | None = None
+
+    @property
+    def seed(self) -> int:
+        """Of split and router; 0 where the record has none."""
+        return int(self.settings.get("seed") or 0)
+
+    @property
+    def estimated(self) -> bool:
+        """Whether the costs are estimates."""
+        return bool(self.settings.get("estimate_cost"))
+
+    def frame(self) -> pl.DataFrame | None:
+        """Return the rows of the test queries; None where they were not kept."""
+        return pl.read_parquet(self.queries) if isinstance(self.queries, Path) else self.queries
+
+
+def run_from(values: Any, source: str, where: str, queries: Path | pl.DataFrame | None = None) -> Run:
+    """Make a run from a record.
+
+    Args:
+        values: What ``run.json`` holds.
+        source: Folder or project.
+        where: Named in the error.
+        queries: Rows of the test queries.
+
+    Raises:
+        ValueError: If the record is none; the message says what it lacks.
+    """
+    if not isinstance(values, Mapping):
+        raise ValueError(f"{where} must be a record of a run, but is {type(values).__name__}")
+    for key, kind in (("id", str), ("status", str), ("settings", Mapping)):
+        if not isinstance(values.get(key), kind):
+            raise ValueError(f"{where} must have {key!r}, but has {values.get(key)!r}")
+    known = {key: values[key] for key in Run.__dataclass_fields__ if values.get(key) is not None}
+    known["metrics"] = {key: float(value) for key, value in known.get("metrics", {}).items() if _is_number(value)}
+    return Run(**{**known, "source": source, "queries": queries, "settings": dict(values["settings"])})
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and value == value
+
+
+def read_results(folder: Path) -> list[Run]:
+    """Read the runs of an ablation, a sweep, or a single run.
+
+    A record that cannot be read, and a folder without one, become runs of their own status, so that the report can
+    name them.
+
+    Args:
+        folder: With ``runs/ID/run.json``, or with a ``run.json`` of its own.
+    """
+    if (folder / "run.json").is_file():
+        return [_read_run(folder, str(folder))]
+    return [_read_run(one, str(folder)) for one in sorted((folder / "runs").iterdir()) if one.is_dir()]
+
+
+def _read_run(folder: Path, source: str) -> Run:
+    file, queries = folder / "run.json", folder / "queries.parquet"
+    try:
+        values = json.loads(file.read_text())
+        return run_from(values, source, str(file), queries if queries.is_file() else None)
+    except FileNotFoundError:
+        return Run(folder.name, source, UNFINISHED, "no run.json: the run was killed, or is still running")
+    except (OSError, ValueError, TypeError) as error:
+        return Run(folder.name, source, UNREADABLE, f"run.json cannot be read: {error}")
+
+
+def read_runs(sources: list[str | Path]) -> list[Run]:
+    """Read every run of several folders.
+
+    Args:
+        sources: Results of ablations and sweeps, single runs, comparisons, offline W&B folders, or `wandb:ENTITY/PROJECT`.
+
+    Raises:
+        UserError: If a folder holds none of these, or no run at all.
+    """
+    runs = [
+        run for source in dict.fromkeys(str(source).rstrip("/") for source in sources) for run in read_source(source)
+    ]
+    if not runs:
+        raise UserError("a report must have one run or more, but none was named; give a folder of results")
+    return runs
+
+
+def read_source(source: str | Path) -> list[Run]:
+    """Read the runs of one folder, whatever made it.
+
+    Raises:
+        UserError: If it holds nothing that a report can show.
+    """
+    from experiments.reporting.comparisons import read_comparison
+    from experiments.reporting.offline import find_offline, read_offline
+    from experiments.reporting.online import PREFIX, read_online
+
+    if str(source).startswith(PREFIX):
+        return read_online(str(source).removeprefix(PREFIX))
+    folder = Path(source)
+    if not folder.is_dir():
+        raise UserError(f"{folder} must be a folder of results, but there is none; name the --out of what was run")
+    if (folder / "run.json").is_file() or (folder / "runs").is_dir():
+        runs = read_results(folder)
+    elif (folder / "config.json").is_file():
+        runs = read_comparison(folder)
+    else:
+        runs = [run for one in find_offline(folder) for run in read_offline(one, folder)]
+    if not runs:
+        raise UserError(
+            f"{folder} must hold runs: runs/*/run.json, a comparison's config.json or wandb/offline-run-*, but has none; "
+            "name the --out of what was run"
+        )
+    return runs

@@ -1,0 +1,102 @@
+"""The section on training: loss over epochs, with bands over seeds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from html import escape
+
+import numpy as np
+
+from experiments.reporting.charts import Line, line_chart
+from experiments.reporting.figure import Figure, box
+from experiments.reporting.panels import Configuration, Panel
+from experiments.reporting.records import Values
+from graphrouter.evaluation.page import legend
+
+Array = np.ndarray
+
+MOST_LINES = 6
+LOSSES = (("validation_loss", "validation loss"), ("train_loss", "training loss"))
+
+
+def training_section(panel: Panel) -> Figure:
+    """Return the curves of the base and the best configurations that were trained by epochs."""
+    title = "Training"
+    able = [one for one in panel.configurations if any(run.history for run in one.runs)]
+    if not able:
+        return Figure(title, "No finished run has a history of epochs: its router is not trained by epochs.")
+    shown = panel.shown(MOST_LINES, lambda one: one in able)
+    styles = {one.label: "ours" if one.base else f"s{number}" for number, one in enumerate(shown)}
+    parts, data = [], []
+    for network in dict.fromkeys(entry["label"] for one in shown for run in one.runs for entry in run.history):
+        for key, name in LOSSES:
+            lines = list(_lines(shown, styles, network, key))
+            if lines:
+                caption = f"{network}: {name}"
+                label = f"{name} of {network} over epochs, for {', '.join(styles)}"
+                chart = line_chart(lines, 560, 300, label, "epoch", name)
+                parts.append(f"<figure><figcaption>{escape(caption)}</figcaption>{box(chart)}</figure>")
+            data += [[line.name, network, key, *row] for line in lines for row in _rows(line)]
+    keys = [(style, label) for label, style in styles.items()]
+    body = f'{legend(keys)}<div class="multiples">{"".join(parts)}</div>'
+    head = ["configuration", "network", "loss", "epoch", "mean", "low", "high"]
+    return Figure(title, _says(able, shown), body, head, data)
+
+
+def _lines(shown: list[Configuration], styles: dict[str, str], network: str, key: str) -> Iterator[Line]:
+    for one in shown:
+        curves = [_curve(run.history, network, key) for run in one.runs]
+        curves = [curve for curve in curves if len(curve)]
+        if not curves:
+            continue
+        # Beyond the epoch where the first seed stopped, a mean would be over ever fewer seeds.
+        length = min(len(curve) for curve in curves)
+        values = np.stack([curve[:length, 1] for curve in curves])
+        mean, spread = values.mean(axis=0), values.std(axis=0, ddof=1) if len(curves) > 1 else None
+        band = (None, None) if spread is None else (mean - spread, mean + spread)
+        yield Line(one.label, styles[one.label], curves[0][:length, 0], mean, *band)
+
+
+def _curve(history: list[Values], network: str, key: str) -> Array:
+    """[N, 2], epoch and loss."""
+    rows = [
+        (entry["epoch"], entry[key]) for entry in history if entry["label"] == network and entry.get(key) is not None
+    ]
+    return np.array([row for row in rows if np.isfinite(row[1])], dtype=np.float64).reshape(-1, 2)
+
+
+def _rows(line: Line) -> Iterator[tuple[float, ...]]:
+    nothing = np.full(len(line.x), np.nan)
+    low, high = (nothing if edge is None else edge for edge in (line.low, line.high))
+    yield from zip(line.x.tolist(), line.y.tolist(), low.tolist(), high.tolist(), strict=True)
+
+
+def _says(able: list[Configuration], shown: list[Configuration]) -> str:
+    """Say how long training went on after its best epoch, and whether it ended before it was done."""
+    counted = list(_ends(shown))
+    if not counted:
+        return "The histories have no validation loss."
+    ends, bests = np.array(counted).T
+    still = float((bests >= ends * 0.95).mean())
+    says = (
+        f"Of the {len(shown)} configurations drawn ({len(able):,} were trained by epochs), a training lasts "
+        f"{np.median(ends):.0f} epochs and is best after {np.median(bests):.0f}, in the median over seeds. "
+    )
+    if still > 0.25:
+        says += f"<b>{still:.0%} of the trainings are best within their last 5%: more epochs may help.</b> "
+    else:
+        says += f"{still:.0%} are best within their last 5%, so few were cut short. "
+    return (
+        says
+        + "A band is one standard deviation over seeds; a line ends where the first of its seeds stopped. Losses of "
+        "configurations that train another objective cannot be compared."
+    )
+
+
+def _ends(shown: list[Configuration]) -> Iterator[tuple[float, float]]:
+    for one in shown:
+        for run in one.runs:
+            for network in {entry["label"] for entry in run.history}:
+                curve = _curve(run.history, network, "validation_loss")
+                if len(curve):
+                    yield float(curve[-1, 0]), float(curve[curve[:, 1].argmin(), 0])
