@@ -1,0 +1,73 @@
+"""The command line of the tables: one command each, alike in all of them."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from graphrouter.cli.options import ENCODER_HELP, KEEPS, add_command, add_run, finish, tell
+from graphrouter.cli.program import CommandGroup, Program
+
+if TYPE_CHECKING:
+    from experiments.paper.table import Table
+
+OVERRIDES = "a hyperparameter of a router, such as graphrouter.epochs=100, or settings=4 with --tune-by"
+
+
+def add_table(
+    commands: Any,
+    name: str,
+    rebuild: Callable[[argparse.Namespace], Table],
+    text: str,
+    log: str,
+    *,
+    routers: bool = True,
+    seeds: int = 5,
+    options: Callable[[argparse.ArgumentParser], None] | None = None,
+) -> None:
+    """Add a table's command.
+
+    Args:
+        commands: From ``add_subparsers``.
+        name: Of the command.
+        rebuild: Makes the table from the parsed arguments.
+        text: What the table is.
+        log: What LOG may be.
+        routers: Whether it fits routers, so that it takes the options for that.
+        seeds: How many where no number is given.
+        options: Adds further ones.
+    """
+
+    def run(args: argparse.Namespace) -> None:
+        from pathlib import Path
+
+        from graphrouter.errors import UserError
+        from graphrouter.files import check_writable
+
+        if routers and args.seeds < 1:
+            raise UserError(f"--seeds must be 1 or more, but is {args.seeds}")
+        check_writable(args.out, "the table")
+        table = rebuild(args)
+        table.save(Path(args.out))
+        print(table.markdown())
+        tell(f"table: {args.out}/{table.name}.md and .csv")
+
+    parser = add_command(commands, name, run, text, overrides=OVERRIDES if routers else "", resume=KEEPS)
+    parser.add_argument("log", metavar="LOG", help=log)
+    parser.add_argument("--out", required=True, metavar="DIR", help="folder for the table and what it was made of")
+    if routers:
+        parser.add_argument("--seeds", type=int, default=seeds, metavar="N", help=f"from 0 (default: {seeds})")
+        parser.add_argument("--tune-by", choices=("nll", "reward", "none"), default="none", help="default: none")
+        parser.add_argument("--encoder", metavar="SPEC", help=ENCODER_HELP)
+    if options:
+        options(parser)
+    add_run(parser)
+    finish(parser)
+
+
+def main(module: CommandGroup, name: str) -> int:
+    """Run one table's command with the words of the process."""
+    program = Program("paper", "A published table, rebuilt from a log.", "", [module])
+    return program.main([name, *sys.argv[1:]])
