@@ -1,0 +1,108 @@
+"""What a sweep found: the table of its trials, and the best configuration as a router's config."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from experiments.runs.wandb_log import mean_metrics
+from experiments.sweeps.file import Sweep
+from experiments.sweeps.runner import SweepRun, Trial
+from graphrouter.config import hyperparameters, make_router
+from graphrouter.errors import UserError
+from graphrouter.files import replace_file
+from graphrouter.settings import to_plain, to_yaml
+
+SHOWN = 10
+"""Trials in the table that is printed."""
+
+
+def best_trial(made: SweepRun) -> Trial:
+    """Return the finished trial that is best on validation; of equal ones the first.
+
+    Raises:
+        UserError: If none has finished.
+    """
+    metric, best = made.sweep.metric, None
+    for trial in made.trials:
+        value = _value(made.sweep, trial)
+        if value is not None and (best is None or metric.better(value, best[0])):
+            best = value, trial
+    if best is None:
+        errors = [trial.records[-1]["error"] for trial in made.trials if trial.records]
+        raise UserError(
+            f"a trial or more must finish, but none did; the first says: {errors[0] if errors else 'nothing'}"
+        )
+    return best[1]
+
+
+def trial_table(made: SweepRun) -> pl.DataFrame:
+    """Return one row per trial, best first, then those that did not finish: ``trial, status``, metric and values."""
+    metric = made.sweep.metric
+    rows = [_row(made.sweep, trial, f"trial {trial.asked.number}") for trial in made.trials]
+    rows.append(_row(made.sweep, made.default, "default"))
+    schema = {"trial": pl.String, "status": pl.String, metric.name: pl.Float64, "seconds": pl.Float64}
+    frame = pl.DataFrame(rows, schema=schema | {parameter.name: pl.String for parameter in made.sweep.searched})
+    return frame.sort(metric.name, descending=not metric.minimise, nulls_last=True, maintain_order=True)
+
+
+def _row(sweep: Sweep, trial: Trial, name: str) -> dict[str, Any]:
+    values = trial.records[0]["settings"]
+    return {
+        "trial": name,
+        "status": trial.records[-1]["status"],
+        sweep.metric.name: _value(sweep, trial),
+        "seconds": sum(record["seconds"] for record in trial.records),
+    } | {parameter.name: _short(values.get(parameter.name)) for parameter in sweep.searched}
+
+
+def _value(sweep: Sweep, trial: Trial) -> float | None:
+    finished = trial.records and trial.records[-1]["status"] == "finished"
+    return mean_metrics(trial.records).get(sweep.metric.name) if finished else None
+
+
+def _short(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def markdown(frame: pl.DataFrame) -> str:
+    """Return a table as Markdown."""
+    lines = ["| " + " | ".join(frame.columns) + " |", "|" + " --- |" * frame.width]
+    for row in frame.iter_rows():
+        cells = ["" if item is None else f"{item:.5g}" if isinstance(item, float) else str(item) for item in row]
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def write_outcome(made: SweepRun) -> str:
+    """Write ``trials.csv``, ``best.md`` and ``best.yaml``, and return what to print."""
+    table, best = trial_table(made), best_trial(made)
+    replace_file(made.out / "trials.csv", table.write_csv().encode())
+    write_best(made.out / "best.yaml", made, best)
+    counts = table.filter(pl.col("trial") != "default")["status"].value_counts(sort=True)
+    told = ", ".join(f"{count} {status}" for status, count in counts.iter_rows())
+    shown = table.head(SHOWN)
+    if "default" not in shown["trial"]:
+        shown = pl.concat([shown, table.filter(pl.col("trial") == "default")])
+    seeds = f"seed {made.base[0].seed}" + (f" to {made.base[-1].seed}" if len(made.base) > 1 else "")
+    text = (
+        f"{made.sweep.name}: {len(made.trials)} trials ({told}), best by {made.sweep.metric.name} on validation, {seeds}. "
+        f"The default is the router as it comes.\n\n{markdown(shown)}\n"
+    )
+    replace_file(made.out / "best.md", text.encode())
+    return text
+
+
+def write_best(file: Path, made: SweepRun, best: Trial) -> None:
+    """Write the best configuration as ``graphrouter train --config`` reads it."""
+    config = best.configs[0]
+    router = make_router(config.router, config.hyperparameters)
+    values = {"router": config.router, **to_plain(hyperparameters(router))}
+    value = _value(made.sweep, best)
+    about = (
+        f"# The best of {len(made.trials)} trials of the sweep {made.sweep.name!r} on {config.log}: trial "
+        f"{best.asked.number}, {made.sweep.metric.name} {value:.5f}.\n"
+    )
+    replace_file(file, (about + to_yaml(values)).encode())

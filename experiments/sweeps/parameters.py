@@ -1,0 +1,245 @@
+"""What a sweep may set: the parameters of a sweep file in W&B's format, and how Optuna draws them.
+
+The keys, defaults and meanings are those of W&B's "Sweep configuration options"
+(https://docs.wandb.ai/models/sweeps/sweep-config-keys) and of the schema in https://github.com/wandb/sweeps.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from graphrouter.errors import UserError, suggest
+
+if TYPE_CHECKING:
+    from optuna import Trial
+
+RANGE = {"min": None, "max": None}
+NORMAL = {"mu": 0.0, "sigma": 1.0}
+BETA = {"a": 1.0, "b": 1.0}
+STEP = {"q": 1}
+
+DISTRIBUTIONS: dict[str, dict[str, Any]] = {
+    "constant": {"value": None},
+    "categorical": {"values": None},
+    "categorical_w_probabilities": {"values": None, "probabilities": None},
+    "int_uniform": RANGE,
+    "uniform": RANGE,
+    "q_uniform": RANGE | STEP,
+    "log_uniform": RANGE,
+    "log_uniform_values": RANGE,
+    "q_log_uniform": RANGE | STEP,
+    "q_log_uniform_values": RANGE | STEP,
+    "inv_log_uniform": RANGE,
+    "inv_log_uniform_values": RANGE,
+    "normal": NORMAL,
+    "q_normal": NORMAL | STEP,
+    "log_normal": NORMAL,
+    "q_log_normal": NORMAL | STEP,
+    "beta": BETA,
+    "q_beta": BETA | STEP,
+}
+"""Keys of each distribution and their defaults; None where a key must be given."""
+
+TAIL = 1e-6
+"""Share of a normal or beta distribution that is never drawn, at either end."""
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One parameter.
+
+    Attributes:
+        name: A key of a run, such as ``gnn.dropout``.
+        distribution: A key of `DISTRIBUTIONS`.
+        keys: What the distribution needs, such as ``min`` and ``max``.
+    """
+
+    name: str
+    distribution: str
+    keys: dict[str, Any]
+
+    @property
+    def fixed(self) -> bool:
+        """Whether there is nothing to choose."""
+        return self.distribution == "constant"
+
+    def draw(self, trial: Trial) -> Any:
+        """Let Optuna choose.
+
+        Returns:
+            The value, as a run takes it: an int, where W&B gives an int.
+        """
+        if self.fixed:
+            return self.keys["value"]
+        if self.distribution == "categorical":
+            # By number, because Optuna's choices are no lists.
+            return self.keys["values"][trial.suggest_categorical(self.name, range(len(self.keys["values"])))]
+        if self.distribution == "int_uniform":
+            return trial.suggest_int(self.name, self.keys["min"], self.keys["max"])
+        if (bounds := self._bounds()) is not None:
+            low, high, log = bounds
+            return self._rounded(trial.suggest_float(self.name, low, high, log=log))
+        return self._rounded(self.quantile(trial.suggest_float(self.name, TAIL, 1 - TAIL)))
+
+    def _bounds(self) -> tuple[float, float, bool] | None:
+        """Return the lowest and the highest value and whether the logarithm is uniform; None for other shapes."""
+        if "min" not in self.keys:
+            return None
+        low, high, kind = float(self.keys["min"]), float(self.keys["max"]), self.distribution.removeprefix("q_")
+        if kind == "log_uniform":
+            return math.exp(low), math.exp(high), True
+        if kind == "inv_log_uniform":
+            return math.exp(-high), math.exp(-low), True
+        return low, high, kind != "uniform"
+
+    def quantile(self, share: float) -> Any:
+        """Return the value below which a share of a normal, log-normal, beta or weighted categorical distribution lies."""
+        from scipy import stats
+
+        kind, keys = self.distribution.removeprefix("q_"), self.keys
+        if kind == "categorical_w_probabilities":
+            return self._weighted(share)
+        if kind == "normal":
+            return float(stats.norm.ppf(share, keys["mu"], keys["sigma"]))
+        if kind == "log_normal":
+            return float(stats.lognorm.ppf(share, s=keys["sigma"], scale=math.exp(keys["mu"])))
+        return float(stats.beta.ppf(share, keys["a"], keys["b"]))
+
+    def _weighted(self, share: float) -> Any:
+        reached = 0.0
+        pairs = [(value, chance) for value, chance in zip(*self.keys.values(), strict=True) if chance > 0]
+        for value, chance in pairs:
+            reached += chance
+            if share < reached:
+                return value
+        return pairs[-1][0]
+
+    def _rounded(self, value: Any) -> Any:
+        step = self.keys.get("q")
+        if step is None:
+            return value
+        return round(value / step) * step if isinstance(step, int) else round(round(value / step) * step, 12)
+
+    def all_values(self) -> list[Any]:
+        """Return what a grid goes through, each value once.
+
+        Raises:
+            UserError: If there is no end to it.
+        """
+        keys = self.keys
+        if self.fixed:
+            return [keys["value"]]
+        if self.distribution == "categorical":
+            return [value for place, value in enumerate(keys["values"]) if value not in keys["values"][:place]]
+        if self.distribution == "int_uniform":
+            return list(range(keys["min"], keys["max"] + 1))
+        if self.distribution == "q_uniform":  # as W&B does, without the maximum
+            count = math.ceil((keys["max"] - keys["min"]) / keys["q"] - 1e-9)
+            return [round(keys["min"] + place * keys["q"], 12) for place in range(count)]
+        raise UserError(
+            f"a grid goes over value, values, int_uniform and q_uniform, but {self.name} is {self.distribution}; "
+            "list its values, or use method: random"
+        )
+
+
+def read_parameters(given: Any, where: str) -> list[Parameter]:
+    """Read the ``parameters`` of a sweep file, sorted by name; nested ones get dotted names.
+
+    Raises:
+        UserError: If one is not as W&B's format wants it.
+    """
+    return sorted(_read(given, where, ""), key=lambda parameter: parameter.name)
+
+
+def _read(given: Any, where: str, above: str) -> Iterator[Parameter]:
+    if not isinstance(given, dict) or not given:
+        raise UserError(f"{where}: {above or 'parameters'} must be a mapping of names to parameters, but is {given!r}")
+    for key, keys in given.items():
+        name = f"{above}{key}"
+        if not isinstance(keys, dict):
+            raise UserError(f"{where}: {name} must be a mapping, as in {{value: {keys!r}}}, but is {keys!r}")
+        if "parameters" in keys:
+            if len(keys) > 1:
+                raise UserError(f"{where}: {name} must have parameters alone, but has {', '.join(keys)}")
+            yield from _read(keys["parameters"], where, f"{name}.")
+        else:
+            yield read_parameter(name, keys, where)
+
+
+def read_parameter(name: str, given: dict[str, Any], where: str) -> Parameter:
+    """Read one parameter.
+
+    Raises:
+        UserError: If it is not as W&B's format wants it.
+    """
+    kind = given.get("distribution", _default_distribution(given))
+    if kind not in DISTRIBUTIONS:
+        known = list(DISTRIBUTIONS)
+        raise UserError(
+            f"{where}: {name} must have value, values, min and max, or a distribution, but has {given!r}"
+            if kind is None
+            else f"{where}: {name} has the distribution {kind!r}, which is not supported{suggest(str(kind), known)}"
+        )
+    wanted = DISTRIBUTIONS[kind]
+    keys = {key: value for key, value in given.items() if key != "distribution"}
+    for key in keys:
+        if key not in wanted:
+            raise UserError(f"{where}: {name} is {kind}, which takes {', '.join(wanted)}, but has {key!r}; remove it")
+    for key, default in wanted.items():
+        if default is None and key not in keys:
+            raise UserError(f"{where}: {name} is {kind}, which needs {', '.join(wanted)}, but {key!r} is absent")
+    parameter = Parameter(name, kind, {key: keys.get(key, default) for key, default in wanted.items()})
+    _check(parameter, where)
+    return parameter
+
+
+def _default_distribution(given: dict[str, Any]) -> str | None:
+    if "value" in given:
+        return "constant"
+    if "values" in given:
+        return "categorical_w_probabilities" if "probabilities" in given else "categorical"
+    if "min" in given and "max" in given:
+        whole = all(isinstance(given[key], int) for key in ("min", "max"))
+        return "int_uniform" if whole else "uniform"
+    return None
+
+
+def _check(parameter: Parameter, where: str) -> None:
+    """Check the values of a parameter's keys."""
+    keys, kind = parameter.keys, parameter.distribution
+    rules: dict[str, bool] = {}
+    if "values" in keys:
+        rules["values must be a list of one or more"] = isinstance(keys["values"], list) and bool(keys["values"])
+    if "probabilities" in keys:
+        rules["probabilities must be as many as values, none below 0, and add up to 1"] = _are_chances(keys)
+    numbers = [key for key in keys if key not in ("value", "values", "probabilities")]
+    rules[f"{', '.join(numbers)} must be finite numbers"] = all(_is_number(keys[key]) for key in numbers)
+    if all(rules.values()) and "min" in keys:
+        rules["min must be less than max"] = keys["min"] < keys["max"]
+        rules["min must be above 0"] = keys["min"] > 0 or not kind.endswith("log_uniform_values")
+        rules["min and max are logarithms, so they must be within 700"] = (
+            kind.removeprefix("q_") not in ("log_uniform", "inv_log_uniform")
+            or max(abs(keys["min"]), abs(keys["max"])) <= 700
+        )
+        rules["min and max must be whole numbers"] = kind != "int_uniform" or all(
+            isinstance(keys[key], int) for key in ("min", "max")
+        )
+    if all(rules.values()):
+        rules["q, sigma, a and b must be above 0"] = all(keys.get(key, 1) > 0 for key in ("q", "sigma", "a", "b"))
+    for rule, holds in rules.items():
+        if not holds:
+            raise UserError(f"{where}: {parameter.name} is {kind}: {rule}, but it is {keys!r}")
+
+
+def _are_chances(keys: dict[str, Any]) -> bool:
+    chances, values = keys["probabilities"], keys["values"]
+    if not isinstance(chances, list) or not isinstance(values, list) or len(chances) != len(values):
+        return False
+    return all(_is_number(chance) and chance >= 0 for chance in chances) and abs(sum(chances) - 1) < 1e-6
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
