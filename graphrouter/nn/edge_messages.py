@@ -125,6 +125,22 @@ class OutcomeMessages(nn.Module):
             prior = torch.where(unknown, self._inferred_prior(settled, sums[2], graph), known)
         return EdgeMessages(prior, residual if self.use_neighbours else torch.zeros_like(residual))
 
+    def carry(self, columns: Tensor, graph: HeteroData) -> Tensor:
+        """Run round 3 for other outcomes than the graph's.
+
+        Args:
+            columns: [N, 2] weighted residual and weight of each query of the graph.
+            graph: With B new queries, from `graphrouter.graph.attach`.
+
+        Returns:
+            [B, H], the residual of each new query.
+        """
+        targets, edges = len(graph["new_query"].x), graph[SIMILAR_TO]
+        if not self.use_neighbours:
+            return columns.new_zeros(targets, self.scales)
+        sums = self.neighbours(columns, edges.edge_index, edges.edge_attr, targets)
+        return sums[..., 0] / (sums[..., 1] + NEIGHBOUR_STRENGTH)
+
     def _inferred_prior(self, settled: SettledGraph, expected: Tensor, graph: HeteroData) -> Tensor:
         """Return [A, B, M]: the expectations of the neighbours' tasks, averaged, for queries without a known task."""
         overall = settled.means[:, -1:]

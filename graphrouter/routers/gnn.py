@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import torch
 from torch import Tensor
+from torch_geometric.data import HeteroData
 
 from graphrouter.dataset import Queries, RoutingData
 from graphrouter.errors import UserError, suggest
@@ -22,6 +23,8 @@ from graphrouter.routers.edge_objective import (
     ValidationObjective,
     bootstrap_shares,
 )
+from graphrouter.routers.joined_llms import JoinedLLM, JoinedLLMs
+from graphrouter.routers.newcomer import Newcomer
 from graphrouter.routers.outcome_graph import OutcomeGraph, fold_inputs
 from graphrouter.scenario import Scenario
 from graphrouter.training import Schedule, fit_module, pick_device
@@ -42,6 +45,10 @@ class GNN(Router):
     The network is an ensemble whose members are trained on Bayesian-bootstrap weights of the queries. The prediction
     is their mean. The decision takes ``caution`` standard deviations off it: the best of many noisy predictions is
     too often a lucky one.
+
+    An LLM that joins later (`extend`) is predicted as a mixture of the known LLMs' logits with an effect of each task, both
+    shrunk and learnt from its outcomes alone, and by messages of its own from similar queries. How unsure that is adds
+    to the spread over the members, so a decision is wary of it. The other LLMs' predictions stay.
 
     Attributes:
         neighbours: K, ``similar_to`` edges into a query.
@@ -89,13 +96,14 @@ class GNN(Router):
     weight_decay: float = 0.05
 
     source: ClassVar[str] = "this project; GraphRouter (arXiv:2410.03834) for the graph of queries, tasks and LLMs"
-    parts: ClassVar[dict[str, Any]] = {"amounts_": Amounts, "graph_": OutcomeGraph}
+    parts: ClassVar[dict[str, Any]] = {"amounts_": Amounts, "graph_": OutcomeGraph, "joined_": JoinedLLMs}
     search_space: ClassVar[tuple[dict[str, Any], ...]] = (
         {},
         {"dropout": 0.7},
         {"dropout": 0.5, "hidden": 64, "rank": 16},
         {"dropout": 0.3, "hidden": 64, "rank": 16},
     )
+    extends: ClassVar[bool] = True
 
     def fit(self, train: RoutingData, validation: RoutingData) -> Self:
         """Learn from the training split; validation stops early.
@@ -106,6 +114,8 @@ class GNN(Router):
         self._check()
         device = pick_device(self.run.device)
         train, validation = train.sorted(), validation.sorted()
+        self.llms_ = list(train.llms.names)
+        self.joined_ = JoinedLLMs([], np.arange(len(train.llms)))
         self.amounts_ = Amounts().fit(train)
         self.graph_ = self._outcome_graph(train).to(device)
         inputs, history = fold_inputs(self.graph_, min(self.folds, len(train.queries)))
@@ -199,6 +209,21 @@ class GNN(Router):
         slow = [weight for weight in self.module_.parameters() if all(weight is not other for other in fast)]
         return [{"params": fast, "lr": 3 * self.learning_rate, "weight_decay": 0.0}, {"params": slow}]
 
+    def set_state(self, state: dict[str, Any]) -> Self:
+        """Take over what ``fit`` learnt elsewhere."""
+        super().set_state(state)
+        if "joined_" not in state:  # saved before LLMs could join
+            self.llms_ = list(self.graph_.data_.llms.names)
+            self.joined_ = JoinedLLMs([], np.arange(len(self.llms_)))
+        return self
+
+    def _take_in(self, newcomer: Newcomer) -> None:
+        queries = newcomer.answered.queries
+        qualities, _ = self._decode_known(self.graph_.attach(queries), queries)
+        self.joined_ = self.joined_.extend(newcomer, JoinedLLM.of(newcomer, qualities, self.graph_))
+        self.amounts_ = self.amounts_.extend(newcomer)
+        vars(self).pop("last", None)
+
     def _members(self, queries: Queries) -> tuple[Array, Array]:
         """Return the members' qualities [E, Q, M] and the expected cost [Q, M].
 
@@ -211,14 +236,24 @@ class GNN(Router):
         return last[2]
 
     def _decode(self, queries: Queries) -> tuple[Array, Array]:
-        qualities, log_amounts = [], []
-        with torch.inference_mode():
-            for start in range(0, max(len(queries), 1), CHUNK):
-                part = queries.take(slice(start, start + CHUNK))
-                logits, log_amount = self.module_(self.graph_.inputs(part), self.graph_.history)
-                qualities.append(torch.sigmoid(logits).clamp(*QUALITY_RANGE).numpy())
-                log_amounts.append(log_amount.numpy())
+        starts = range(0, max(len(queries), 1), CHUNK)
+        parts = [self._decode_chunk(queries.take(slice(start, start + CHUNK))) for start in starts]
+        qualities, log_amounts = zip(*parts, strict=True)
         return np.concatenate(qualities, axis=1), self.amounts_.cost(queries, np.concatenate(log_amounts))
+
+    def _decode_chunk(self, queries: Queries) -> tuple[Array, Array]:
+        graph = self.graph_.attach(queries)
+        qualities, log_amounts = self._decode_known(graph, queries)
+        if not self.joined_.llms:
+            return qualities, log_amounts
+        gate = self.module_.gate.detach().mean(dim=(0, 1)).numpy() * ("neighbours" in self.terms)
+        return self.joined_.add(qualities, log_amounts, self.graph_, graph, gate)
+
+    def _decode_known(self, graph: HeteroData, queries: Queries) -> tuple[Array, Array]:
+        """Return the members' qualities [E, B, M] and logarithms of amounts [B, M] of the LLMs that were there in `fit`."""
+        with torch.inference_mode():
+            logits, log_amount = self.module_(self.graph_.read(graph, queries.chars), self.graph_.history)
+        return torch.sigmoid(logits).clamp(*QUALITY_RANGE).numpy(), log_amount.numpy()
 
     def predict(self, queries: Queries) -> Prediction:
         """Predict the mean over the ensemble."""

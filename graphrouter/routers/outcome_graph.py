@@ -85,14 +85,33 @@ class OutcomeGraph:
 
     def inputs(self, queries: Queries) -> EdgeInputs:
         """Return what the decoder reads of B queries, each on its own."""
-        return self._read(attach(self.graph, queries, self.tasks_, self.neighbours), queries.chars)
+        return self.read(self.attach(queries), queries.chars)
+
+    def attach(self, queries: Queries) -> HeteroData:
+        """Return the graph with B queries that are to be predicted."""
+        return attach(self.graph, queries, self.tasks_, self.neighbours)
+
+    def carry(self, joined: HeteroData, values: Array, weights: Array) -> Tensor:
+        """Return what similar queries say, shrunk to 0 where they are few.
+
+        Args:
+            joined: From `attach`, of B queries.
+            values: [N] of the graph's queries.
+            weights: [N], 0 where there is no value.
+
+        Returns:
+            [B, H], 0 where ``similar_to`` carries no messages.
+        """
+        columns = torch.as_tensor(np.stack([values * weights, weights], axis=1), dtype=torch.float32)
+        return self.messages.carry(columns.to(self.device_), joined)
 
     def inputs_with_and_without_task(self, queries: Queries) -> tuple[EdgeInputs, EdgeInputs]:
         """Return `inputs`, and what they are when the queries' tasks are not known."""
-        joined = attach(self.graph, queries, self.tasks_, self.neighbours)
-        return self._read(joined, queries.chars), self._read(forget_tasks(joined, len(self.tasks_)), queries.chars)
+        joined = self.attach(queries)
+        return self.read(joined, queries.chars), self.read(forget_tasks(joined, len(self.tasks_)), queries.chars)
 
-    def _read(self, joined: HeteroData, chars: Array) -> EdgeInputs:
+    def read(self, joined: HeteroData, chars: Array) -> EdgeInputs:
+        """Return what the decoder reads of the B queries that were attached."""
         prior, residual = self.messages(self.settled, joined)
         new = joined["new_query"]
         unit = torch.nn.functional.normalize(new.x, dim=1)

@@ -1,0 +1,142 @@
+"""The LLMs that joined a fitted GNN: nothing that was learnt changes, and each adds a column to the predictions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from statistics import NormalDist
+from typing import Any, Self
+
+import numpy as np
+from torch_geometric.data import HeteroData
+
+from graphrouter.graph import task_positions
+from graphrouter.nn.edge_decoder import LOGIT_PER_RESIDUAL
+from graphrouter.routers.edge_objective import QUALITY_RANGE
+from graphrouter.routers.newcomer import Newcomer
+from graphrouter.routers.outcome_graph import OutcomeGraph
+from graphrouter.routers.pool_mixture import PoolMixture
+
+Array = np.ndarray
+
+
+@dataclass(eq=False)
+class JoinedLLM:
+    """One LLM that joined: a mixture of the known ones, and messages of its own over ``similar_to``.
+
+    Attributes:
+        mixture: What its outcomes say of it as a whole, and on each task.
+        residual: [N], on each query of the graph, how its outcome differs from what the mixture says; 0 where there is
+            none.
+        weight: [N] of these; 0 where there is none.
+    """
+
+    mixture: PoolMixture
+    residual: Array
+    weight: Array
+
+    @classmethod
+    def of(cls, newcomer: Newcomer, qualities: Array, graph: OutcomeGraph) -> Self:
+        """Learn from the outcomes of a new LLM.
+
+        Args:
+            newcomer: The LLM, with N outcomes.
+            qualities: [E, N, M] of the LLMs that the graph knows, on the queries that the new one answered.
+            graph: Of the training queries.
+        """
+        answered, weight = newcomer.answered, newcomer.weight
+        performance = answered.performance[:, newcomer.column].astype(np.float64)
+        task = task_positions(answered.queries.tasks, graph.tasks_)
+        mixture = PoolMixture(tasks=len(graph.tasks_)).fit(_pool_logits(qualities), task, performance, weight)
+        difference = performance - _sigmoid(mixture.predict(_pool_logits(qualities), task)[0])
+        rows = {id_: row for row, id_ in enumerate(graph.data_.queries.ids)}
+        at = np.array([rows.get(id_, -1) for id_ in answered.queries.ids], dtype=np.int64)
+        residual, weights = np.zeros((2, len(rows)), dtype=np.float32)
+        residual[at[at >= 0]], weights[at[at >= 0]] = difference[at >= 0], weight[at >= 0]
+        return cls(mixture, residual, weights)
+
+    def logits(self, known: Array, graph: OutcomeGraph, joined: HeteroData, gate: Array) -> tuple[Array, Array]:
+        """Return mean and standard deviation [B] of its logit; arguments as in `JoinedLLMs.add`, ``known`` [B, M] logits."""
+        mean, deviation = self.mixture.predict(known, joined["new_query"].task.cpu().numpy())
+        similar = graph.carry(joined, self.residual, self.weight).cpu().numpy()
+        return mean + LOGIT_PER_RESIDUAL * similar @ gate, deviation
+
+    def get_state(self) -> dict[str, Any]:
+        """Return what was learnt."""
+        return {"mixture": self.mixture.get_state(), "residual": self.residual, "weight": self.weight}
+
+    @classmethod
+    def from_state(cls, state: dict[str, Any]) -> Self:
+        """Rebuild from `get_state`."""
+        return cls(PoolMixture.from_state(state["mixture"]), state["residual"], state["weight"])
+
+
+@dataclass(eq=False)
+class JoinedLLMs:
+    """All LLMs that joined.
+
+    Attributes:
+        llms: In the order in which they joined.
+        order: [M + J] which of the M known LLMs and, behind these, the J joined ones each column of a prediction is.
+    """
+
+    llms: list[JoinedLLM]
+    order: Array
+
+    def extend(self, newcomer: Newcomer, llm: JoinedLLM) -> JoinedLLMs:
+        """Return these with one more."""
+        return JoinedLLMs([*self.llms, llm], np.append(self.order, len(self.order))[newcomer.order])
+
+    def add(
+        self, qualities: Array, log_amounts: Array, graph: OutcomeGraph, joined: HeteroData, gate: Array
+    ) -> tuple[Array, Array]:
+        """Add what is predicted of the joined LLMs.
+
+        What is not known of one is spread over the members: each has a quantile of its logit. Its amounts, relative to
+        its mean, are the mean of the others'.
+
+        Args:
+            qualities: [E, B, M] of the LLMs that the graph knows.
+            log_amounts: [B, M], logarithms of relative amounts.
+            graph: Of the training queries.
+            joined: The same with the B queries.
+            gate: [H], what a residual of similar queries counts.
+
+        Returns:
+            [E, B, M + J] and [B, M + J].
+        """
+        quantiles, known = _normal_quantiles(len(qualities))[:, None], _pool_logits(qualities)
+        logits = [llm.logits(known, graph, joined, gate) for llm in self.llms]
+        columns = [_sigmoid(mean + quantiles * deviation).clip(*QUALITY_RANGE)[..., None] for mean, deviation in logits]
+        amounts = [np.log(np.exp(log_amounts).mean(axis=1, keepdims=True))] * len(self.llms)
+        return (
+            np.concatenate([qualities, *columns], axis=2).astype(np.float32)[..., self.order],
+            np.concatenate([log_amounts, *amounts], axis=1)[:, self.order],
+        )
+
+    def get_state(self) -> dict[str, Any]:
+        """Return what was learnt."""
+        return {"llms": [llm.get_state() for llm in self.llms], "order": self.order}
+
+    @classmethod
+    def from_state(cls, state: dict[str, Any]) -> Self:
+        """Rebuild from `get_state`."""
+        return cls([JoinedLLM.from_state(llm) for llm in state["llms"]], state["order"])
+
+
+def _sigmoid(logits: Array) -> Array:
+    chance: Array = 1 / (1 + np.exp(-logits))
+    return chance
+
+
+def _pool_logits(qualities: Array) -> Array:
+    """Return the logits [B, M] of the mean of the members [E, B, M]."""
+    mean = qualities.mean(axis=0, dtype=np.float64)
+    logits: Array = np.log(mean / (1 - mean))
+    return logits
+
+
+def _normal_quantiles(count: int) -> Array:
+    """Return [count] quantiles of the normal distribution, with standard deviation 1; one alone is 0."""
+    quantiles = np.array([NormalDist().inv_cdf((rank + 0.5) / count) for rank in range(count)])
+    scaled: Array = quantiles / (quantiles.std() or 1.0)
+    return scaled
