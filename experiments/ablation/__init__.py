@@ -1,0 +1,1 @@
+"""Ablations: a base, named differences, their runs, and tables of paired differences."""

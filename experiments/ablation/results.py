@@ -1,0 +1,187 @@
+"""The runs of a grid as they lie in its folder."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from experiments.ablation.grid import Plan, Variant, read_plan
+from experiments.runs.config import run_id
+from experiments.runs.execute import read_record
+from graphrouter import metrics
+from graphrouter.errors import UserError
+from graphrouter.files import check_writable, replace_file
+from graphrouter.metrics.weighted import ratio
+from graphrouter.settings import to_plain, to_yaml
+
+Array = np.ndarray
+Unit = tuple[tuple[str, Any], ...]
+Column = tuple[str, str]
+"""Scenario (empty for a metric of edges) and metric."""
+
+EDGES: tuple[Column, ...] = (("", "nll"), ("", "auroc"))
+GRID = "grid.yaml"
+
+
+def begin(out: Path, plan: Plan) -> None:
+    """Write the resolved grid into its folder.
+
+    Differences, seeds and factors may be added to a grid that has runs. A run that the new grid does not ask for must
+    not lie there: nobody could tell what it belongs to.
+
+    Raises:
+        UserError: If the folder holds such a run or other files, or cannot be written.
+    """
+    check_writable(out, "the ablation")
+    if out.is_dir() and any(out.iterdir()) and not (out / GRID).is_file():
+        raise UserError(f"{out} holds other files; name a new folder for the ablation")
+    wanted = {job.id for job in plan.jobs()}
+    kept = {folder.name for folder in (out / "runs").glob("*") if (folder / "run.json").is_file()}
+    if others := sorted(kept - wanted):
+        raise UserError(
+            f"{out} holds {len(others)} runs that this grid does not ask for, such as {others[0]}; name another folder"
+        )
+    replace_file(out / GRID, to_yaml(to_plain(plan.grid)).encode())
+
+
+@dataclass(eq=False)
+class Run:
+    """A finished run.
+
+    Attributes:
+        folder: Holds its files.
+        record: Its run.json.
+    """
+
+    folder: Path
+    record: dict[str, Any]
+
+    @cached_property
+    def queries(self) -> pl.DataFrame:
+        """One row per test query."""
+        return pl.read_parquet(self.folder / "queries.parquet")
+
+    @cached_property
+    def test_queries(self) -> str:
+        """A digest that is the same for runs with the same test queries."""
+        return hashlib.sha256("\n".join(self.queries["query_id"]).encode()).hexdigest()
+
+    def score(self, column: Column, weights: Array) -> Array:
+        """Return a metric [B] for weights [B, Q] of the test queries."""
+        scenario, metric = column
+        if metric == "auroc":
+            with np.load(self.folder / "edges.npz") as edges:
+                quality = np.where(np.isnan(edges["performance"]), 0.5, edges["quality"])
+                return metrics.auroc(quality, edges["performance"], weights)
+        if metric == "nll":
+            cells = self.queries["cells"].to_numpy()
+            sums = self.queries["nll"].fill_null(0.0).to_numpy() * cells
+            return ratio(sums, cells, weights)
+        values = self.queries[f"{metric}:{scenario}"]
+        return ratio(values.fill_null(0.0).to_numpy(), values.is_not_null().to_numpy(), weights)
+
+
+@dataclass(eq=False)
+class Results:
+    """What a grid has come to so far.
+
+    Attributes:
+        out: Its folder.
+        plan: What was asked for.
+        runs: Finished ones by id.
+        failed: Failed ones by id, their records.
+    """
+
+    out: Path
+    plan: Plan
+    runs: dict[str, Run] = field(default_factory=dict)
+    failed: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    @classmethod
+    def read(cls, out: Path) -> Results:
+        """Read the folder of a grid.
+
+        Raises:
+            UserError: If it holds none, or no finished run.
+        """
+        if not (out / GRID).is_file():
+            raise UserError(f"{out} must be the folder of an ablation, but has no {GRID}; run the ablation first")
+        results = cls(out, read_plan(str(out / GRID)))
+        for job in results.plan.jobs():
+            record = read_record(out / "runs" / job.id)
+            if record is not None and record["status"] == "finished":
+                results.runs[job.id] = Run(out / "runs" / job.id, record)
+            elif record is not None:
+                results.failed[job.id] = record
+        if not results.runs:
+            raise UserError(f"{out} must hold finished runs, but has none; run the ablation first")
+        return results
+
+    def of(self, variant: Variant) -> dict[Unit, Run]:
+        """Return the finished runs of a variant by what they are of: the seed, and what the variant is run over."""
+        found = {}
+        for unit, config in variant.runs(self.plan.grid.seeds):
+            if (run := self.runs.get(run_id(config))) is not None:
+                found[tuple(unit.items())] = run
+        return found
+
+    def pairs(self, variant: Variant, other: Variant) -> dict[Unit, tuple[Run, Run]]:
+        """Return the runs of two variants that belong together; one that is run over less serves several."""
+        mine, theirs = self.of(variant), self.of(other)
+        wider = mine if len(variant.over) >= len(other.over) else theirs
+        pairs = {}
+        for unit in wider:
+            first, second = (_restricted(runs, unit) for runs in (mine, theirs))
+            if first is not None and second is not None:
+                pairs[unit] = first, second
+        return pairs
+
+    def columns(self) -> list[Column]:
+        """Return the metrics that tables are of: of edges, and the reward of each scenario of the log."""
+        names = next(iter(self.runs.values())).queries.columns
+        return [*EDGES, *((name.split(":", 1)[1], "reward") for name in names if name.startswith("reward:"))]
+
+
+def _restricted(runs: dict[Unit, Run], unit: Unit) -> Run | None:
+    """Return the run of a unit, or of the part of it that these runs tell apart."""
+    known = {key for one in runs for key, _ in one}
+    return runs.get(tuple((key, value) for key, value in unit if key in known))
+
+
+def runs_table(results: Results) -> pl.DataFrame:
+    """Return one tidy row per run: what it is, the settings that vary, and all its metrics."""
+    records = [run.record for run in results.runs.values()] + list(results.failed.values())
+    records.sort(key=lambda record: [job.id for job in results.plan.jobs()].index(record["id"]))
+    varying = _varying([record["settings"] for record in records])
+    names = sorted({name for record in records for name in record.get("metrics", {})})
+    rows = [
+        {
+            "id": record["id"],
+            "factor": record["group"],
+            "name": record["name"],
+            "seed": record["config"]["seed"],
+            "status": record["status"],
+            "error": record["error"],
+            "seconds": record["seconds"],
+            **{key: _text(record["settings"].get(key)) for key in varying},
+            **{name: record.get("metrics", {}).get(name) for name in names},
+        }
+        for record in records
+    ]
+    return pl.DataFrame(rows, infer_schema_length=None)
+
+
+def _varying(settings: Sequence[dict[str, Any]]) -> list[str]:
+    keys = dict.fromkeys(key for one in settings for key in one)
+    return [key for key in keys if key != "seed" and len({_text(one.get(key)) for one in settings}) > 1]
+
+
+def _text(value: Any) -> Any:
+    return value if value is None or isinstance(value, bool | int | float | str) else str(value)

@@ -1,0 +1,38 @@
+"""The folder of a grid -> runs.csv, the table in four forms, and figures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import polars as pl
+
+from experiments.ablation.comparing import Scores, compare
+from experiments.ablation.figures import write_figures
+from experiments.ablation.rendering import as_html, as_latex, as_markdown, cells_of
+from experiments.ablation.results import Results, runs_table
+from graphrouter.files import replace_file
+
+
+def write_tables(out: Path, progress: bool = False) -> pl.DataFrame:
+    """Write runs.csv, table.csv, table.md, table.tex, table.html and figures/ from the finished runs.
+
+    Returns:
+        The table, see `experiments.ablation.comparing.compare`.
+
+    Raises:
+        UserError: If the folder holds no finished run.
+    """
+    results = Results.read(out)
+    _write(out, "runs.csv", runs_table(results).write_csv())
+    scores = Scores(results, results.columns(), progress)
+    table = compare(results, scores)
+    _write(out, "table.csv", table.write_csv())
+    rows = cells_of(table, results.columns())
+    for name, text in (("md", as_markdown(rows)), ("tex", as_latex(rows)), ("html", as_html(rows, out.resolve().name))):
+        _write(out, f"table.{name}", text)
+    write_figures(results, table, scores)
+    return table
+
+
+def _write(out: Path, name: str, text: str) -> None:
+    replace_file(out / name, text.encode())
