@@ -49,11 +49,12 @@ def best_section(panel: Panel) -> Figure:
 
 def _table(panel: Panel, rows: list[Configuration]) -> str:
     settings = panel.varying[:SETTINGS]
-    head = ["configuration", "runs", "validation", "test", "test, over best single", *settings]
+    words = {key: panel.words[key] for key in settings}
+    head = ["configuration", "runs", "validation", "test", "test − best single", *settings]
     lines = []
     for number_, one in enumerate(rows):
         four = _texts(_four(one, panel.metric), panel.metric)
-        known = varied(one, settings)
+        known = varied(one, words)
         cells = [escape(one.label), str(len(one.runs)), *four, *(escape(known.get(key, "")) for key in settings)]
         style = " class=ours" if one.base else ""
         more = " hidden" if number_ >= SHOWN else ""
@@ -135,7 +136,7 @@ def _data(panel: Panel, rows: list[Configuration]) -> tuple[list[str], list[list
     metrics = sorted({key for run in panel.finished for key in run.metrics})
     head = ["configuration", "run", "seed", *panel.varying, *metrics]
     lines = [
-        [one.label, run.id, run.seed, *(varied(one, panel.varying).get(key, "") for key in panel.varying)]
+        [one.label, run.id, run.seed, *(varied(one, panel.words).get(key, "") for key in panel.varying)]
         + [run.metrics.get(key) for key in metrics]
         for one in rows
         for run in one.runs

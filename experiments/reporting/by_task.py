@@ -31,13 +31,12 @@ def task_section(panel: Panel) -> Figure:
     means = {task: np.mean([np.mean(gains[one][task]) for one in shown if task in gains[one]]) for task in tasks}
     tasks.sort(key=lambda task: -means[task])
     lines = [
-        f"<tr><td>{escape(task)} <small>{queries[task]}</small>"
-        + "".join(_cell(gains[one].get(task), scale) for one in shown)
+        f"<tr>{name_cell(task)}<td>{queries[task]}" + "".join(_cell(gains[one].get(task), scale) for one in shown)
         for task in tasks
     ]
     heads = "".join(f"<th>{escape(one.label)}" for one in shown)
     body = (
-        f'<div class="scroll"><table class="heat"><thead><tr><th>task <small>test queries</small>{heads}</thead><tbody>\n'
+        f'<div class="scroll"><table class="heat"><thead><tr><th>task<th>test queries{heads}</thead><tbody>\n'
         f"{chr(10).join(lines)}</tbody></table></div>{_key(scale)}"
     )
     head = ["task", "configuration", "runs", "gain", "deviation over runs"]
@@ -66,7 +65,8 @@ def _cell(values: list[float] | None, scale: float) -> str:
     step = round(float(np.clip(mean / scale, -1, 1)) * STEPS)
     style = f"{'u' if step > 0 else 'd'}{abs(step)}" if step else "z"
     sure = " sure" if _sure(values) else ""
-    return f'<td class="{style}{sure}">{mean * 100:+.1f}'.replace("-", "−")
+    shown = f"{round(mean * 100, 1) + 0.0:+.1f}" if round(mean * 100, 1) else "0.0"
+    return f'<td class="{style}{sure}">{shown}'.replace("-", "−")
 
 
 def _sure(values: list[float]) -> bool:
@@ -77,7 +77,7 @@ def _sure(values: list[float]) -> bool:
 def _key(scale: float) -> str:
     steps = [f"d{step}" for step in range(STEPS, 0, -1)] + ["z"] + [f"u{step}" for step in range(1, STEPS + 1)]
     ramp = "".join(f'<i class="shade {step}"></i>' for step in steps)
-    return f'<div class="legend"><span>−{scale * 100:.0f} {ramp} +{scale * 100:.0f} points of performance; bold: all seeds agree on the sign</span></div>'
+    return f'<div class="legend"><span class="ramp">−{scale * 100:.0f} {ramp} +{scale * 100:.0f}</span><span>points of performance; bold: all seeds agree on the sign</span></div>'
 
 
 def _says(shown: list[Configuration], tasks: list[str], gains: dict[Configuration, dict[str, list[float]]]) -> str:

@@ -12,8 +12,10 @@ from graphrouter.evaluation.svg import Frame, axes, linear_ticks, svg
 
 Array = np.ndarray
 
-COLUMN = 128
-"""Pixels between two parallel axes, at least."""
+COLUMN = 128, 200
+"""Pixels between two parallel axes: at least, and where the page has room."""
+WIDE = 1180
+"""Pixels of the page."""
 
 
 @dataclass(frozen=True)
@@ -118,7 +120,8 @@ def parallel_chart(parallel: Sequence[Axis], styles: Sequence[str], titles: Sequ
         titles: Of each line, shown when pointed at.
         label: Of the picture.
     """
-    width, height, top, floor, left = max(COLUMN * len(parallel), 560), 400, 52, 380, 30
+    width = max(COLUMN[0] * len(parallel), min(COLUMN[1] * len(parallel), WIDE))
+    height, top, floor, left = 400, 52, 380, 30
     step = (width - left - 95) / max(len(parallel) - 1, 1)
     across = [left + step * number for number in range(len(parallel))]
     heights = np.stack([floor - axis.places * (floor - top) for axis in parallel], axis=1)
@@ -132,7 +135,7 @@ def parallel_chart(parallel: Sequence[Axis], styles: Sequence[str], titles: Sequ
         parts.append(_above(x, axis.name, 16 if number % 2 else 34, left))
         for place, mark in axis.ticks:
             y = floor - place * (floor - top)
-            parts.append(f'<text class="label" x="{x + 5:.0f}" y="{y + 4:.1f}">{escape(_short(mark, 14))}</text>')
+            parts.append(f'<text class="label" x="{x + 5:.0f}" y="{y + 4:.1f}">{escape(_short(mark, 22))}</text>')
     return svg(width, height, "".join(parts), label, "parallel")
 
 
@@ -159,4 +162,4 @@ def difference_bar(
         f'<rect class="{style}" x="{min(zero, at[1]):.1f}" y="4" width="{abs(at[1] - zero):.1f}" height="10"/>'
         f'<path class="whisker" d="M{at[0]:.1f} 9H{at[2]:.1f}M{at[0]:.1f} 5V13M{at[2]:.1f} 5V13"/>'
     )
-    return svg(width, height, body, f"{mean:.4g}, interval {low:.4g} to {high:.4g}", "bar")
+    return svg(width, height, body, f"{mean:.4g}, interval {low:.4g} to {high:.4g}", "bar difference")

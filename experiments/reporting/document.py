@@ -9,6 +9,7 @@ from experiments.reporting.best import best_section
 from experiments.reporting.by_task import task_section
 from experiments.reporting.choices import share_section
 from experiments.reporting.cost_quality import cost_section
+from experiments.reporting.differences import difference_section
 from experiments.reporting.explored import explored_sections
 from experiments.reporting.figure import Figure, whole_page
 from experiments.reporting.overview import overview, shared_settings
@@ -24,6 +25,7 @@ def figures(panel: Panel) -> list[Figure]:
         *explored_sections(panel),
         training_section(panel),
         cost_section(panel),
+        difference_section(panel),
         task_section(panel),
         share_section(panel),
     ]

@@ -9,7 +9,7 @@ import numpy as np
 from experiments.reporting.charts import Axis, difference_bar, number_axis, parallel_chart, word_axis
 from experiments.reporting.figure import Figure, box
 from experiments.reporting.importance import FOLDS, PERMUTATIONS, TREES, Importance, importance
-from experiments.reporting.panels import Configuration, Panel, lower_is_better, show, varied
+from experiments.reporting.panels import Configuration, Panel, lower_is_better, varied
 from graphrouter.evaluation.page import cell, number, table, text
 
 Array = np.ndarray
@@ -66,14 +66,17 @@ def _parallel_section(panel: Panel, order: list[str]) -> Figure:
     title, key = "Settings and metric, line by line", f"{panel.part(panel.metric)}/{panel.metric}"
     listed = panel.ranked(panel.metric)
     rows = [row for row, one in enumerate(listed) if np.isfinite(one.mean(key)) and one.first.group != "oracle"]
-    if not order or len(rows) < 3:
-        return Figure(title, "Parallel coordinates need three configurations or more that differ in a setting.")
+    if len(order) < 2 or len(rows) < 3:
+        return Figure(
+            title, "Parallel coordinates need three configurations or more that differ in two settings or more."
+        )
     lines = [listed[row] for row in rows]
     shown = order[:MOST_AXES]
     metric_axis = number_axis(key, np.array([one.mean(key) for one in lines]))
-    parallel = [*(_axis(name, lines) for name in shown), metric_axis]
+    parallel = [*(_axis(name, lines, panel) for name in shown), metric_axis]
     styles = shades(np.array([one.mean(key) for one in lines]), lower_is_better(panel.metric))
-    titles = [_line_title(one, shown, key) for one in lines]
+    words = {name: panel.words[name] for name in shown}
+    titles = [_line_title(one, words, key) for one in lines]
     # The worst are drawn first, so that the best lie on top; data-row is that of the table of the best.
     drawn = parallel_chart(
         [Axis(axis.name, axis.places[::-1], axis.ticks) for axis in parallel], styles[::-1], titles[::-1],
@@ -87,7 +90,7 @@ def _parallel_section(panel: Panel, order: list[str]) -> Figure:
     ramp = "".join(f'<i class="shade q{shade}"></i>' for shade in range(SHADES))
     key_ = f'<div class="legend"><span>worst {ramp} best by <span class="by">{escape(panel.metric)}</span></span></div>'
     head = ["configuration", *order, key]
-    data = [[one.label, *(one.first.settings.get(name) for name in order), one.mean(key)] for one in lines]
+    data = [[one.label, *(varied(one, panel.words).get(name) for name in order), one.mean(key)] for one in lines]
     return Figure(title, _parallel_says(lines, shown, panel) + left_out, key_ + box(drawn), head, data)
 
 
@@ -97,16 +100,16 @@ def shades(values: Array, lower: bool) -> list[str]:
     return [f"q{rank * SHADES // len(values)}" for rank in ranks]
 
 
-def _axis(name: str, lines: list[Configuration]) -> Axis:
+def _axis(name: str, lines: list[Configuration], panel: Panel) -> Axis:
     values = [one.first.settings.get(name) for one in lines]
     known = [value for value in values if value is not None]
     if all(isinstance(value, int | float) and not isinstance(value, bool) for value in known):
         return number_axis(name, np.array([np.nan if value is None else float(value) for value in values]))
-    return word_axis(name, [None if value is None else show(value) for value in values])
+    return word_axis(name, [varied(one, {name: panel.words[name]}).get(name) for one in lines])
 
 
-def _line_title(one: Configuration, shown: list[str], key: str) -> str:
-    settings = ", ".join(f"{name}={value}" for name, value in varied(one, shown).items())
+def _line_title(one: Configuration, words: dict[str, dict[str, str]], key: str) -> str:
+    settings = ", ".join(f"{name}={value}" for name, value in varied(one, words).items())
     return f"{one.label}: {key} {number(one.mean(key), key.rpartition('/')[2])}; {settings}"
 
 
@@ -116,8 +119,9 @@ def _parallel_says(lines: list[Configuration], shown: list[str], panel: Panel) -
     best, rest = lines[:count], lines[count:]
     alike = []
     for name in shown:
-        top = {show(one.first.settings.get(name)) for one in best}
-        everywhere = [show(one.first.settings.get(name)) for one in rest]
+        words = {name: panel.words[name]}
+        top = {varied(one, words).get(name, "–") for one in best}
+        everywhere = [varied(one, words).get(name, "–") for one in rest]
         share = sum(value in top for value in everywhere) / max(len(everywhere), 1)
         if len(top) == 1 and share < 0.75:
             alike.append(f"<b>{escape(name)} = {escape(next(iter(top)))}</b> (so do {share:.0%} of the others)")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -116,11 +116,16 @@ class Panel:
     @cached_property
     def varying(self) -> list[str]:
         """Settings that take more than one value among the runs that have them, without seed and held-out part."""
-        seen: dict[str, set[str]] = {}
+        return list(self.words)
+
+    @cached_property
+    def words(self) -> dict[str, dict[str, str]]:
+        """By varying setting, each of its values (as JSON) as text."""
+        seen: dict[str, dict[str, Any]] = {}
         for run in self.finished:
             for key, value in run.settings.items():
-                seen.setdefault(key, set()).add(json.dumps(value, sort_keys=True, default=str))
-        return [key for key, values in seen.items() if len(values) > 1 and key not in NOT_VARIED]
+                seen.setdefault(key, {})[_key(value)] = value
+        return {key: _words(values) for key, values in seen.items() if len(values) > 1 and key not in NOT_VARIED}
 
     @cached_property
     def metrics(self) -> list[str]:
@@ -204,19 +209,43 @@ def show(value: Any) -> str:
 
 
 def _name(configurations: list[Configuration]) -> None:
-    """Give each configuration a name of its own: the runs' name, with folder or number where that is not enough."""
+    """Give each configuration a name of its own: the runs' name, with folder, factor or number where that is not enough."""
     sources = {one.first.source for one in configurations}
     for one in configurations:
         run = one.first
-        one.label = run.name or str(run.settings.get("router") or run.id)
+        plain = not run.name or (run.name == "base" and not run.base)
+        one.label = str(run.settings.get("router") or run.id) if plain else run.name
         if len(sources) > 1:
             one.label += f" · {Path(run.source).name}"
-    labels = [one.label for one in configurations]
-    for number, one in enumerate(configurations, 1):
-        if labels.count(one.label) > 1:
-            one.label = f"{one.label} #{number}"
+    for further in (lambda one, _: f"{one.first.group}: {one.label}" if one.first.group else one.label, _numbered):
+        labels = [one.label for one in configurations]
+        for number, one in enumerate(configurations, 1):
+            if labels.count(labels[number - 1]) > 1:
+                one.label = further(one, number)
 
 
-def varied(one: Configuration, varying: Sequence[str]) -> dict[str, str]:
-    """Return the varying settings of a configuration as text."""
-    return {key: show(one.first.settings[key]) for key in varying if key in one.first.settings}
+def _numbered(one: Configuration, number: int) -> str:
+    return f"{one.label} #{number}"
+
+
+def varied(one: Configuration, words: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
+    """Return the varying settings of a configuration as text; see `Panel.words`."""
+    settings = one.first.settings
+    return {key: known[_key(settings[key])] for key, known in words.items() if key in settings}
+
+
+def _words(values: Mapping[str, Any]) -> dict[str, str]:
+    """Name the values of one setting: lists by what they lack of all, which is short where they are long."""
+    parts = list(values.values())
+    if not all(isinstance(value, list) for value in parts):
+        return {key: show(value) for key, value in values.items()}
+    everything = list(dict.fromkeys(show(one) for value in parts for one in value))
+    named = {}
+    for key, value in values.items():
+        lacking = [one for one in everything if one not in [show(part) for part in value]]
+        named[key] = show(value) if len(lacking) > len(value) else f"without {', '.join(lacking)}" if lacking else "all"
+    return named
+
+
+def _key(value: Any) -> str:
+    return json.dumps(value, sort_keys=True, default=str)

@@ -1,5 +1,6 @@
-"""The same report on W&B, through the reports library of wandb-workspaces: what is said and counted as text, and
-panels that W&B draws from the project's own runs.
+"""The same report on W&B, through the reports library of wandb-workspaces.
+
+What is said and counted goes there as text; the panels are drawn by W&B from the project's own runs.
 """
 
 from __future__ import annotations

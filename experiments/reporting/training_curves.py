@@ -8,7 +8,7 @@ from html import escape
 import numpy as np
 
 from experiments.reporting.charts import Line, line_chart
-from experiments.reporting.figure import Figure, box
+from experiments.reporting.figure import Figure
 from experiments.reporting.panels import Configuration, Panel
 from experiments.reporting.records import Values
 from graphrouter.evaluation.page import legend
@@ -16,6 +16,8 @@ from graphrouter.evaluation.page import legend
 Array = np.ndarray
 
 MOST_LINES = 6
+LATE = 0.05
+"""Share of the fall of a loss in the last tenth of the epochs, above which a training looks cut short."""
 LOSSES = (("validation_loss", "validation loss"), ("train_loss", "training loss"))
 
 
@@ -34,8 +36,9 @@ def training_section(panel: Panel) -> Figure:
             if lines:
                 caption = f"{network}: {name}"
                 label = f"{name} of {network} over epochs, for {', '.join(styles)}"
-                chart = line_chart(lines, 560, 300, label, "epoch", name)
-                parts.append(f"<figure><figcaption>{escape(caption)}</figcaption>{box(chart)}</figure>")
+                wide, narrow = (line_chart(lines, width, 300, label, "epoch", name) for width in (560, 350))
+                both = f'<div class="wide">{wide}</div><div class="narrow">{narrow}</div>'
+                parts.append(f"<figure><figcaption>{escape(caption)}</figcaption>{both}</figure>")
             data += [[line.name, network, key, *row] for line in lines for row in _rows(line)]
     keys = [(style, label) for label, style in styles.items()]
     body = f'{legend(keys)}<div class="multiples">{"".join(parts)}</div>'
@@ -72,31 +75,36 @@ def _rows(line: Line) -> Iterator[tuple[float, ...]]:
 
 
 def _says(able: list[Configuration], shown: list[Configuration]) -> str:
-    """Say how long training went on after its best epoch, and whether it ended before it was done."""
-    counted = list(_ends(shown))
-    if not counted:
+    """Say how long training went on, and whether it was still getting better when it ended."""
+    curves = list(_validation(shown))
+    if not curves:
         return "The histories have no validation loss."
-    ends, bests = np.array(counted).T
-    still = float((bests >= ends * 0.95).mean())
+    lengths = [len(curve) for curve in curves]
+    still = float(np.median([_late_share(curve) for curve in curves]))
     says = (
-        f"Of the {len(shown)} configurations drawn ({len(able):,} were trained by epochs), a training lasts "
-        f"{np.median(ends):.0f} epochs and is best after {np.median(bests):.0f}, in the median over seeds. "
+        f"Of the {len(able):,} configurations that were trained by epochs, {len(shown)} are drawn. A training lasts "
+        f"{np.median(lengths):.0f} epochs in the median, and its last tenth brings {still:.1%} of the whole fall of the "
+        "validation loss: "
     )
-    if still > 0.25:
-        says += f"<b>{still:.0%} of the trainings are best within their last 5%: more epochs may help.</b> "
-    else:
-        says += f"{still:.0%} are best within their last 5%, so few were cut short. "
+    says += "<b>more epochs may help.</b>" if still > LATE else "more epochs would bring little."
     return (
         says
-        + "A band is one standard deviation over seeds; a line ends where the first of its seeds stopped. Losses of "
+        + " A band is one standard deviation over seeds; a line ends where the first of its seeds stopped. Losses of "
         "configurations that train another objective cannot be compared."
     )
 
 
-def _ends(shown: list[Configuration]) -> Iterator[tuple[float, float]]:
+def _validation(shown: list[Configuration]) -> Iterator[Array]:
     for one in shown:
         for run in one.runs:
-            for network in {entry["label"] for entry in run.history}:
-                curve = _curve(run.history, network, "validation_loss")
+            for network in dict.fromkeys(entry["label"] for entry in run.history):
+                curve = _curve(run.history, network, "validation_loss")[:, 1]
                 if len(curve):
-                    yield float(curve[-1, 0]), float(curve[curve[:, 1].argmin(), 0])
+                    yield curve
+
+
+def _late_share(curve: Array) -> float:
+    """Return which share of the fall from the first to the best loss came in the last tenth of the epochs."""
+    before = curve[: max(1, int(len(curve) * 0.9))].min()
+    fall = curve[0] - curve.min()
+    return float((before - curve.min()) / fall) if fall > 0 else 0.0
