@@ -9,6 +9,7 @@ import numpy as np
 
 from experiments.reporting.figure import Figure
 from experiments.reporting.panels import Configuration, Panel
+from graphrouter.evaluation.page import name_cell
 
 Array = np.ndarray
 
