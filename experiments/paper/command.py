@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from graphrouter.cli.options import ENCODER_HELP, KEEPS, add_command, add_run, finish, tell
+from graphrouter.cli.options import ENCODER_HELP, KEEPS, add_command, add_run, finish, names, tell
 from graphrouter.cli.program import CommandGroup, Program
 
 if TYPE_CHECKING:
@@ -65,6 +65,14 @@ def add_table(
         options(parser)
     add_run(parser)
     finish(parser)
+
+
+def add_level_options(parser: argparse.ArgumentParser) -> None:
+    """Add what the evaluation of a level takes."""
+    parser.add_argument("--split-seed", type=int, default=0, metavar="N", help="of the log's split (default: 0)")
+    parser.add_argument("--encoder", metavar="SPEC", help=f"of the routers: {ENCODER_HELP}")
+    parser.add_argument("--routers", type=names, metavar="A,B", help="default: best_single,best_per_task,gnn")
+    parser.add_argument("--base", metavar="NAME", help="what the students were tuned from, an LLM of either log")
 
 
 def main(module: CommandGroup, name: str) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -58,12 +57,3 @@ def domain_columns(domains: Sequence[str], against: str | None) -> list[Column]:
         *(Column(domain, domain, 3) for domain in domains),
         Column("published", "published", 3, published=True),
     ]
-
-
-def add_level_options(parser: argparse.ArgumentParser) -> None:
-    """Add what the evaluation of a level takes."""
-    from graphrouter.cli.options import ENCODER_HELP
-
-    parser.add_argument("--split-seed", type=int, default=0, metavar="N", help="of the log's split (default: 0)")
-    parser.add_argument("--encoder", metavar="SPEC", help=f"of the routers: {ENCODER_HELP}")
-    parser.add_argument("--base", metavar="NAME", help="what the students were tuned from, an LLM of either log")

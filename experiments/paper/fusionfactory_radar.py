@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from experiments.paper.command import add_table, main
+from experiments.paper.command import add_level_options, add_table, main
 
 if TYPE_CHECKING:
     from experiments.paper.table import Row, Table
@@ -27,6 +27,7 @@ def rebuild(args: argparse.Namespace) -> Table:
     from experiments.paper.runs import open_log
     from experiments.paper.table import Table
     from fusion.evaluation.levels import evaluate_levels
+    from fusion.evaluation.model import ROUTERS
     from graphrouter.cli.options import run_options
     from graphrouter.evaluation.store import log_label
     from graphrouter.log import LLMLog
@@ -40,6 +41,7 @@ def rebuild(args: argparse.Namespace) -> Table:
         answers=answers,
         base=args.base,
         seed=args.split_seed,
+        routers=args.routers or ROUTERS,
         encoder=args.encoder,
         run=run_options(args),
     )
@@ -69,7 +71,7 @@ def lines(single: str, rows: list[Row]) -> dict[str, Row]:
 
     drawn = {SINGLE: next(row for row in rows if row["candidate"] == single)}
     for level, name in LEVELS.items():
-        known = [row for row in rows if row["level"] == level and row["candidate"] != ORACLE]
+        known = [row for row in rows if row["level"] == level and not row["candidate"].startswith(ORACLE)]
         if known:
             drawn[name] = max(known, key=lambda row: row["performance"])
     return drawn
@@ -117,8 +119,6 @@ def differences(log: str, queries: int) -> list[str]:
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add what only this figure takes."""
-    from experiments.paper.domains import add_level_options
-
     parser.add_argument(
         "--guided", metavar="DIR", help="log with guides, from fusion collect --guide: the thought level"
     )

@@ -9,7 +9,7 @@ import argparse
 import sys
 from typing import TYPE_CHECKING, Any
 
-from experiments.paper.command import add_table, main
+from experiments.paper.command import add_level_options, add_table, main
 
 if TYPE_CHECKING:
     from experiments.paper.table import Row, Table
@@ -23,14 +23,21 @@ def rebuild(args: argparse.Namespace) -> Table:
     from experiments.paper.domains import SOURCE, add_differences, domain_columns, domain_rows
     from experiments.paper.runs import open_log
     from experiments.paper.table import Table
-    from fusion.evaluation.model import evaluate_models
+    from fusion.evaluation.model import ROUTERS, evaluate_models
     from graphrouter.cli.options import run_options
     from graphrouter.evaluation.store import log_label
     from graphrouter.log import LLMLog
 
     log, answers = open_log(args.log), LLMLog.load(args.answers)
-    how = {"seed": args.split_seed, "encoder": args.encoder, "run": run_options(args)}
-    found = evaluate_models(log, answers, base=args.base, **how)
+    found = evaluate_models(
+        log,
+        answers,
+        base=args.base,
+        seed=args.split_seed,
+        routers=args.routers or ROUTERS,
+        encoder=args.encoder,
+        run=run_options(args),
+    )
     rows, domains = domain_rows(found.scores, KINDS)
     add_differences(rows, found.differences, args.base)
     return Table(
@@ -67,8 +74,6 @@ def differences(log: str, queries: int) -> list[str]:
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add what only this table takes."""
-    from experiments.paper.domains import add_level_options
-
     parser.add_argument(
         "--answers", required=True, metavar="DIR", help="log of the students' answers to the test queries"
     )

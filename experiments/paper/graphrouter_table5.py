@@ -13,8 +13,8 @@ from experiments.paper.command import add_table, main
 
 if TYPE_CHECKING:
     from experiments.paper.runs import Settings
+    from experiments.paper.scored import Scored
     from experiments.paper.table import Row, Table
-    from experiments.paper.tested import Tested
     from graphrouter.log import LLMLog
     from graphrouter.routers.base import Router
 
@@ -69,8 +69,8 @@ def arms(settings: Settings, new: list[str], shots: int) -> dict[str, Router]:
 def rebuild(args: argparse.Namespace) -> Table:
     """Run the comparison, and make the table."""
     from experiments.paper.runs import Settings, compare_routers, open_log
+    from experiments.paper.scored import Scored
     from experiments.paper.table import Column, Table
-    from experiments.paper.tested import Tested
     from graphrouter.errors import UserError
     from graphrouter.evaluation.store import log_label
 
@@ -85,8 +85,8 @@ def rebuild(args: argparse.Namespace) -> Table:
         arms(settings, new, args.shots),
         scenarios=[SCENARIO, "performance_first"],
     )
-    here = Tested(settings.out / f"new_llms_{args.shots}", SCENARIO)
-    performance = Tested(settings.out / f"new_llms_{args.shots}", "performance_first")
+    here = Scored(settings.out / f"new_llms_{args.shots}", SCENARIO)
+    performance = Scored(settings.out / f"new_llms_{args.shots}", "performance_first")
     seconds = {name: [entry["fit_seconds"] for entry in about] for name, about in evaluation.about.items()}
     columns = [
         Column("router", "router"),
@@ -105,13 +105,13 @@ def rebuild(args: argparse.Namespace) -> Table:
 
 
 def table_rows(
-    here: Tested, performance: Tested, new: list[str], shots: int, seconds: dict[str, list[float]]
+    here: Scored, performance: Scored, new: list[str], shots: int, seconds: dict[str, list[float]]
 ) -> list[Row]:
     """Return a row for each router and setting, and one of the GNN that must not use the new LLMs."""
     import numpy as np
 
+    from experiments.paper.scored import estimate
     from experiments.paper.table import NOT_FOUND
-    from experiments.paper.tested import estimate
 
     rows: list[Row] = []
     added = np.array([name in new for name in here.llms])

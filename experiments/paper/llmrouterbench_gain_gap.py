@@ -14,8 +14,8 @@ from experiments.paper.command import add_table, main
 if TYPE_CHECKING:
     import numpy as np
 
+    from experiments.paper.scored import Scored
     from experiments.paper.table import Column, Row, Table
-    from experiments.paper.tested import Tested
     from graphrouter.log import LLMLog
 
 NAME = "llmrouterbench_gain_gap"
@@ -51,13 +51,13 @@ SOURCES = [
 def rebuild(args: argparse.Namespace) -> Table:
     """Run the comparison, and make the table."""
     from experiments.paper.runs import Settings, compare_routers, open_log
+    from experiments.paper.scored import Scored
     from experiments.paper.table import Table
-    from experiments.paper.tested import Tested
     from graphrouter.evaluation.store import log_label
 
     settings, log = Settings.of(args), open_log(args.log)
     compare_routers(log, settings, "by_query", ROUTERS, scenarios=["performance_first"])
-    rows = table_rows(Tested(settings.out / "by_query"))
+    rows = table_rows(Scored(settings.out / "by_query"))
     return Table(
         NAME,
         "LLMRouterBench: gain and gap",
@@ -92,12 +92,12 @@ def relative(here: np.ndarray, random: np.ndarray, best: np.ndarray, oracle: np.
     return {"gain_random": here / random - 1, "gain_best": here / best - 1, "gap_oracle": 1 - here / oracle}
 
 
-def table_rows(tested: Tested) -> list[Row]:
+def table_rows(tested: Scored) -> list[Row]:
     """Return a row for each router, and one for each row of the paper that nothing here stands for."""
     import numpy as np
 
+    from experiments.paper.scored import SINGLE, estimate
     from experiments.paper.table import NOT_FOUND
-    from experiments.paper.tested import SINGLE, estimate
     from graphrouter import metrics
 
     tasks = tested.tasks()
@@ -137,9 +137,9 @@ def table_rows(tested: Tested) -> list[Row]:
     return rows
 
 
-def _best_of_task(tested: Tested, task: str) -> np.ndarray:
+def _best_of_task(tested: Scored, task: str) -> np.ndarray:
     """Return [1 + B], the accuracy of the LLM that is best on a task's test queries."""
-    from experiments.paper.tested import SINGLE
+    from experiments.paper.scored import SINGLE
 
     masks = tested.of_task(task, tested.all())
     found = [tested.mean(tested.values(SINGLE + name), masks) for name in tested.llms]

@@ -14,8 +14,8 @@ from experiments.paper.command import add_table, main
 if TYPE_CHECKING:
     import numpy as np
 
+    from experiments.paper.scored import Scored
     from experiments.paper.table import Row, Table
-    from experiments.paper.tested import Tested
     from graphrouter.log import LLMLog
 
 NAME = "routellm_apgr_cpt"
@@ -61,8 +61,8 @@ SOURCES = [
 def rebuild(args: argparse.Namespace) -> Table:
     """Run the comparison, and make the table."""
     from experiments.paper.runs import Settings, compare_routers, open_log
+    from experiments.paper.scored import Scored
     from experiments.paper.table import Column, Table
-    from experiments.paper.tested import Tested
     from graphrouter.evaluation.store import log_label
 
     settings, log = Settings.of(args), open_log(args.log)
@@ -82,7 +82,7 @@ def rebuild(args: argparse.Namespace) -> Table:
         ),
         Column("published", "published APGR", 3, published=True),
     ]
-    rows = table_rows(Tested(settings.out / "by_query"), strong, weak)
+    rows = table_rows(Scored(settings.out / "by_query"), strong, weak)
     title = "RouteLLM, Tables 1 to 3: APGR and CPT"
     notes = [settings.note(), *differences(pair, strong, weak)]
     return Table(NAME, title, log_label(log), columns, rows, claims(pair, strong), notes, SOURCES)
@@ -112,7 +112,7 @@ def choose_pair(log: LLMLog, strong: str | None, weak: str | None) -> tuple[str,
     return strong, weak
 
 
-def curve(tested: Tested, router: str, task: str, strong: int, weak: int) -> np.ndarray:
+def curve(tested: Scored, router: str, task: str, strong: int, weak: int) -> np.ndarray:
     """Return [1 + B, G], the mean performance of a router on a task at each share of calls, over seeds."""
     from graphrouter.evaluation.bootstrap import mean_over_seeds
     from graphrouter.metrics import call_curve
@@ -132,9 +132,9 @@ def _missing(cells: np.ndarray) -> np.ndarray:
     return np.asarray(np.isnan(cells).any(axis=1))
 
 
-def table_rows(tested: Tested, strong: str, weak: str) -> list[Row]:
+def table_rows(tested: Scored, strong: str, weak: str) -> list[Row]:
     """Return, for each task, a row for each router here, and then the published rows."""
-    from experiments.paper.tested import estimate
+    from experiments.paper.scored import estimate
     from graphrouter.metrics import apgr, cpt
 
     columns = tested.llms.index(strong), tested.llms.index(weak)

@@ -14,8 +14,8 @@ from experiments.paper.command import add_table, main
 if TYPE_CHECKING:
     import polars as pl
 
+    from experiments.paper.scored import Scored
     from experiments.paper.table import Row, Table
-    from experiments.paper.tested import Tested
     from graphrouter.log import LLMLog
 
 NAME = "routeprofile_table1"
@@ -41,19 +41,19 @@ SOURCES = [
 def rebuild(args: argparse.Namespace) -> Table:
     """Run the comparisons, and make the table."""
     from experiments.paper.runs import Settings, by_source, compare_routers, leaked, open_log
+    from experiments.paper.scored import Scored
     from experiments.paper.table import Column, Table
-    from experiments.paper.tested import Tested
     from graphrouter.evaluation.store import log_label
 
     settings, log = Settings.of(args), open_log(args.log)
     scenario = ["performance_first"]
     compare_routers(log, settings, "by_query", ROUTERS, scenarios=scenario)
-    tested, second = Tested(settings.out / "by_query"), None
+    tested, second = Scored(settings.out / "by_query"), None
     notes = ["The log has no pairs.parquet, so there is no column of the source's own split."]
     if log.folder and (log.folder / "pairs.parquet").exists():
         paired = with_pairs(log)
         compare_routers(paired, settings, "pairs", ROUTERS, scenarios=scenario, split=by_source(TEST, train=PAIRS))
-        second, seen = Tested(settings.out / "pairs"), leaked(paired, (TEST,), PAIRS)
+        second, seen = Scored(settings.out / "pairs"), leaked(paired, (TEST,), PAIRS)
         notes = [
             f"{seen.sum()} of the {len(seen)} test queries have the wording of one of the source's training queries; in "
             "'trained on pairs' they are left in, as published."
@@ -115,9 +115,9 @@ def _side(pairs: pl.DataFrame, column: str, won: float) -> pl.DataFrame:
     return pairs.select("query_id", pl.col(column).alias("llm"), pl.lit(won).alias("performance"))
 
 
-def table_rows(tested: Tested, second: Tested | None) -> list[Row]:
+def table_rows(tested: Scored, second: Scored | None) -> list[Row]:
     """Return a row for each router here."""
-    from experiments.paper.tested import estimate
+    from experiments.paper.scored import estimate
 
     rows: list[Row] = []
     for router in tested.routers:

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 from experiments.paper.command import add_table, main
 
 if TYPE_CHECKING:
+    from experiments.paper.scored import Scored
     from experiments.paper.table import Column, Row, Table
-    from experiments.paper.tested import Tested
     from graphrouter.log import LLMLog
 
 NAME = "routerdc_main"
@@ -35,15 +35,15 @@ SOURCES = [
 def rebuild(args: argparse.Namespace) -> Table:
     """Run the comparison, and make the table."""
     from experiments.paper.runs import Settings, by_source, compare_routers, leaked, open_log
+    from experiments.paper.scored import Scored
     from experiments.paper.table import Table
-    from experiments.paper.tested import Tested
     from graphrouter.evaluation.store import log_label
 
     settings, log = Settings.of(args), open_log(args.log)
     parts = {part: part_tasks(log, part) for part in (INSIDE, OUTSIDE)}
     seen = leaked(log, (INSIDE, OUTSIDE))
     compare_routers(log, settings, FOLDER, ROUTERS, scenarios=["performance_first"], split=by_source(INSIDE, OUTSIDE))
-    tested = Tested(settings.out / FOLDER)
+    tested = Scored(settings.out / FOLDER)
     rows = table_rows(tested, parts, ~seen)
     return Table(
         NAME,
@@ -86,10 +86,10 @@ def columns(parts: dict[str, list[str]]) -> list[Column]:
     return shown + [Column(task, task, 2, 100) for part in parts.values() for task in part]
 
 
-def table_rows(tested: Tested, parts: dict[str, list[str]], clean: Any) -> list[Row]:
+def table_rows(tested: Scored, parts: dict[str, list[str]], clean: Any) -> list[Row]:
     """Return a row for each LLM and each router: means over tasks, as published, and each task."""
+    from experiments.paper.scored import SINGLE, estimate
     from experiments.paper.table import NOT_FOUND
-    from experiments.paper.tested import SINGLE, estimate
 
     masks = [clean] * len(tested.seeds)
     ours = tested.values("gnn")
@@ -115,7 +115,7 @@ def table_rows(tested: Tested, parts: dict[str, list[str]], clean: Any) -> list[
 
 def claims(rows: list[Row]) -> list[str]:
     """Return what the abstract says, and the same of our rows."""
-    from experiments.paper.tested import SINGLE
+    from experiments.paper.scored import SINGLE
 
     found = []
     for key, where, gain in (("inside", "in distribution", 2.76), ("outside", "out of distribution", 1.90)):

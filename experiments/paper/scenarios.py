@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from experiments.paper.runs import Settings, compare_routers
+from experiments.paper.scored import Scored, estimate
 from experiments.paper.table import NOT_FOUND, Column, Row
-from experiments.paper.tested import Tested, estimate
 from graphrouter.splits import Split, by_query
 
 if TYPE_CHECKING:
@@ -44,14 +44,14 @@ def run_scenarios(
     routers: Sequence[str],
     scenarios: Sequence[str],
     split: Callable[[LLMLog, int], Split] = by_query,
-) -> dict[str, Tested]:
+) -> dict[str, Scored]:
     """Compare routers, and return what was tested by scenario."""
     compare_routers(log, settings, folder, routers, scenarios=scenarios, split=split)
-    return {name: Tested(settings.out / folder, name) for name in scenarios}
+    return {name: Scored(settings.out / folder, name) for name in scenarios}
 
 
 def scenario_rows(
-    tested: Mapping[str, Tested], routers: Sequence[str], paper: Paper, second: Mapping[str, Tested] | None = None
+    tested: Mapping[str, Scored], routers: Sequence[str], paper: Paper, second: Mapping[str, Scored] | None = None
 ) -> list[Row]:
     """Return a row for each scenario and router, and one for each row of the paper that nothing here stands for.
 
@@ -97,7 +97,7 @@ def scenario_columns(second: str | None = None) -> list[Column]:
     return [*columns, Column("published", "published reward", 3, published=True)]
 
 
-def least_gain(tested: Mapping[str, Tested], router: str, others: Sequence[str]) -> str:
+def least_gain(tested: Mapping[str, Scored], router: str, others: Sequence[str]) -> str:
     """Return a router's reward relative to the best of others, for the scenario where that is least."""
     found = []
     for scenario, here in tested.items():

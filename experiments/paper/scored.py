@@ -20,7 +20,7 @@ SINGLE = "LLM "
 """Before the name of an LLM that takes all queries."""
 
 
-class Tested:
+class Scored:
     """A comparison's test queries; all figures are resampled by the same draws, so that differences are paired.
 
     Args:
