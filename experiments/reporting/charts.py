@@ -8,7 +8,7 @@ from html import escape
 
 import numpy as np
 
-from graphrouter.evaluation.svg import Frame, axes, linear_ticks, svg
+from graphrouter.evaluation.svg import Frame, axes, linear_ticks, log_ticks, svg
 
 Array = np.ndarray
 
@@ -85,11 +85,10 @@ def number_axis(name: str, values: Array) -> Axis:
     scale = np.log10 if low > 0 and high / low > 30 else np.asarray
     bottom, top = float(scale(low)), float(scale(high))
     places = (scale(np.where(np.isfinite(values), values, low)) - bottom) / max(top - bottom, 1e-12)
-    distinct = np.unique(known)
-    marks = distinct if len(distinct) <= 8 else np.linspace(bottom, top, 5)
-    if len(distinct) > 8 and scale is np.log10:
-        marks = 10.0**marks
-    ticks = [((float(scale(mark)) - bottom) / max(top - bottom, 1e-12), f"{mark:.3g}") for mark in marks]
+    distinct = np.unique(known).tolist()
+    if len(distinct) > 8:
+        distinct = log_ticks((low, high), 400) if scale is np.log10 else linear_ticks((low, high))
+    ticks = [((float(scale(mark)) - bottom) / max(top - bottom, 1e-12), f"{mark:.4g}") for mark in distinct]
     return Axis(name, np.where(np.isfinite(values), places, np.nan), _apart(ticks))
 
 

@@ -73,10 +73,11 @@ def _bars(rows: Sequence[Difference]) -> str:
             text(one.one.first.group or ""),
         ]
         lines.append(("", cells))
-    return table(
+    drawn = table(
         ["configuration", "difference", "and 95% interval", "adjusted p", "deviation over seeds", "runs", "factor"],
         lines,
     )
+    return f'<div class="tall">{drawn}</div>'
 
 
 def _colour(one: Difference) -> str:

@@ -36,7 +36,7 @@ def _importance_section(panel: Panel, found: Importance | str) -> Figure:
     for name, mean, low, high in zip(found.settings, means, *bounds, strict=True):
         style = "other" if name == "seed" else "ours"
         bar = cell(difference_bar(float(low), float(mean), float(high), span, style))
-        rows.append(("", [text(name), bar, text(f"{mean:.1%}"), text(f"{low:.1%} to {high:.1%}")]))
+        rows.append(("", [text(name), bar, text(_percent(mean)), text(f"{_percent(low)} to {_percent(high)}")]))
     data = [[name, *draws.tolist()] for name, draws in zip(found.settings, found.share, strict=True)]
     head = ["setting", *(f"fold {fold} permutation {one}" for fold in range(FOLDS) for one in range(PERMUTATIONS))]
     note = (
@@ -46,6 +46,10 @@ def _importance_section(panel: Panel, found: Importance | str) -> Figure:
     )
     picture = table(["setting", "growth of the error", "mean", "95% of shufflings"], rows)
     return Figure(title, _importance_says(found, means, bounds), picture + note, head, data)
+
+
+def _percent(share: float) -> str:
+    return f"{round(share, 3) + 0.0:.1%}".replace("-", "−")
 
 
 def _importance_says(found: Importance, means: Array, bounds: Array) -> str:

@@ -33,7 +33,7 @@ def facts(runs: Sequence[Run], panels: Sequence[Panel]) -> list[tuple[str, str]]
         ("Kinds", _counts(run.kind for run in runs)),
         ("Folders", "; ".join(f"{source} ({count:,})" for source, count in folders)),
         ("Logs", "; ".join(f"{panel.title} ({len(panel.runs):,} runs)" for panel in panels) or "not known"),
-        ("Started", f"{started[0][:19]} to {started[-1][:19]}" if started else "not recorded"),
+        ("Started", " to ".join(dict.fromkeys((started[0][:16], started[-1][:16]))) if started else "not recorded"),
         ("Run time", f"{hours:,.2f} hours, summed over runs"),
         ("Commits", "; ".join(f"{commit} ({count:,} runs)" for commit, count in commits) or "not recorded"),
         ("Versions", _versions(runs)),
