@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 TERMS = ("prior", "neighbours", "difficulty", "bilinear")
+LLM_FEATURES = ("learned", "description")
 PRIOR_RANGE = (0.01, 0.99)
 GATE = 0.1
 """What the weights of the H kernel widths add up to before training."""
@@ -93,6 +94,9 @@ class EdgeDecoder(nn.Module):
         history: Width of :math:`h_m`.
         terms: Which of the four terms are added up.
         llm_to_query: Whether LLM states flow to the query (``rev_answered_by``).
+        llm_features: What :math:`e_m` adds up: ``learned``, a free vector of the LLM; ``description``, a projection of the vector of
+            its description. With neither it is zero.
+        description: Width of the descriptions' vectors, which go into the buffer ``description`` [M, width].
     """
 
     def __init__(
@@ -109,15 +113,21 @@ class EdgeDecoder(nn.Module):
         history: int,
         terms: tuple[str, ...] | list[str] = TERMS,
         llm_to_query: bool = True,
+        llm_features: tuple[str, ...] | list[str] = ("learned",),
+        description: int = 0,
     ) -> None:
         super().__init__()
+        self.description: Tensor
+        self.members, self.llm_features = members, tuple(llm_features)
         self.terms, self.rank, self.scales, self.llm_to_query = tuple(terms), rank, scales, llm_to_query
-        self.llm = nn.Parameter(0.1 * torch.randn(members, llms, rank))
+        if "learned" in self.llm_features:
+            self.llm = nn.Parameter(0.1 * torch.randn(members, llms, rank))
         self.task = nn.Parameter(torch.zeros(members, tasks + 1, hidden))
         self.query = MemberLinear(members, inputs, hidden)
         self.state = MemberLinear(members, hidden + scales * (rank + 1), hidden)
         self.head = MemberLinear(members, hidden, rank + scales + 2, zero=True)
-        self.from_history = MemberLinear(members, history, rank, zero=True)
+        # A product of two zeros never learns: where LLMs have no features, their history must not start at zero too.
+        self.from_history = MemberLinear(members, history, rank, zero=bool(llm_features))
         self.dropout = nn.Dropout(dropout)
         self.prior_scale = nn.Parameter(torch.ones(members, 1, 1))
         self.gate = nn.Parameter(torch.full((members, 1, scales), GATE / scales))
@@ -128,6 +138,18 @@ class EdgeDecoder(nn.Module):
         self.amount_query = nn.Linear(inputs, 1)
         nn.init.zeros_(self.amount_query.weight)
         nn.init.zeros_(self.amount_query.bias)
+        if "description" in self.llm_features:
+            self.register_buffer("description", torch.zeros(llms, description))
+            self.describe = MemberLinear(members, description, rank)
+
+    def llm_states(self) -> Tensor:
+        """Return e, [E, M, rank]."""
+        states = self.discrimination.new_zeros(self.members, self.discrimination.shape[2], self.rank)
+        if "learned" in self.llm_features:
+            states = states + self.llm
+        if "description" in self.llm_features:
+            states = states + self.describe(self.description.expand(self.members, -1, -1))
+        return states
 
     def fast_parameters(self) -> list[nn.Parameter]:
         """Return the few global weights, which learn faster than the networks and do not decay."""
@@ -147,8 +169,9 @@ class EdgeDecoder(nn.Module):
         residual = LOGIT_PER_RESIDUAL * batch.residual
         mean = residual.mean(dim=2)
         contrast = residual - mean[:, :, None]
-        scale, gate, difficulty, vector = self._query_state(batch, mean, contrast)
-        logits = torch.zeros(len(self.llm), *batch.prior.shape, device=residual.device)
+        llms = self.llm_states()
+        scale, gate, difficulty, vector = self._query_state(batch, mean, contrast, llms)
+        logits = torch.zeros(self.members, *batch.prior.shape, device=residual.device)
         if "prior" in self.terms:
             logits = logits + (self.prior_scale + scale) * torch.logit(batch.prior.clamp(*PRIOR_RANGE))
         if "neighbours" in self.terms:
@@ -156,12 +179,14 @@ class EdgeDecoder(nn.Module):
         if "difficulty" in self.terms:
             logits = logits + self.discrimination * (difficulty + (self.common * mean).sum(dim=2, keepdim=True))
         if "bilinear" in self.terms:
-            logits = logits + self._bilinear(vector, batch.fold, history)
+            logits = logits + self._bilinear(vector, batch.fold, history, llms)
         return logits, self._amount(batch)
 
-    def _query_state(self, batch: EdgeInputs, mean: Tensor, contrast: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        members = len(self.llm)
-        from_llms = torch.einsum("bhm,emr->ebhr", contrast, self.llm).flatten(2) * (10 / contrast.shape[2])
+    def _query_state(
+        self, batch: EdgeInputs, mean: Tensor, contrast: Tensor, llms: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        members = self.members
+        from_llms = torch.einsum("bhm,emr->ebhr", contrast, llms).flatten(2) * (10 / contrast.shape[2])
         if not self.llm_to_query:
             from_llms = torch.zeros_like(from_llms)
         vector = self.dropout(batch.x).expand(members, -1, -1)
@@ -170,10 +195,10 @@ class EdgeDecoder(nn.Module):
         state = self.dropout(functional.gelu(self.state(state)))
         return self.head(state).split([1, self.scales, 1, self.rank], dim=2)
 
-    def _bilinear(self, vector: Tensor, fold: Tensor, history: Tensor) -> Tensor:
-        folds, llms, width = history.shape
-        told = self.from_history(history.view(1, folds * llms, width).expand(len(self.llm), -1, -1))
-        states = self.llm[:, None] + told.view(len(self.llm), folds, llms, self.rank)
+    def _bilinear(self, vector: Tensor, fold: Tensor, history: Tensor, llms: Tensor) -> Tensor:
+        folds, count, width = history.shape
+        told = self.from_history(history.view(1, folds * count, width).expand(self.members, -1, -1))
+        states = llms[:, None] + told.view(self.members, folds, count, self.rank)
         if folds == 1:
             return vector @ states[:, 0].transpose(1, 2)
         return torch.einsum("ebr,ebmr->ebm", vector, states[:, fold])

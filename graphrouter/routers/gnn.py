@@ -13,7 +13,7 @@ from torch_geometric.data import HeteroData
 
 from graphrouter.dataset import Queries, RoutingData
 from graphrouter.errors import UserError, suggest
-from graphrouter.nn.edge_decoder import TERMS, EdgeDecoder, EdgeInputs
+from graphrouter.nn.edge_decoder import LLM_FEATURES, TERMS, EdgeDecoder, EdgeInputs
 from graphrouter.nn.losses import LOSSES
 from graphrouter.routers.amounts import Amounts
 from graphrouter.routers.base import Prediction, Router
@@ -25,7 +25,7 @@ from graphrouter.routers.edge_objective import (
 )
 from graphrouter.routers.joined_llms import JoinedLLM, JoinedLLMs
 from graphrouter.routers.newcomer import Newcomer
-from graphrouter.routers.outcome_graph import OutcomeGraph, fold_inputs
+from graphrouter.routers.outcome_graph import VECTOR_LENGTH, OutcomeGraph, fold_inputs
 from graphrouter.scenario import Scenario
 from graphrouter.training import Schedule, fit_module, pick_device
 
@@ -66,6 +66,7 @@ class GNN(Router):
         relations: Which relations carry messages.
         edge_attributes: Whether performance is on the edges; without it an edge says that the LLM was asked, and how
             long its answer was, but not how good.
+        llm_features: What the states of LLMs are made of: ``learned``, ``description``, both or none.
         terms: Which terms the decoder adds up.
         loss: ``soft``, ``one_hot``, ``listwise`` or ``regression``.
         cost_weight: Of the loss of the amount of output.
@@ -86,6 +87,7 @@ class GNN(Router):
     dropout: float = 0.5
     relations: list[str] = field(default_factory=lambda: list(RELATIONS))
     edge_attributes: bool = True
+    llm_features: list[str] = field(default_factory=lambda: ["learned"])
     terms: list[str] = field(default_factory=lambda: list(TERMS))
     loss: str = "soft"
     cost_weight: float = 0.1
@@ -121,7 +123,10 @@ class GNN(Router):
         inputs, history = fold_inputs(self.graph_, min(self.folds, len(train.queries)))
         torch.manual_seed(self.seed)
         self.sizes_ = self._sizes(inputs, history)
-        self.module_ = self.build(**self.sizes_).to(device)
+        self.module_ = self.build(**self.sizes_)
+        if "description" in self.llm_features:
+            self.module_.description.copy_(_contrast(torch.as_tensor(train.llms.vectors)))
+        self.module_ = self.module_.to(device)
         self._train(train, validation, inputs, history)
         with torch.inference_mode():
             log_amount = self.module_(inputs.take(slice(0, len(train.queries))), history)[1]
@@ -141,8 +146,8 @@ class GNN(Router):
             raise UserError(
                 f"gnn.loss must be one of {', '.join(LOSSES)}, but is {self.loss!r}{suggest(self.loss, list(LOSSES))}"
             )
-        for name, given, known in (("relations", self.relations, RELATIONS), ("terms", self.terms, TERMS)):
-            for word in given:
+        for name, known in (("relations", RELATIONS), ("terms", TERMS), ("llm_features", LLM_FEATURES)):
+            for word in getattr(self, name):
                 if word not in known:
                     raise UserError(
                         f"gnn.{name} must be among {', '.join(known)}, but has {word!r}{suggest(word, known)}"
@@ -171,6 +176,8 @@ class GNN(Router):
             "history": history.shape[2],
             "terms": list(self.terms),
             "llm_to_query": "rev_answered_by" in self.relations,
+            "llm_features": list(self.llm_features),
+            "description": self.graph_.data_.llms.vectors.shape[1],
         }
 
     def build(self, **sizes: Any) -> EdgeDecoder:
@@ -270,3 +277,8 @@ class GNN(Router):
         quality, cost = self._members(queries)
         wary = quality.mean(axis=0) - self.caution * quality.std(axis=0)
         return scenario.reward(wary.astype(np.float64), cost, cost_scale)
+
+
+def _contrast(vectors: Tensor) -> Tensor:
+    """Return [M, L]: what each description differs by from their mean, in the length that query vectors are scaled to."""
+    return VECTOR_LENGTH * torch.nn.functional.normalize(vectors - vectors.mean(dim=0), dim=1)

@@ -39,6 +39,7 @@ VARIANTS = (
     + [{"terms": [name for name in TERMS if name != off]} for off in TERMS]
     + [{"terms": [only]} for only in TERMS]
     + [{"edge_attributes": False}]
+    + [{"llm_features": names} for names in ([], ["description"], ["learned", "description"])]
 )
 
 
@@ -69,6 +70,7 @@ class TestSwitches:
             ({"loss": "zzz"}, "known: listwise, one_hot, regression, soft"),
             ({"relations": ["belongs_to", "similar"]}, "gnn.relations .* has 'similar'; did you mean 'similar_to'"),
             ({"terms": ["prior", "bilinar"]}, "gnn.terms .* has 'bilinar'; did you mean 'bilinear'"),
+            ({"llm_features": ["size"]}, "gnn.llm_features must be among learned, description, but has 'size'"),
             ({"terms": []}, "gnn.terms must not be empty"),
             ({"scales": []}, "gnn.scales must not be empty"),
             ({"folds": 1}, "gnn.folds must be 2 or more, but is 1"),
@@ -80,6 +82,47 @@ class TestSwitches:
     def test_a_wrong_setting_is_refused(self, parts, settings, message):
         with pytest.raises(UserError, match=message):
             fitted(parts, **settings)
+
+
+class TestFeaturesOfLLMs:
+    GOLDEN = ([0.124312, 0.910276, 0.567787], [0.112777, 0.896179, 0.658056], [0.113928, 0.894291, 0.763504])
+
+    def test_the_default_is_what_it_was_before_they_could_be_chosen(self, parts):
+        router = fitted(parts)
+        quality = router.predict(parts.test.queries).quality
+        np.testing.assert_allclose(quality[[0, 7, 20]], self.GOLDEN, atol=2e-5)
+        names = "llm task prior_scale gate common discrimination amount_gate amount_bias query.weight query.bias "
+        names += "state.weight state.bias head.weight head.bias from_history.weight from_history.bias "
+        assert list(router.module_.state_dict()) == f"{names}amount_query.weight amount_query.bias".split()
+
+    def test_a_router_saved_before_they_could_be_chosen_loads(self, parts):
+        router = fitted(parts, epochs=1)
+        state = router.get_state()
+        state["sizes_"] = {k: v for k, v in state["sizes_"].items() if k not in ("llm_features", "description")}
+        loaded = GNN(**FAST).set_state(state).predict(parts.test.queries)
+        np.testing.assert_array_equal(loaded.quality, router.predict(parts.test.queries).quality)
+
+    def test_states_are_made_of_what_was_asked_for(self, parts):
+        states = {}
+        for names in ([], ["learned"], ["description"], ["learned", "description"]):
+            module = fitted(parts, epochs=0, llm_features=names).module_
+            states[len(names), "learned" in names] = module.llm_states()
+            assert ("llm" in module.state_dict()) == ("learned" in names)
+            assert ("description" in module.state_dict()) == ("description" in names)
+        assert not states[0, False].any()
+        # The descriptions are unit vectors: less their mean, they point away from each other.
+        told = states[1, False]
+        np.testing.assert_allclose(told.mean(dim=1).detach(), 0, atol=1e-6)
+        assert (told[:, 0] - told[:, 1]).abs().max() > 0.1
+        assert (states[2, True] - states[1, True]).abs().max() > 0.1
+
+    @pytest.mark.parametrize("names", [[], ["description"]], ids=str)
+    def test_other_features_learn_and_are_saved(self, parts, names):
+        router = fitted(parts, llm_features=names, epochs=20, terms=["bilinear"])
+        quality = router.predict(parts.test.queries).quality
+        assert quality.std(axis=0).min() > 0.02
+        loaded = GNN(**{**FAST, "llm_features": names, "terms": ["bilinear"]}).set_state(router.get_state())
+        np.testing.assert_array_equal(loaded.predict(parts.test.queries).quality, quality)
 
 
 class TestCheckpoint:
