@@ -49,11 +49,11 @@ def title(column: Column) -> str:
     return f"{column[0]} {column[1]} {arrow}".strip()
 
 
-def as_markdown(rows: Rows) -> str:
-    """Return the table in Markdown, with the note below it."""
+def as_markdown(rows: Rows, note: str = NOTE) -> str:
+    """Return the table in Markdown, with a note below it."""
     lines = [f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in row)} |" for row in rows]
     marks = ["---"] * LEFT + ["---:"] * (len(rows[0]) - LEFT)
-    return "\n".join([lines[0], f"| {' | '.join(marks)} |", *lines[1:], "", NOTE, ""])
+    return "\n".join([lines[0], f"| {' | '.join(marks)} |", *lines[1:], "", note, ""])
 
 
 def as_latex(rows: Rows) -> str:

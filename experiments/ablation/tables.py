@@ -8,9 +8,16 @@ import polars as pl
 
 from experiments.ablation.comparing import Scores, compare
 from experiments.ablation.figures import write_figures
+from experiments.ablation.new_llms import new_llm_cells, new_llm_table
 from experiments.ablation.rendering import as_html, as_latex, as_markdown, cells_of
 from experiments.ablation.results import Results, runs_table
 from graphrouter.files import replace_file
+
+NEW_LLMS = (
+    "A new LLM joins a fitted router with so many logged queries (shots); means over seeds and LLMs. NLL and AUROC are of "
+    "its own edges; picked and best are shares of the test queries. The intervals hold for the table at once with a chance "
+    "of 95%."
+)
 
 
 def write_tables(out: Path, progress: bool = False) -> pl.DataFrame:
@@ -26,10 +33,14 @@ def write_tables(out: Path, progress: bool = False) -> pl.DataFrame:
     _write(out, "runs.csv", runs_table(results).write_csv())
     scores = Scores(results, results.columns(), progress)
     table = compare(results, scores)
-    _write(out, "table.csv", table.write_csv())
+    # A null is written as nothing, an empty text as two quotes.
+    _write(out, "table.csv", table.with_columns(pl.col(pl.String).replace("", None)).write_csv())
     rows = cells_of(table, results.columns())
     for name, text in (("md", as_markdown(rows)), ("tex", as_latex(rows)), ("html", as_html(rows, out.resolve().name))):
         _write(out, f"table.{name}", text)
+    if (newcomers := new_llm_table(results, scores)) is not None:
+        _write(out, "new_llms.csv", newcomers.write_csv())
+        _write(out, "new_llms.md", as_markdown(new_llm_cells(newcomers), NEW_LLMS))
     write_figures(results, table, scores)
     return table
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 
 from experiments.runs.config import RunConfig, run_id, settings
 from experiments.runs.data import RunData, load_run, take_llms
@@ -27,6 +28,7 @@ from experiments.runs.record import (
     scores_of,
     shares_of,
     task_rows,
+    without_rewards,
 )
 from graphrouter.config import make_router
 from graphrouter.dataset import RoutingData
@@ -162,9 +164,15 @@ def _run(
         "curve": curve_rows(outcomes, done, data.scenarios),
         "llms": llm_rows(outcomes, done, llms),
     }
-    if fitted.before is not None:
-        found["metrics"] |= _new_llm(fitted.before, data, outcomes, done)
-    _write_queries(folder, data, outcomes, done)
+    queries = query_table(data.test, outcomes, done, data.scenarios)
+    if fitted.before is not None and data.new_llm is not None:
+        others = np.flatnonzero(np.arange(len(llms)) != data.new_llm)
+        without = _predict(fitted.before, data, take_llms(data.test, others))
+        found["metrics"] |= new_llm_metrics(outcomes, done, without, data.new_llm, data.scenarios)
+        for one in data.scenarios:
+            rewards = pl.Series(without_rewards(outcomes, without, data.new_llm, one)).fill_nan(None)
+            queries = queries.with_columns(rewards.alias(f"without_reward:{one.name}"))
+    _write_queries(folder, queries, outcomes, done)
     if on_result is not None:
         on_result(_pipeline(config, data, fitted.router), record | found)
     return found
@@ -185,18 +193,11 @@ def _references(data: RunData) -> dict[str, Predictions]:
     return known
 
 
-def _new_llm(before: Router, data: RunData, outcomes: Outcomes, done: Predictions) -> dict[str, float]:
-    assert data.new_llm is not None
-    others = np.delete(np.arange(len(data.test.llms)), data.new_llm)
-    without = _predict(before, data, take_llms(data.test, others))
-    return new_llm_metrics(outcomes, done, without, data.new_llm, data.scenarios)
-
-
-def _write_queries(folder: Path, data: RunData, outcomes: Outcomes, done: Predictions) -> None:
+def _write_queries(folder: Path, queries: pl.DataFrame, outcomes: Outcomes, done: Predictions) -> None:
     """Write a row for each test query, and every edge, which a bootstrap of AUROC needs."""
     assert done.quality is not None
     with drafted(folder / "queries.parquet") as draft:
-        query_table(data.test, outcomes, done, data.scenarios).write_parquet(draft, compression="zstd")
+        queries.write_parquet(draft, compression="zstd")
     with drafted(folder / "edges.npz") as draft, draft.open("wb") as file:
         performance = outcomes.performance.astype(np.float32)
         np.savez_compressed(file, quality=done.quality.astype(np.float32), performance=performance)

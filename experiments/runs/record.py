@@ -143,6 +143,13 @@ def new_llm_metrics(
     return {key: value for key, value in found.items() if value is not None}
 
 
+def without_rewards(outcomes: Outcomes, without: Predictions, column: int, scenario: Scenario) -> Array:
+    """Return [Q], the reward of the choices of a router that does not have the LLM in ``column``; NaN for none."""
+    others = np.delete(np.arange(outcomes.performance.shape[1]), column)
+    choice = others[metrics.choose(without.utility[scenario.name], outcomes.performance[:, others])]
+    return metrics.taken(choice, outcomes.rewards(scenario))
+
+
 def query_table(
     test: RoutingData, outcomes: Outcomes, done: Predictions, scenarios: Sequence[Scenario]
 ) -> pl.DataFrame:

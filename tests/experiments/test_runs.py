@@ -181,8 +181,12 @@ def test_a_new_llm_is_scored_in_the_whole_pool(log_folder, tmp_path):
     edges = np.load(tmp_path / "edges.npz")
     assert numbers["test/new/nll"] == pytest.approx(float(nll(edges["quality"][:, [column]], outcomes[:, [column]])))
     assert choose(edges["quality"], outcomes).max() <= 4
-    without = np.delete(outcomes, column, axis=1)
-    assert numbers["test/performance_first/without/reward"] <= without.max(axis=1).mean()
+    without = pl.read_parquet(tmp_path / "queries.parquet")["without_reward:performance_first"]
+    assert numbers["test/performance_first/without/reward"] == pytest.approx(without.mean())
+    alone = execute(config(log_folder, llms=[name for name in log.llm_names if name != new]), tmp_path / "alone")
+    alone_rewards = pl.read_parquet(tmp_path / "alone" / "queries.parquet")["reward:performance_first"]
+    assert alone["status"] == "finished"
+    assert without.to_list() == alone_rewards.to_list()
 
 
 def test_runs_that_differ_in_shots_share_a_fit_and_nothing_else(log_folder, tmp_path):
@@ -191,7 +195,7 @@ def test_runs_that_differ_in_shots_share_a_fit_and_nothing_else(log_folder, tmp_
     records = []
     for number, shots in enumerate((0, 20, 0)):
         chosen = config(
-            log_folder, router="mlp", protocol="leave_llm_out", held_out=new, shots=shots, **{"mlp.schedule.epochs": 2}
+            log_folder, router="mlp", protocol="leave_llm_out", held_out=new, shots=shots, **{"mlp.epochs": 2}
         )
         seen = lambda label, epoch, number=number: fits.append((number, epoch["epoch"]))  # noqa: E731
         records.append(execute(chosen, tmp_path / str(number), on_epoch=seen))
