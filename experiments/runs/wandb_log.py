@@ -119,7 +119,7 @@ def logged(options: Logging, settings: dict[str, Any], about: Record) -> Iterato
     Args:
         options: Where to.
         settings: Of the run, flat, from `experiments.runs.config.settings`.
-        about: ``id``, ``kind`` and ``name`` of the run.
+        about: ``id``, ``kind``, ``name`` and ``base`` of the run.
 
     Raises:
         UserError: If W&B cannot be reached, or wants a login.
@@ -140,7 +140,7 @@ def logged(options: Logging, settings: dict[str, Any], about: Record) -> Iterato
             name=about["id"],
             group=options.group,
             job_type=about["kind"],
-            config=settings | {"name": about["name"]},
+            config=settings | {"name": about["name"], "base": about["base"]},
             reinit="create_new",
             settings=wandb.Settings(silent=True, console="off", x_disable_stats=True),
         )
@@ -186,6 +186,7 @@ def tables(record: Record) -> dict[str, tuple[list[str], list[list[Any]]]]:
         "test_tasks": _from_dicts(tasks, "task"),
         "test_llms": _from_dicts(llms, "llm"),
         "routing_shares": (["scenario", "llm", "share"], shares),
+        "cost_quality": _from_dicts(record["curve"], "alpha"),
     }
 
 

@@ -248,6 +248,10 @@ def _check(sweep: Sweep, where: str) -> None:
                 "splits; set seeds: {value: N} for the mean over N seeds"
             )
     if sweep.method == "grid":
-        _ = sweep.runs  # a parameter without an end to it is an error
+        for parameter in sweep.parameters:
+            try:
+                parameter.all_values()
+            except UserError as error:
+                raise UserError(f"{where}: {error}") from None
     elif not sweep.searched:
         raise UserError(f"{where}: parameters must have one or more to search, but all have one value")

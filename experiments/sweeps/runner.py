@@ -91,12 +91,14 @@ class SweepRun:
     sweep: Sweep
     out: Path
     jobs: int
-    logging: Logging
+    logging: Logging = field(default_factory=Logging)
     say: Callable[[str], None] = lambda _: None
     trials: list[Trial] = field(default_factory=list, init=False)
 
     def __post_init__(self) -> None:
-        self.base = read_configs(self.sweep.fixed, (), "sweep")
+        self.base = read_configs(self.sweep.fixed, (), self.sweep.name)
+        probe = make_search(self.sweep, self.base[0].seed).ask(None)
+        read_configs(probe.values, (), self.sweep.name)  # a mistyped name shows before anything is written
         self.default = Trial(Asked(-1, {}, {}), default_configs(self.base))
 
     @property
