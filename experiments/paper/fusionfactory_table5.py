@@ -52,6 +52,7 @@ def table_rows(level: ThoughtLevel) -> list[Row]:
     rows: list[Row] = []
     for one in level.table.filter(pl.col("domain").is_null()).iter_rows(named=True):
         row: Row = {"llm": one["llm"], "guide": one["guide"] or "zero-shot", "ranking": one["ranking"]}
+        row |= {"kind": one["kind"]}
         row |= {key: one[key] for key in ("performance", "difference", "difference_low", "difference_high")}
         same = (pl.col("llm") == one["llm"]) & pl.col("guide").eq_missing(one["guide"]) & pl.col("domain").is_not_null()
         row |= dict(level.table.filter(same).select("domain", "performance").iter_rows())
@@ -61,12 +62,14 @@ def table_rows(level: ThoughtLevel) -> list[Row]:
 
 def claim(rows: list[Row]) -> str:
     """Return what the paper says of thoughts, and what came out."""
-    guided = [row for row in rows if row["difference"] is not None]
+    from fusion.evaluation.thought import ALL
+
+    guided = [row for row in rows if row["kind"] == "thought" and row["llm"] != ALL]
     better = sum(row["difference_low"] > 0 for row in guided)
     worse = sum(row["difference_high"] < 0 for row in guided)
     return (
         "Section 4.2: thoughts improve LLMs of all sizes, and hybrid selection is the best balance. Here, of "
-        f"{len(guided)} LLMs with a guide {better} are better than without by more than the interval, and {worse} are worse."
+        f"{len(guided)} LLMs with thoughts {better} are better than without by more than the interval, and {worse} are worse."
     )
 
 

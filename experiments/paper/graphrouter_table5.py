@@ -151,9 +151,9 @@ def differences(settings: Settings, log: LLMLog, new: list[str]) -> list[str]:
         f"New LLMs: {', '.join(new)}; by a hash of the names, or --new. The paper's new LLMs are four of its ten.",
         f"The log: {log.name}, {len(log.tasks)} tasks and {len(log.llm_names)} LLMs; cost "
         f"{'estimated' if log.cost_estimated else 'of the log'}. The paper's log needs a download.",
-        "'extended' has learnt without the new LLMs and takes them in from their logged queries without training; "
-        "'refitted' is trained anew on all that is known, which the published network would have to be here: our graphrouter "
-        "cannot be extended. The test queries are the same, and all LLMs can be chosen.",
+        "'extended' has learnt without the new LLMs and takes them in from their logged queries without training, as in the "
+        "paper; 'refitted' is trained anew on all that is known. Our graphrouter cannot be extended. The test queries are the "
+        "same for all, and every LLM can be chosen.",
         "Seconds are those of fitting and taking in together, on the machine that ran this.",
     ]
 
