@@ -10,6 +10,7 @@ import math
 import re
 from collections.abc import Sequence
 from typing import Any
+from warnings import catch_warnings, simplefilter
 
 from experiments.reporting.document import figures
 from experiments.reporting.figure import Figure
@@ -80,7 +81,9 @@ def build(runs: Sequence[Run], project: str, title: str) -> Any:
 
 def _library() -> Any:
     try:
-        import wandb_workspaces.reports.v2 as wr
+        with catch_warnings():
+            simplefilter("ignore", DeprecationWarning)  # of its own use of pydantic
+            import wandb_workspaces.reports.v2 as wr
     except ImportError:
         raise UserError(
             "a W&B report needs the package wandb-workspaces, but it is not installed; install graphrouter[report]"
@@ -118,7 +121,7 @@ def _grid(wr: Any, panel: Panel, entity: str, project: str) -> Any:
         for place, scenario in enumerate(panel.scenarios)
         if any(f"test/{scenario}/cost" in run.metrics for run in panel.finished)
     ]
-    filters = [expr.Config("log") == panel.log, expr.Config("protocol") == panel.protocol]
+    filters = expr.And(expr.Config("log") == panel.log, expr.Config("protocol") == panel.protocol)
     runset = wr.Runset(entity=entity, project=project, name=panel.title, filters=filters)
     return wr.PanelGrid(runsets=[runset], panels=drawn)
 

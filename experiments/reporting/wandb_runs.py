@@ -90,6 +90,7 @@ def _seed(whole: Run, logged: Logged, place: int, count: int) -> Run:
         run.metrics = metrics
     run.references = _references(tables.get("test"))
     run.tasks, run.llms, run.curve = (_rows(tables.get(name)) for name in ("test_tasks", "test_llms", "cost_quality"))
+    run.shares = {}
     for row in _rows(tables.get("routing_shares")):
         run.shares.setdefault(row["scenario"], {})[row["llm"]] = row["share"]
     return run

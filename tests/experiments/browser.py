@@ -22,8 +22,19 @@ class Browser:
         assert PATH is not None
         commands, self._write = os.pipe()
         self._read, replies = os.pipe()
-        options = ["--headless=new", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
-        options += ["--disable-component-update", "--disable-extensions", f"--user-data-dir={profile}", "--remote-debugging-pipe"]
+        options = [
+            "--headless=new",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--no-first-run",
+            "--disable-background-networking",
+        ]
+        options += [
+            "--disable-component-update",
+            "--disable-extensions",
+            f"--user-data-dir={profile}",
+            "--remote-debugging-pipe",
+        ]
         # Descriptors 3 and 4 are where Chromium listens and answers.
         shell = ["bash", "-c", f'exec "$0" "$@" 3<&{commands} 4>&{replies}', PATH, *options, "about:blank"]
         null = subprocess.DEVNULL
@@ -42,7 +53,9 @@ class Browser:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._process.terminate()
         self._process.wait(SECONDS)
         os.close(self._read)
@@ -63,8 +76,13 @@ class Browser:
         """Open a page and wait until it is loaded and quiet."""
         self.requests.clear()
         self.errors.clear()
-        self.call("Emulation.setDeviceMetricsOverride", width=width, height=900, deviceScaleFactor=1, mobile=width < 600)
-        self.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": "dark" if dark else "light"}])
+        self.call(
+            "Emulation.setDeviceMetricsOverride", width=width, height=900, deviceScaleFactor=1, mobile=width < 600
+        )
+        self.call(
+            "Emulation.setEmulatedMedia",
+            features=[{"name": "prefers-color-scheme", "value": "dark" if dark else "light"}],
+        )
         self.call("Page.navigate", url=file.absolute().as_uri())
         self._until(lambda found: found.get("method") == "Page.loadEventFired")
         self.run("new Promise((done) => setTimeout(done, 200))")

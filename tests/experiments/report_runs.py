@@ -21,7 +21,9 @@ def small_log(folder: Path, name: str = "small") -> str:
 def real_run(folder: Path, log: str, **values) -> dict:
     """Run one router, and return its record."""
     values = {"log": log, "router": "linear", "encoder": "tfidf:16", **values}
-    return execute(read_run(values), folder, about={"id": folder.name, "kind": "ablation", "name": "base", "base": True})
+    return execute(
+        read_run(values), folder, about={"id": folder.name, "kind": "ablation", "name": "base", "base": True}
+    )
 
 
 def many_runs(out: Path, kept: Path, configurations: int, seeds: int, epochs: int = 40) -> None:
@@ -33,12 +35,20 @@ def many_runs(out: Path, kept: Path, configurations: int, seeds: int, epochs: in
     queries = pl.read_parquet(kept / "queries.parquet")
     random = np.random.default_rng(0)
     for number in range(configurations):
-        alpha, width, lacking = random.uniform(), int(2 ** random.integers(4, 9)), bool(random.integers(2)) and number > 0
+        alpha, width, lacking = (
+            random.uniform(),
+            int(2 ** random.integers(4, 9)),
+            bool(random.integers(2)) and number > 0,
+        )
         relations = ["belongs_to", "answered_by"] + ([] if lacking else ["similar_to"])
         for seed in range(seeds):
             made = json.loads(json.dumps(record))
             shift = -0.1 * alpha + 0.05 * lacking + 0.004 * random.standard_normal()
-            made |= {"id": f"c{number:03}-s{seed}", "base": number == 0, "name": "base" if number == 0 else f"c{number:03}"}
+            made |= {
+                "id": f"c{number:03}-s{seed}",
+                "base": number == 0,
+                "name": "base" if number == 0 else f"c{number:03}",
+            }
             made["group"] = None if number == 0 else "relations" if lacking else "alpha"
             made["settings"] |= {"gnn.alpha": alpha, "gnn.width": width, "gnn.relations": relations, "seed": seed}
             made["config"]["seed"] = seed
