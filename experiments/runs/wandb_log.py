@@ -127,11 +127,21 @@ def logged(options: Logging, settings: dict[str, Any], about: Record) -> Iterato
     if options.mode == "off":
         yield RunLog(None)
         return
+    with _staged_in(options.folder.absolute() / "wandb"):
+        run = _begin(options, settings, about)
+        made = RunLog(run)
+        made.nll = settings.get("router") in NLL_LOSSES
+        try:
+            yield made
+        except BaseException:
+            run.finish(exit_code=1)
+            raise
+        run.finish(exit_code=1 if run.summary.get("status") == "failed" else 0)
+
+
+def _begin(options: Logging, settings: dict[str, Any], about: Record) -> Any:
     import wandb
 
-    data = options.folder.absolute() / "wandb"
-    os.environ.setdefault("WANDB_DATA_DIR", str(data))  # what an artifact holds, until it is synced
-    data.mkdir(parents=True, exist_ok=True)
     try:
         run: Any = wandb.init(
             project=options.project or os.environ.get("WANDB_PROJECT") or "graphrouter",
@@ -151,14 +161,21 @@ def logged(options: Logging, settings: dict[str, Any], about: Record) -> Iterato
     run.define_metric("epoch", hidden=True)
     for name in ("train_loss", "validation_loss"):
         run.define_metric(name, step_metric="epoch")
-    made = RunLog(run)
-    made.nll = settings.get("router") in NLL_LOSSES
+    return run
+
+
+@contextmanager
+def _staged_in(folder: Path) -> Iterator[None]:
+    """Have W&B keep what artifacts hold in a folder, until it is synced; it looks for that in the environment alone."""
+    name = "WANDB_DATA_DIR"
+    known = os.environ.get(name)
+    folder.mkdir(parents=True, exist_ok=True)
+    os.environ.setdefault(name, str(folder))
     try:
-        yield made
-    except BaseException:
-        run.finish(exit_code=1)
-        raise
-    run.finish(exit_code=1 if run.summary.get("status") == "failed" else 0)
+        yield
+    finally:
+        if known is None:
+            del os.environ[name]
 
 
 def mean_metrics(records: Sequence[Record]) -> dict[str, float]:

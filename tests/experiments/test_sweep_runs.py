@@ -1,0 +1,254 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from concurrent.futures import Future
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+import yaml
+
+from experiments.runs.configuration import Configuration, read_configs
+from experiments.sweep import main
+from experiments.sweeps.check import check, compared
+from experiments.sweeps.file import make_sweep
+from experiments.sweeps.outcome import best_trial, write_outcome
+from experiments.sweeps.runner import SweepRun
+from experiments.sweeps.workers import Processes
+from graphrouter.config import read_router
+from graphrouter.errors import UserError
+from graphrouter.log import load_log
+
+ROOT = Path(__file__).parents[2]
+QUICK = {"gnn.members": 1, "gnn.hidden": 8, "gnn.neighbours": 20, "gnn.folds": 2}
+
+
+@pytest.fixture(scope="module")
+def log_folder(tmp_path_factory):
+    """A log of 260 queries of micropool and four of its LLMs."""
+    log = load_log("micropool")
+    rows = np.arange(0, log.queries.height, log.queries.height // 260)
+    return str(log.take_llms(log.llm_names[:4]).take(rows).save(tmp_path_factory.mktemp("logs") / "small"))
+
+
+def make_source(log_folder, parameters, **keys):
+    fixed = {"log": log_folder, "router": "gnn", "encoder": "tfidf:8", "scenarios": ["performance_first"]}
+    values = {name: {"value": value} for name, value in {**fixed, **QUICK, "gnn.epochs": 3}.items()}
+    return {"method": "bayes", "metric": {"name": "validation/nll"}, "parameters": values | parameters, **keys}
+
+
+def quick_source(log_folder):
+    parameters = {
+        "gnn.dropout": {"min": 0.1, "max": 0.8},
+        "gnn.learning_rate": {"min": 0.001, "max": 0.03, "distribution": "log_uniform_values"},
+        "gnn.scales": {"values": [[20.0], [50.0, 5.0]]},
+        "gnn.batch_size": {"value": 16},
+    }
+    return make_source(log_folder, parameters, run_cap=6, name="quick")
+
+
+class Here:
+    """Runs what is submitted at once, in this process."""
+
+    def __init__(self):
+        self.ran = []
+
+    def submit(self, configuration):
+        self.ran.append(configuration.id(configuration.configs[0]))
+        future = Future()
+        future.set_result(configuration.run())
+        return future
+
+
+def run_here(source, out, jobs=1, **keys):
+    made = SweepRun(make_sweep(source, **keys), out, jobs)
+    made.begin()
+    workers = Here()
+    made.run(workers)
+    return made, workers
+
+
+@pytest.fixture(scope="module")
+def whole(log_folder, tmp_path_factory):
+    """A sweep for two processes that was never cut off."""
+    made, _ = run_here(quick_source(log_folder), tmp_path_factory.mktemp("sweep") / "out", jobs=2)
+    write_outcome(made)
+    return made.out
+
+
+def records(out):
+    return {file.parent.name: json.loads(file.read_text()) for file in out.glob("runs/*/run.json")}
+
+
+def test_a_sweep_leaves_a_results_folder_and_its_best_configuration(whole):
+    found = records(whole)
+    assert len(found) == 7
+    assert all(record["id"] == name for name, record in found.items())
+    trials = {record["name"]: record for record in found.values()}
+    assert set(trials) == {"default", *(f"trial {number}" for number in range(6))}
+    assert [name for name, record in trials.items() if record["base"]] == ["default"]
+    assert trials["default"]["config"]["hyperparameters"] == {}
+    assert {record["kind"] for record in found.values()} == {"sweep"}
+    assert {record["status"] for record in found.values()} == {"finished"}
+    assert yaml.safe_load((whole / "sweep.yaml").read_text())["run_cap"] == 6
+    table = pl.read_csv(whole / "trials.csv")
+    assert table["validation/nll"].is_sorted()
+    named = {name: record["metrics"]["validation/nll"] for name, record in trials.items()}
+    assert dict(table.select("trial", "validation/nll").iter_rows()) == pytest.approx(named)
+    best = min((value, name) for name, value in named.items() if name != "default")[1]
+    router = read_router(whole / "best.yaml")
+    assert router.dropout == trials[best]["settings"]["gnn.dropout"]
+    assert list(router.scales) == trials[best]["settings"]["gnn.scales"]
+    assert router.epochs == 3
+    assert f"| {best} |" in (whole / "best.md").read_text()
+
+
+def test_a_sweep_killed_in_the_middle_goes_on_as_if_nothing_had_been(whole, log_folder, tmp_path, capsys):
+    out = tmp_path / "out"
+    (tmp_path / "quick.yaml").write_text(yaml.safe_dump(quick_source(log_folder)))
+    command = [
+        sys.executable,
+        "-m",
+        "experiments.sweep",
+        str(tmp_path / "quick.yaml"),
+        "--out",
+        str(out),
+        "--jobs",
+        "2",
+    ]
+    process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, env=os.environ | {"OMP_NUM_THREADS": "1"})
+    deadline = time.monotonic() + 120
+    while len(list(out.glob("runs/*/run.json"))) < 2 and time.monotonic() < deadline:
+        assert process.poll() is None, process.stderr.read().decode()
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    process.stderr.close()
+    time.sleep(0.3)  # its workers notice
+    before = {file: file.stat().st_mtime_ns for file in out.glob("runs/*/run.json")}
+    assert 2 <= len(before) < 7
+    time.sleep(1)
+    assert set(out.glob("runs/*/run.json")) == set(before)  # no worker lived on
+    _, workers = run_here(quick_source(log_folder), out, jobs=2)
+    assert not set(workers.ran) & {file.parent.name for file in before}
+    assert len(workers.ran) == 7 - len(before)
+    assert {file: file.stat().st_mtime_ns for file in before} == before
+    assert (out / "trials.json").read_text() == (whole / "trials.json").read_text()
+    for name, record in records(out).items():
+        assert record["metrics"] == records(whole)[name]["metrics"]
+    assert main(command[3:]) == 0  # nothing is left to do
+    assert "quick: 6 trials (6 finished)" in capsys.readouterr().out
+    columns = ["trial", "status", "validation/nll"]
+    assert pl.read_csv(out / "trials.csv").select(columns).equals(pl.read_csv(whole / "trials.csv").select(columns))
+
+
+def test_a_finished_sweep_runs_nothing_and_may_go_on_with_more_runs(whole, log_folder):
+    made, workers = run_here(quick_source(log_folder), whole, jobs=2)
+    assert workers.ran == []
+    assert len(made.trials) == 6
+    made, workers = run_here(quick_source(log_folder), whole, jobs=2, runs=7)
+    assert [name[:4] for name in workers.ran] == ["t006"]
+    other = quick_source(log_folder) | {"method": "random"}
+    with pytest.raises(UserError, match="must be this sweep, but is another"):
+        run_here(other, whole)
+
+
+def test_bad_runs_are_stopped_and_failed_ones_recorded(log_folder, tmp_path):
+    parameters = {"gnn.learning_rate": {"values": [0.001, 0.5]}, "gnn.neighbours": {"values": [20, 0]}}
+    parameters["gnn.batch_size"] = {"value": 16}
+    early = {"type": "hyperband", "min_iter": 2, "eta": 3, "strict": True}
+    source = make_source(log_folder, parameters, method="grid", early_terminate=early)
+    made, _ = run_here(source, tmp_path)
+    assert [trial.records[-1]["status"] for trial in made.trials] == ["finished", "failed", "stopped", "failed"]
+    stopped, failed = made.trials[2].records[0], made.trials[1].records[0]
+    assert [epoch["epoch"] for epoch in stopped["history"]] == [0, 1, 2]
+    assert "epoch 2" in stopped["error"]
+    assert "gnn.neighbours must be 1 or more" in failed["error"]
+    assert best_trial(made) is made.trials[0]
+    assert "4 trials (2 failed, 1 finished, 1 stopped)" in write_outcome(made)
+    again, workers = run_here(source, tmp_path)
+    assert workers.ran == []
+    assert again.trials[2].losses == made.trials[2].losses
+
+
+def test_a_sweep_ends_at_its_target_or_says_that_nothing_finished(log_folder, tmp_path):
+    parameters = {"gnn.rank": {"values": [2, 3, 4, 5, 6]}}
+    metric = {"name": "validation/nll", "target": 5.0}
+    made, _ = run_here(make_source(log_folder, parameters, method="grid", metric=metric), tmp_path / "target")
+    assert len(made.trials) == 2  # the lag
+    failing = make_source(log_folder, {"gnn.folds": {"values": [0, 1]}}, method="grid")
+    made, _ = run_here(failing, tmp_path / "failing")
+    with pytest.raises(UserError, match="none did; the first says: gnn.folds must be 2 or more"):
+        write_outcome(made)
+    unknown = make_source(log_folder, parameters, method="grid", metric={"name": "validation/nil"}, run_cap=1)
+    with pytest.raises(UserError, match="validation/nil.*validation/nll"):
+        run_here(unknown, tmp_path / "unknown")
+
+
+def test_a_value_over_several_seeds_is_their_mean(log_folder, tmp_path):
+    parameters = {"gnn.rank": {"values": [2, 4]}, "seeds": {"value": 2}, "seed": {"value": 5}}
+    made, _ = run_here(make_source(log_folder, parameters, method="grid"), tmp_path)
+    trial = made.trials[0]
+    assert [record["config"]["seed"] for record in trial.records] == [5, 6]
+    values = [record["metrics"]["validation/nll"] for record in trial.records]
+    assert values[0] != values[1]
+    assert trial.told("validation/nll").value == pytest.approx(np.mean(values))
+    assert len(records(tmp_path)) == 6
+
+
+def test_the_best_is_checked_on_test_queries_of_new_seeds(whole, log_folder):
+    made, _ = run_here(quick_source(log_folder), whole, jobs=2)
+    text = check(made, 2, Here())
+    table = pl.read_csv(whole / "check.csv")
+    found = records(whole / "check")
+    assert {(record["name"], record["config"]["seed"]) for record in found.values()} == {
+        (name, seed) for name in ("best", "default") for seed in (1, 2)
+    }
+    row = table.row(by_predicate=pl.col("metric") == "test/nll", named=True)
+    for name in ("best", "default"):
+        means = [record["metrics"]["test/nll"] for record in found.values() if record["name"] == name]
+        assert row[name] == pytest.approx(np.mean(means))
+    assert row["difference"] == pytest.approx(row["best"] - row["default"])
+    assert row["low"] <= row["difference"] <= row["high"]
+    assert "seeds 1 to 2" in text
+    assert text.strip() in (whole / "check.md").read_text()
+
+
+def query_rows(seed, better):
+    random = np.random.default_rng(seed)
+    nll = random.random(400) + 0.5
+    frame = {"query_id": [f"q{row}" for row in range(400)], "group": np.arange(400), "cells": np.full(400, 3)}
+    return [
+        pl.DataFrame(frame | {"nll": nll - shift, "reward:x": nll + random.normal(0, 0.1, 400), "cost:x": nll + shift})
+        for shift in (better, 0.0)
+    ]
+
+
+def test_an_interval_that_leaves_out_zero_decides():
+    table = compared([query_rows(seed, 0.01) for seed in range(3)])
+    rows = {row["metric"]: row for row in table.iter_rows(named=True)}
+    assert rows["test/nll"]["difference"] == pytest.approx(-0.01)
+    verdicts = {name: row["verdict"] for name, row in rows.items()}
+    assert verdicts == {"test/nll": "better", "test/x/reward": "not told apart", "test/x/cost": "worse"}
+    one = query_rows(0, 0.01)
+    with pytest.raises(UserError, match="same test queries"):
+        compared([[one[0], one[1].head(10)]])
+
+
+def die(label, metrics):
+    os._exit(3)
+
+
+def test_a_run_whose_process_dies_is_recorded(log_folder, tmp_path):
+    source = make_source(log_folder, {})
+    values = {name: given["value"] for name, given in source["parameters"].items()}
+    made = Configuration(read_configs(values), tmp_path, on_epoch=die)
+    with Processes(1) as workers:
+        (record,) = workers.submit(made).result()
+    assert record["status"] == "failed"
+    assert "process died" in record["error"]
+    assert records(tmp_path) == {made.id(made.configs[0]): record}
