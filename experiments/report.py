@@ -21,10 +21,16 @@ COMMAND = "report"
 def add_commands(commands: Any) -> None:
     """Add the one command."""
     parser = add_command(commands, COMMAND, report, "write a page on results")
-    parser.add_argument("runs", nargs="+", metavar="RUNS", help="folder of results, of a comparison, or wandb")
+    parser.add_argument(
+        "runs",
+        nargs="+",
+        metavar="RUNS",
+        help="folder of an ablation, a sweep, a run, a comparison or offline W&B runs; or wandb:ENTITY/PROJECT",
+    )
     parser.add_argument("--out", metavar="FILE", help="page to write")
     parser.add_argument("--title", default="", help="heading of the page")
     parser.add_argument("--wandb", metavar="ENTITY/PROJECT", help="publish as a W&B report too; needs an account")
+    parser.prog = "report"  # it has no other command, so its name is not typed
     finish(parser)
 
 

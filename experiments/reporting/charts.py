@@ -14,6 +14,8 @@ Array = np.ndarray
 
 COLUMN = 128, 200
 """Pixels between two parallel axes: at least, and where the page has room."""
+SMALL = 0.3
+"""Share of the highest value; where the median is below it, as of values drawn on a logarithmic scale, so is the axis."""
 WIDE = 1180
 """Pixels of the page."""
 
@@ -79,10 +81,10 @@ class Axis:
 
 
 def number_axis(name: str, values: Array) -> Axis:
-    """Return an axis of numbers, logarithmic where they span more than a factor of 30."""
+    """Return an axis of numbers, logarithmic where they span more than a factor of 10, and most of them are small."""
     known = values[np.isfinite(values)]
     low, high = float(known.min()), float(known.max())
-    scale = np.log10 if low > 0 and high / low > 30 else np.asarray
+    scale = np.log10 if low > 0 and high / low > 10 and np.median(known) <= SMALL * high else np.asarray
     bottom, top = float(scale(low)), float(scale(high))
     places = (scale(np.where(np.isfinite(values), values, low)) - bottom) / max(top - bottom, 1e-12)
     distinct = np.unique(known).tolist()

@@ -39,10 +39,11 @@ def _importance_section(panel: Panel, found: Importance | str) -> Figure:
         rows.append(("", [text(name), bar, text(_percent(mean)), text(f"{_percent(low)} to {_percent(high)}")]))
     data = [[name, *draws.tolist()] for name, draws in zip(found.settings, found.share, strict=True)]
     head = ["setting", *(f"fold {fold} permutation {one}" for fold in range(FOLDS) for one in range(PERMUTATIONS))]
+    noise = " The seed stands for noise." if "seed" in found.settings else ""
     note = (
         f'<p class="note">Permutation importance of a random forest ({TREES} trees) for {escape(metric)}, on configurations '
         f"that it has not seen: how much its squared error grows, as a share of the metric's variance, when a setting is "
-        f"shuffled. Mean, and the middle 95% of {FOLDS} folds × {PERMUTATIONS} shufflings. The seed stands for noise.</p>"
+        f"shuffled. Mean, and the middle 95% of {FOLDS} folds × {PERMUTATIONS} shufflings.{noise}</p>"
     )
     picture = table(["setting", "growth of the error", "mean", "95% of shufflings"], rows)
     return Figure(title, _importance_says(found, means, bounds), picture + note, head, data)

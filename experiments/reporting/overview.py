@@ -49,7 +49,12 @@ def shared_settings(panel: Panel) -> str:
                 fixed[key] = show(value)
     seeds = sorted({run.seed for run in panel.finished})
     held_out = sorted({str(run.settings["held_out"]) for run in panel.finished if run.settings.get("held_out")})
+    stopped = sum(run.status == STOPPED for run in panel.runs)
     pairs = [
+        (
+            "Stopped early",
+            f"{stopped:,} runs, which are in no figure: their last metrics are not their best" if stopped else "",
+        ),
         ("Configurations", f"{len(panel.configurations):,} of {len(panel.finished):,} finished runs"),
         ("Seeds", ", ".join(map(str, seeds))),
         ("Held out", ", ".join(held_out)),

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from experiments.reporting.records import FINISHED, STOPPED, Run
+from experiments.reporting.records import FINISHED, Run
 from graphrouter.metrics import LOWER_IS_BETTER
 
 UNIT = ("seed", "held_out")
@@ -96,11 +96,6 @@ class Panel:
     def finished(self) -> list[Run]:
         """The runs with results."""
         return [run for run in self.runs if run.status == FINISHED]
-
-    @cached_property
-    def trained(self) -> list[Run]:
-        """The runs with a history: finished, or stopped early."""
-        return [run for run in self.runs if run.status in (FINISHED, STOPPED) and run.history]
 
     @cached_property
     def configurations(self) -> list[Configuration]:

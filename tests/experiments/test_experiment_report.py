@@ -13,9 +13,10 @@ from experiments import report
 from experiments.ablation.simultaneous import simultaneous
 from experiments.reporting import Run, read_runs, render
 from experiments.reporting.best import best_section
+from experiments.reporting.charts import Line, difference_bar, line_chart, number_axis, word_axis
 from experiments.reporting.differences import difference_section
 from experiments.reporting.document import figures
-from experiments.reporting.explored import explored_sections
+from experiments.reporting.explored import explored_sections, shades
 from experiments.reporting.importance import Importance, encode, importance
 from experiments.reporting.paired import base_of, differences
 from experiments.reporting.panels import Configuration, Panel, panels
@@ -370,3 +371,51 @@ def test_500_runs_take_less_than_20_seconds_and_15_megabytes(kept: Path, tmp_pat
     assert time.perf_counter() - started < 20
     assert len(page.encode()) < 15e6
     assert "500: 500 finished" in page
+
+
+# Charts
+
+
+def test_an_axis_of_numbers_is_logarithmic_where_most_are_small_and_keeps_order_and_gaps() -> None:
+    rates = number_axis("learning rate", np.array([1e-5, 1e-4, np.nan, 1e-3, 1e-2]))
+    assert rates.places[[0, 1, 3, 4]] == pytest.approx([0, 1 / 3, 2 / 3, 1])
+    assert np.isnan(rates.places[2])
+    shares = number_axis("share", np.array([0.01, 0.5, 0.9, 1.0]))
+    assert shares.places == pytest.approx([0, 0.49 / 0.99, 0.89 / 0.99, 1])
+    assert [text for _, text in shares.ticks] == ["0.01", "0.5", "0.9", "1"]
+    same = number_axis("same", np.array([3.0, 3.0]))
+    assert same.places == pytest.approx([0, 0])
+    drawn = np.random.default_rng(0).uniform(0, 1, 200)
+    assert [text for _, text in number_axis("drawn", drawn).ticks] == ["0.2", "0.4", "0.6", "0.8"]
+
+
+def test_words_stand_evenly_apart_and_what_is_not_set_has_no_place() -> None:
+    axis = word_axis("conv", ["sage", None, "gat", "hgt"])
+    assert axis.places[[0, 2, 3]] == pytest.approx([0, 1, 0.5])
+    assert np.isnan(axis.places[1])
+
+
+def test_shades_rank_from_worst_to_best_whichever_way_is_better() -> None:
+    values = np.array([0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7])
+    assert shades(values, lower=False) == ["q0", "q1", "q2", "q3", "q4", "q5", "q6"]
+    assert shades(values, lower=True) == ["q6", "q5", "q4", "q3", "q2", "q1", "q0"]
+
+
+def test_a_bar_of_a_difference_starts_at_0_and_is_cut_at_the_scale() -> None:
+    bar = difference_bar(-0.3, -0.2, 0.1, (-0.2, 0.2), "worse", 112)
+    assert '<rect class="worse" x="6.0" y="4" width="50.0"' in bar
+    assert "M6.0 9H81.0" in bar
+    assert "interval -0.3 to 0.1" in bar
+
+
+def test_a_line_has_a_band_and_a_name() -> None:
+    x, y = np.arange(3.0), np.array([3.0, 2.0, 1.0])
+    chart = line_chart(
+        [Line("a<b", "s0", x, y, y - 1, y + 1), Line("c", "s1", x, y)], 400, 300, "loss", "epoch", "loss"
+    )
+    assert chart.count("band") == 1
+    assert "<title>a&lt;b</title>" in chart
+    top, floor = 10, 300 - 42
+    across = [float(value) for value in re.findall(r"[ML][\d.]+ ([\d.]+)", chart.partition("band")[2])]
+    assert across
+    assert all(top <= value <= floor for value in across)
