@@ -95,7 +95,7 @@ def _says(panel: Panel, curves: dict[Configuration, Array], llms: Array, names_:
     best = int(llms[:, 1].argmax())
     cheapest = [points[points[:, 1] >= llms[best, 1]][:, 0].min(initial=np.inf) for points in curves.values()]
     least = int(np.argmin(cheapest))
-    said = f"the best LLM in hindsight, {escape(names_[best])} ({dollars(llms[best, 0])} dollars per 1,000 queries)"
+    said = f"the performance of the best LLM in hindsight, {escape(names_[best])} ({dollars(llms[best, 0])} dollars per 1,000 queries)"
     if np.isfinite(cheapest[least]):
         label = escape(list(curves)[least].label)
         saved = 1 - cheapest[least] / llms[best, 0] if llms[best, 0] > 0 else 0.0

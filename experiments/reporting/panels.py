@@ -62,13 +62,15 @@ class Configuration:
         values = self.values(metric)
         return float(values.std(ddof=1)) if len(values) > 1 else float("nan")
 
+    def pairs(self, other: Configuration) -> list[tuple[Run, Run]]:
+        """Return the runs of both on the same seed and held-out part."""
+        theirs = dict(zip(other.units, other.runs, strict=True))
+        return [(run, theirs[unit]) for unit, run in zip(self.units, self.runs, strict=True) if unit in theirs]
+
     def differences(self, other: Configuration, metric: str) -> np.ndarray:
         """Return [n], what the metric is above that of another configuration, by seed that both have."""
-        theirs = dict(zip(other.units, other.runs, strict=True))
-        pairs = [(run, theirs[unit]) for unit, run in zip(self.units, self.runs, strict=True) if unit in theirs]
-        return np.array(
-            [a.metrics[metric] - b.metrics[metric] for a, b in pairs if metric in a.metrics and metric in b.metrics]
-        )
+        found = [(a.metrics.get(metric), b.metrics.get(metric)) for a, b in self.pairs(other)]
+        return np.array([a - b for a, b in found if a is not None and b is not None])
 
 
 @dataclass(eq=False)

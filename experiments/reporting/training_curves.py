@@ -26,7 +26,9 @@ def training_section(panel: Panel) -> Figure:
     title = "Training"
     able = [one for one in panel.configurations if any(run.history for run in one.runs)]
     if not able:
-        return Figure(title, "No finished run has a history of epochs: its router is not trained by epochs.")
+        return Figure(
+            title, "No finished run has a history: comparisons keep none, and not every router is trained by epochs."
+        )
     shown = panel.shown(MOST_LINES, lambda one: one in able)
     styles = {one.label: "ours" if one.base else f"s{number}" for number, one in enumerate(shown)}
     parts, data = [], []

@@ -14,6 +14,7 @@ from report_runs import real_run, small_log
 from experiments.reporting import read_runs, render
 from experiments.reporting.offline import records
 from experiments.reporting.online import read_online
+from experiments.reporting.paired import differences
 from experiments.reporting.panels import panels
 from experiments.reporting.publish import build, publish
 from experiments.runs.wandb_log import Logging, logged
@@ -88,6 +89,7 @@ def test_a_comparison_becomes_the_same_records(comparison: Path) -> None:
     assert "Differences to the base" in page
     (panel,) = panels(runs)
     assert panel.configurations[-1].label == "oracle"  # it knows the outcomes, and is never the best
+    assert {one.one.label for one in differences(panel)[0]} == {"best_single"}
 
 
 def test_a_comparison_that_has_not_ended_is_an_error(comparison: Path, tmp_path: Path) -> None:
