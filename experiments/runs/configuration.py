@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -39,9 +40,14 @@ class Configuration:
     logging: Logging = field(default_factory=Logging)
     on_epoch: Callable[[str, dict[str, float]], None] | None = None
 
+    @cached_property
+    def ids(self) -> dict[int, str]:
+        """The ID of each seed's run."""
+        return {config.seed: f"{self.prefix}{run_id(config)}" for config in self.configs}
+
     def id(self, config: RunConfig) -> str:
         """Return the ID of one of the runs."""
-        return f"{self.prefix}{run_id(config)}"
+        return self.ids[config.seed]
 
     def folder(self, config: RunConfig) -> Path:
         """Return the folder of one of the runs."""

@@ -16,6 +16,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from experiments.sweeps.file import Sweep
+from graphrouter.errors import UserError
 
 Values = dict[str, Any]
 
@@ -82,11 +83,18 @@ class Optuna:
     Args:
         sweep: What is searched.
         seed: Of every draw.
+
+    Raises:
+        UserError: If Optuna is not installed.
     """
 
     def __init__(self, sweep: Sweep, seed: int) -> None:
-        import optuna
-
+        try:
+            import optuna
+        except ImportError:
+            raise UserError(
+                f"method: {sweep.method} needs the package optuna; install graphrouter[experiments], or use grid"
+            ) from None
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         self.sweep, self.seed = sweep, seed
         direction = optuna.study.StudyDirection

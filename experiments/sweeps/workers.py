@@ -86,7 +86,4 @@ def _end_with_parent(heard: Connection) -> None:
 
 
 def _run(configuration: Configuration) -> Records:
-    import torch
-
-    torch.set_num_threads(1)
     return configuration.run()

@@ -1,3 +1,4 @@
+import sys
 from collections import Counter
 from pathlib import Path
 
@@ -200,6 +201,12 @@ def test_bayes_finds_better_than_random_and_keeps_away_from_failures():
         search.ask(None)
         search.tell(Told(status, float("nan"), losses))
     assert search.ask(None).number == 2
+
+
+def test_without_optuna_the_search_says_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "optuna", None)
+    with pytest.raises(UserError, match=r"graphrouter\[experiments\]"):
+        make_search(make_sweep(source()), 0)
 
 
 def test_a_grid_asks_for_every_combination_once():

@@ -24,6 +24,7 @@ from graphrouter.errors import UserError
 from graphrouter.log import load_log
 
 ROOT = Path(__file__).parents[2]
+TRIALS = 24
 QUICK = {"gnn.members": 1, "gnn.hidden": 8, "gnn.neighbours": 20, "gnn.folds": 2}
 
 
@@ -42,13 +43,14 @@ def make_source(log_folder, parameters, **keys):
 
 
 def quick_source(log_folder):
-    parameters = {
-        "gnn.dropout": {"min": 0.1, "max": 0.8},
-        "gnn.learning_rate": {"min": 0.001, "max": 0.03, "distribution": "log_uniform_values"},
-        "gnn.scales": {"values": [[20.0], [50.0, 5.0]]},
-        "gnn.batch_size": {"value": 16},
+    """A sweep whose runs take some hundredths of a second; their processes need no torch."""
+    fixed = {"log": log_folder, "router": "knn", "encoder": "tfidf:8", "scenarios": ["performance_first"]}
+    parameters = {name: {"value": value} for name, value in fixed.items()} | {
+        "knn.k": {"min": 1, "max": 60},
+        "knn.strength": {"min": 0.1, "max": 30.0, "distribution": "log_uniform_values"},
     }
-    return make_source(log_folder, parameters, run_cap=6, name="quick")
+    metric = {"name": "validation/nll"}
+    return {"method": "bayes", "metric": metric, "parameters": parameters, "run_cap": TRIALS, "name": "quick"}
 
 
 class Here:
@@ -86,24 +88,23 @@ def records(out):
 
 def test_a_sweep_leaves_a_results_folder_and_its_best_configuration(whole):
     found = records(whole)
-    assert len(found) == 7
+    assert len(found) == TRIALS + 1
     assert all(record["id"] == name for name, record in found.items())
     trials = {record["name"]: record for record in found.values()}
-    assert set(trials) == {"default", *(f"trial {number}" for number in range(6))}
+    assert set(trials) == {"default", *(f"trial {number}" for number in range(TRIALS))}
     assert [name for name, record in trials.items() if record["base"]] == ["default"]
     assert trials["default"]["config"]["hyperparameters"] == {}
     assert {record["kind"] for record in found.values()} == {"sweep"}
     assert {record["status"] for record in found.values()} == {"finished"}
-    assert yaml.safe_load((whole / "sweep.yaml").read_text())["run_cap"] == 6
+    assert yaml.safe_load((whole / "sweep.yaml").read_text())["run_cap"] == TRIALS
     table = pl.read_csv(whole / "trials.csv")
     assert table["validation/nll"].is_sorted()
     named = {name: record["metrics"]["validation/nll"] for name, record in trials.items()}
     assert dict(table.select("trial", "validation/nll").iter_rows()) == pytest.approx(named)
     best = min((value, name) for name, value in named.items() if name != "default")[1]
     router = read_router(whole / "best.yaml")
-    assert router.dropout == trials[best]["settings"]["gnn.dropout"]
-    assert list(router.scales) == trials[best]["settings"]["gnn.scales"]
-    assert router.epochs == 3
+    assert router.k == trials[best]["settings"]["knn.k"]
+    assert router.strength == trials[best]["settings"]["knn.strength"]
     assert f"| {best} |" in (whole / "best.md").read_text()
 
 
@@ -130,18 +131,18 @@ def test_a_sweep_killed_in_the_middle_goes_on_as_if_nothing_had_been(whole, log_
     process.stderr.close()
     time.sleep(0.3)  # its workers notice
     before = {file: file.stat().st_mtime_ns for file in out.glob("runs/*/run.json")}
-    assert 2 <= len(before) < 7
+    assert 2 <= len(before) < TRIALS + 1
     time.sleep(1)
     assert set(out.glob("runs/*/run.json")) == set(before)  # no worker lived on
     _, workers = run_here(quick_source(log_folder), out, jobs=2)
     assert not set(workers.ran) & {file.parent.name for file in before}
-    assert len(workers.ran) == 7 - len(before)
+    assert len(workers.ran) == TRIALS + 1 - len(before)
     assert {file: file.stat().st_mtime_ns for file in before} == before
     assert (out / "trials.json").read_text() == (whole / "trials.json").read_text()
     for name, record in records(out).items():
         assert record["metrics"] == records(whole)[name]["metrics"]
     assert main(command[3:]) == 0  # nothing is left to do
-    assert "quick: 6 trials (6 finished)" in capsys.readouterr().out
+    assert f"quick: {TRIALS} trials ({TRIALS} finished)" in capsys.readouterr().out
     columns = ["trial", "status", "validation/nll"]
     assert pl.read_csv(out / "trials.csv").select(columns).equals(pl.read_csv(whole / "trials.csv").select(columns))
 
@@ -149,9 +150,9 @@ def test_a_sweep_killed_in_the_middle_goes_on_as_if_nothing_had_been(whole, log_
 def test_a_finished_sweep_runs_nothing_and_may_go_on_with_more_runs(whole, log_folder):
     made, workers = run_here(quick_source(log_folder), whole, jobs=2)
     assert workers.ran == []
-    assert len(made.trials) == 6
-    made, workers = run_here(quick_source(log_folder), whole, jobs=2, runs=7)
-    assert [name[:4] for name in workers.ran] == ["t006"]
+    assert len(made.trials) == TRIALS
+    made, workers = run_here(quick_source(log_folder), whole, jobs=2, runs=TRIALS + 1)
+    assert [name.partition("-")[0] for name in workers.ran] == [f"t{TRIALS:03d}"]
     other = quick_source(log_folder) | {"method": "random"}
     with pytest.raises(UserError, match="must be this sweep, but is another"):
         run_here(other, whole)
@@ -239,14 +240,16 @@ def test_an_interval_that_leaves_out_zero_decides():
         compared([[one[0], one[1].head(10)]])
 
 
-def die(label, metrics):
-    os._exit(3)
+class Deadly:
+    """Ends the process that unpickles it."""
+
+    def __reduce__(self):
+        return os._exit, (3,)
 
 
 def test_a_run_whose_process_dies_is_recorded(log_folder, tmp_path):
-    source = make_source(log_folder, {})
-    values = {name: given["value"] for name, given in source["parameters"].items()}
-    made = Configuration(read_configs(values), tmp_path, on_epoch=die)
+    configs = read_configs({"log": log_folder, "router": "knn", "encoder": "tfidf:8"})
+    made = Configuration(configs, tmp_path, on_epoch=Deadly())
     with Processes(1) as workers:
         (record,) = workers.submit(made).result()
     assert record["status"] == "failed"
