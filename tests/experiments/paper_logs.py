@@ -61,7 +61,7 @@ def make_paper_log(
             ]
     train = [query["query"] for query in queries if query["source_split"] == "train"]
     tested = [query for query in queries if query["source_split"] == "test"]
-    for query, text in zip(tested[:repeated], train[:repeated], strict=True):
+    for query, text in zip(tested[len(tested) - repeated :], train[:repeated], strict=True):
         query["query"] = text.upper()
     for number, query in enumerate(queries):
         query["query_id"] = f"q{number:04}"
