@@ -29,6 +29,7 @@ _ROUTERS = {
     "routerdc": ("routerdc", "RouterDC"),
     "graphrouter": ("graphrouter", "GraphRouter"),
     "gnn": ("gnn", "GNN"),
+    "conv_gnn": ("conv_gnn", "ConvGNN"),
 }
 """The name of each router, its module and its class. To add a router, add a line here."""
 

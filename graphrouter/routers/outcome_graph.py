@@ -114,12 +114,19 @@ class OutcomeGraph:
         """Return what the decoder reads of the B queries that were attached."""
         prior, residual = self.messages(self.settled, joined)
         new = joined["new_query"]
-        unit = torch.nn.functional.normalize(new.x, dim=1)
+        x = self._vectors(new.x, chars)
+        return EdgeInputs(x, new.task, torch.zeros_like(new.task), prior[0], residual[0], prior[1], residual[1])
+
+    def query_inputs(self, queries: Queries) -> Tensor:
+        """Return [B, D], what is known of queries by themselves."""
+        return self._vectors(torch.as_tensor(queries.vectors, device=self.device_), queries.chars)
+
+    def _vectors(self, vectors: Tensor, chars: Array) -> Tensor:
+        unit = torch.nn.functional.normalize(vectors, dim=1)
         length = torch.as_tensor((np.log1p(chars) - self.length_[0]) / self.length_[1], device=self.device_).clamp(
             -3, 3
         )
-        x = torch.cat([VECTOR_LENGTH * unit, length[:, None], length[:, None] ** 2], dim=1)
-        return EdgeInputs(x, new.task, torch.zeros_like(new.task), prior[0], residual[0], prior[1], residual[1])
+        return torch.cat([VECTOR_LENGTH * unit, length[:, None], length[:, None] ** 2], dim=1)
 
     def without(self, rows: Array) -> OutcomeGraph:
         """Return the graph of the other queries; tasks keep their positions."""

@@ -26,6 +26,7 @@ NAMES = [
     "routerdc",
     "graphrouter",
     "gnn",
+    "conv_gnn",
 ]
 
 

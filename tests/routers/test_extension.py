@@ -13,7 +13,7 @@ from graphrouter.routers.task_means import TaskMeans
 from graphrouter.scenario import SCENARIOS
 from graphrouter.testing import Parts, data_of, keep_outcomes, make_log, make_parts, take_llms
 
-CANNOT = {"svm", "matrix_factorisation", "irt", "routellm", "routerdc"}
+CANNOT = {"svm", "matrix_factorisation", "irt", "routellm", "routerdc", "conv_gnn"}
 
 
 def test_routers_that_extend_are_known_by_name():

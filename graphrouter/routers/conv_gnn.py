@@ -1,0 +1,250 @@
+"""The GNN with learned convolutions, to compare the fixed messages of `GNN` with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from graphrouter.dataset import Queries, RoutingData
+from graphrouter.errors import UserError, suggest
+from graphrouter.nn.conv_network import ConvNetwork, States
+from graphrouter.nn.edge_decoder import EdgeInputs
+from graphrouter.nn.losses import LOSSES, amount_loss
+from graphrouter.nn.relation_conv import READS_EDGES, find_aggregation
+from graphrouter.routers.amounts import Amounts
+from graphrouter.routers.base import Prediction, Router
+from graphrouter.routers.conv_graph import RELATIONS, ConvGraph
+from graphrouter.routers.edge_objective import QUALITY_RANGE, outcomes
+from graphrouter.routers.outcome_graph import OutcomeGraph, fold_inputs
+from graphrouter.training import Schedule, fit_module, pick_device
+
+Array = np.ndarray
+CHUNK = 4096
+MESSAGES: dict[str, Any] = {
+    "scales": (60.0, 25.0, 10.0, 3.0),
+    "same_task_weight": 2.0,
+    "task_strength": 10.0,
+    "edge_attributes": True,
+}
+"""The shrunk messages that the convolutions add to, as `GNN` has them by default, from its 200 nearest queries."""
+MESSAGE_NEIGHBOURS = 200
+
+
+@dataclass(eq=False)
+class ConvGNN(Router):
+    """Message passing by torch_geometric's convolutions over queries, tasks and LLMs, trained from end to end.
+
+    Each step hides a share of the training queries: they have no ``answered_by`` edges and send nothing, and their
+    outcomes are what is to be predicted; the others carry messages. A new query is such a hidden query in the graph of
+    all training queries. The logit is that of the shrunk messages (of task and neighbours, without the query's fold) and
+    a decoder on the states of query and LLM that starts at zero.
+
+    Attributes:
+        conv: ``sage``, ``gatv2``, ``transformer``, ``hgt`` or ``general`` (the published GraphRouter's).
+        aggregation: ``mean``, ``sum``, ``max`` or ``attention``, where the convolution can; ``auto`` for its default.
+        layers: 1 to 4.
+        hidden: Width of a node; a multiple of ``heads``.
+        heads: Of attention.
+        mask_rate: Share of the training queries that a step hides, and supervises.
+        neighbours: ``similar_to`` edges into a query.
+        relations: Which relations carry messages. Without ``belongs_to`` there are no tasks in the graph.
+        edge_attributes: Whether outcomes and similarities are on the edges. Convolutions that read none (``sage`` and
+            ``hgt``) have a relation of its own for right and for wrong answers instead.
+        dropout: On the query's vector and what each layer adds.
+        task_dropout: Share of supervised queries shown without their task.
+        folds: Parts that training queries are divided into, for the shrunk messages to them.
+        loss: ``soft``, ``one_hot``, ``listwise`` or ``regression``.
+        cost_weight: Of the loss of the amount of output.
+        epochs: See `graphrouter.training.Schedule`, like the next three. An epoch hides every query once.
+    """
+
+    conv: str = "sage"
+    aggregation: str = "auto"
+    layers: int = 2
+    hidden: int = 32
+    heads: int = 4
+    mask_rate: float = 0.2
+    neighbours: int = 20
+    relations: list[str] = field(default_factory=lambda: list(RELATIONS))
+    edge_attributes: bool = True
+    dropout: float = 0.3
+    task_dropout: float = 0.1
+    folds: int = 10
+    loss: str = "soft"
+    cost_weight: float = 0.1
+    epochs: int = 15
+    patience: int = 5
+    learning_rate: float = 5e-3
+    weight_decay: float = 0.05
+
+    name: ClassVar[str] = "conv_gnn"
+    source: ClassVar[str] = (
+        "this project; convolutions of torch_geometric, as GraphRouter (arXiv:2410.03834) has GeneralConv"
+    )
+    parts: ClassVar[dict[str, Any]] = {"amounts_": Amounts, "graph_": OutcomeGraph}
+    search_space: ClassVar[tuple[dict[str, Any], ...]] = (
+        {},
+        {"conv": "general"},
+        {"conv": "transformer"},
+        {"hidden": 64, "dropout": 0.5},
+    )
+
+    def fit(self, train: RoutingData, validation: RoutingData) -> Self:
+        """Learn from the training split; validation stops early.
+
+        Raises:
+            UserError: If a hyperparameter is out of range, or names nothing that there is.
+        """
+        self._check()
+        device = pick_device(self.run.device)
+        train, validation = train.sorted(), validation.sorted()
+        self.amounts_ = Amounts().fit(train)
+        neighbours = max(MESSAGE_NEIGHBOURS, self.neighbours)
+        graph = OutcomeGraph(neighbours=neighbours, relations=tuple(self.relations), **MESSAGES)
+        self.graph_ = graph.fit(train, self.amounts_.relative(train)).to(device)
+        inputs, _ = fold_inputs(self.graph_, min(self.folds, len(train.queries)))
+        self.conv_graph = self._conv_graph()
+        torch.manual_seed(self.seed)
+        self.sizes_ = self._sizes(inputs)
+        self.module_ = self.build(**self.sizes_).to(device)
+        self._train(train, validation, inputs)
+        self.module_ = self.module_.cpu()
+        self.graph_ = self.graph_.to(torch.device("cpu"))
+        self._forget()
+        self.amounts_.calibrate(self._decode(train.queries)[1], train)
+        return self
+
+    def _check(self) -> None:
+        find_aggregation(self.conv, self.aggregation)
+        least = {"layers": (1, 4), "heads": (1, self.hidden), "neighbours": (1, np.inf), "folds": (2, np.inf)}
+        for name, (low, high) in least.items():
+            if not low <= getattr(self, name) <= high:
+                raise UserError(f"conv_gnn.{name} must be within {low} to {high}, but is {getattr(self, name)}")
+        if self.hidden % self.heads:
+            raise UserError(f"conv_gnn.hidden must be a multiple of heads ({self.heads}), but is {self.hidden}")
+        if not 0 < self.mask_rate < 1:
+            raise UserError(f"conv_gnn.mask_rate must be between 0 and 1, but is {self.mask_rate}")
+        for name, given, known in (("loss", [self.loss], tuple(LOSSES)), ("relations", self.relations, RELATIONS)):
+            for word in given:
+                if word not in known:
+                    raise UserError(
+                        f"conv_gnn.{name} must be among {', '.join(known)}, but has {word!r}{suggest(word, known)}"
+                    )
+
+    def _conv_graph(self) -> ConvGraph:
+        split = self.conv not in READS_EDGES
+        return ConvGraph(
+            self.graph_, self.neighbours, self.relations, edge_attributes=self.edge_attributes, split=split
+        )
+
+    def _sizes(self, inputs: EdgeInputs) -> dict[str, Any]:
+        return {
+            "inputs": inputs.x.shape[1],
+            "llms": inputs.prior.shape[1],
+            "tasks": len(self.graph_.tasks_),
+            "scales": inputs.residual.shape[1],
+            "hidden": self.hidden,
+            "layers": self.layers,
+            "heads": self.heads,
+            "conv": self.conv,
+            "aggregation": find_aggregation(self.conv, self.aggregation),
+            "relations": self.conv_graph.widths(),
+            "dropout": self.dropout,
+        }
+
+    def build(self, **sizes: Any) -> ConvNetwork:
+        """Make the network."""
+        return ConvNetwork(**sizes)
+
+    def _train(self, train: RoutingData, validation: RoutingData, inputs: EdgeInputs) -> None:
+        rows, module = len(train.queries), self.module_
+        fast = module.fast_parameters()
+        slow = [weight for weight in module.parameters() if all(weight is not other for other in fast)]
+        fit_module(
+            module,
+            self._objective(train, inputs),
+            rows,
+            self._validation_objective(validation),
+            Schedule(
+                self.epochs, self.patience, max(round(self.mask_rate * rows), 1), self.learning_rate, self.weight_decay
+            ),
+            seed=self.seed,
+            run=self.run,
+            label=self.name,
+            parameter_groups=[{"params": fast, "weight_decay": 0.0}, {"params": slow}],
+            settings={one.name: getattr(self, one.name) for one in fields(self) if one.init},
+        )
+
+    def _objective(self, train: RoutingData, inputs: EdgeInputs) -> Any:
+        graph, module, device = self.conv_graph, self.module_, self.graph_.device_
+        target, draws = outcomes(train, device)
+        amount = torch.as_tensor(self.amounts_.relative(train), device=device)
+
+        def loss(batch: Tensor) -> Tensor:
+            hidden, told = graph.hidden(batch), torch.ones(len(target), dtype=torch.bool, device=device)
+            told[batch] = torch.rand(len(batch), device=device) >= self.task_dropout
+            edges = graph.edges(~hidden, told)
+            states = module.convolve(module.start(inputs.x[: len(target)]), edges, graph.last(edges, hidden))[-1]
+            seen = inputs.take(batch + len(target) * ~told[batch])
+            logits, log_amount = module.decode(seen, states["query"][batch], states["llm"])
+            quality = LOSSES[self.loss](logits[None], target[batch], draws[batch][None])
+            return quality + self.cost_weight * amount_loss(log_amount, amount[batch])
+
+        return loss
+
+    def _validation_objective(self, validation: RoutingData) -> Any:
+        target, draws = outcomes(validation, self.graph_.device_)
+        joined = self.graph_.attach(validation.queries)
+        inputs, edges = self.graph_.read(joined, validation.queries.chars), self.conv_graph.edges_into(joined)
+
+        def loss() -> float:
+            settled = self._settle()
+            logits, _ = self.module_.decode(
+                inputs, self.module_.convolve_new(inputs.x, settled, edges), settled[-1]["llm"]
+            )
+            losses = torch.nn.functional.binary_cross_entropy_with_logits(logits, target, reduction="none") * draws
+            return float(losses.sum() / draws.sum())
+
+        return loss
+
+    def _settle(self) -> list[States]:
+        """Return the states of all training queries, tasks and LLMs, before the first layer and after each."""
+        everyone = torch.ones(self.conv_graph.count, dtype=torch.bool, device=self.graph_.device_)
+        edges = self.conv_graph.edges(everyone, everyone)
+        x = self.graph_.query_inputs(self.graph_.data_.queries)
+        return self.module_.convolve(self.module_.start(x), edges, self.conv_graph.last(edges, ~everyone))
+
+    def _forget(self) -> None:
+        """Forget what is worked out anew when it is asked for: it follows from what was learnt."""
+        for name in ("conv_graph", "settled"):
+            vars(self).pop(name, None)
+
+    def set_state(self, state: dict[str, Any]) -> Self:
+        """Take over what ``fit`` learnt elsewhere."""
+        self._forget()
+        return super().set_state(state)
+
+    def _decode(self, queries: Queries) -> tuple[Array, Array]:
+        qualities, log_amounts = [], []
+        with torch.inference_mode():
+            if "settled" not in vars(self):
+                self.conv_graph = self._conv_graph()
+                self.settled = self._settle()
+            for start in range(0, max(len(queries), 1), CHUNK):
+                part = queries.take(slice(start, start + CHUNK))
+                joined = self.graph_.attach(part)
+                inputs, edges = self.graph_.read(joined, part.chars), self.conv_graph.edges_into(joined)
+                states = self.module_.convolve_new(inputs.x, self.settled, edges)
+                logits, log_amount = self.module_.decode(inputs, states, self.settled[-1]["llm"])
+                qualities.append(torch.sigmoid(logits).clamp(*QUALITY_RANGE).numpy())
+                log_amounts.append(log_amount.numpy())
+        return np.concatenate(qualities), np.concatenate(log_amounts)
+
+    def predict(self, queries: Queries) -> Prediction:
+        """Predict quality and cost."""
+        quality, log_amount = self._decode(queries)
+        return Prediction(quality, self.amounts_.cost(queries, log_amount))
