@@ -132,8 +132,14 @@ def table_rows(tested: Scored, second: Scored | None) -> list[Row]:
 
 
 def profile(router: str) -> str:
-    """Return what a router of ours knows of an LLM beforehand."""
-    return {"graphrouter": "its description's vector", "gnn": "learned, and its outcomes"}.get(router, "its outcomes")
+    """Return what a router of ours knows of an LLM."""
+    special = {
+        "random": "nothing",
+        "graphrouter": "its description's vector, its outcomes",
+        "gnn": "learned, and its outcomes",
+        "oracle": "the outcomes of the query",
+    }
+    return special.get(router, "its outcomes")
 
 
 def published_rows() -> list[Row]:
