@@ -37,6 +37,7 @@ def add_commands(commands: Any) -> None:
 def report(args: argparse.Namespace) -> None:
     """Write the page."""
     from experiments.reporting import read_runs, render
+    from experiments.reporting.figure import count
     from graphrouter.files import replace_file
 
     if not args.out and not args.wandb:
@@ -45,7 +46,7 @@ def report(args: argparse.Namespace) -> None:
     if args.out:
         page = render(runs, args.title).encode()
         replace_file(Path(args.out), page)
-        tell(f"{args.out}: {len(runs):,} runs, {len(page) / 1e6:.1f} MB")
+        tell(f"{args.out}: {count(len(runs), 'run')}, {len(page) / 1e6:.1f} MB")
     if args.wandb:
         from experiments.reporting.publish import publish
 

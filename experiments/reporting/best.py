@@ -7,7 +7,7 @@ import math
 from html import escape
 from typing import Any
 
-from experiments.reporting.figure import Figure
+from experiments.reporting.figure import Figure, count
 from experiments.reporting.panels import Configuration, Panel, lower_is_better, varied
 from graphrouter.evaluation.page import number, signed
 
@@ -108,7 +108,7 @@ def _says(panel: Panel, metric: str) -> str:
     says += f"{number(best.mean(f'{part}/{metric}'), kind)} ({way} is better)"
     if part == "validation" and math.isfinite(on_test):
         says += f", and {number(on_test, kind)} on test"
-    says += f", over {_runs(best)}."
+    says += f", over {count(len(best.runs), 'run')}."
     return says + (
         _next(ranked, f"{part}/{metric}", kind) if len(ranked) > 1 else " There is nothing to compare it with."
     )
@@ -125,10 +125,6 @@ def _next(ranked: list[Configuration], key: str, kind: str) -> str:
     if abs(differences.mean()) < 2 * error:
         return f"{says}, less than two standard errors of the difference over {len(differences)} seeds: read them as equal."
     return f"{says}, more than two standard errors of the difference over {len(differences)} seeds."
-
-
-def _runs(one: Configuration) -> str:
-    return f"{len(one.runs)} run{'s' if len(one.runs) != 1 else ''}"
 
 
 def _data(panel: Panel, rows: list[Configuration]) -> tuple[list[str], list[list[Any]]]:

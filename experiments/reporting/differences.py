@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from html import escape
 
 from experiments.reporting.charts import difference_bar
-from experiments.reporting.figure import Figure, names
+from experiments.reporting.figure import Figure, count, names
 from experiments.reporting.paired import MOST, Difference, differences
 from experiments.reporting.panels import Panel
 from graphrouter.evaluation.page import cell, name_cell, signed, table, text
@@ -112,7 +112,7 @@ def _named(rows: Sequence[Difference]) -> str:
 
 
 def _note(found: Sequence[Difference], left_out: int) -> str:
-    lacking = f" {left_out:,} pairs of runs were left out: their test queries differ." if left_out else ""
+    lacking = f" Left out, as their test queries differ: {count(left_out, 'pair')} of runs." if left_out else ""
     return (
         f'<p class="note">Means over seeds of paired differences on the same test queries; 95% intervals that hold for all '
         f"{len(found):,} rows at once, from a bootstrap over wordings. They say how sure a difference is for these trained "

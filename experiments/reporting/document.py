@@ -11,7 +11,7 @@ from experiments.reporting.choices import share_section
 from experiments.reporting.cost_quality import cost_section
 from experiments.reporting.differences import difference_section
 from experiments.reporting.explored import explored_sections
-from experiments.reporting.figure import Figure, whole_page
+from experiments.reporting.figure import Figure, count, whole_page
 from experiments.reporting.overview import overview, shared_settings
 from experiments.reporting.panels import Panel, panels
 from experiments.reporting.records import Run
@@ -50,7 +50,5 @@ def render(runs: Sequence[Run], title: str = "") -> str:
 def _panel(panel: Panel, number: int) -> str:
     head = f'<section class="panel" id="panel{number}"><h2>{escape(panel.title)}</h2>'
     if not panel.finished:
-        return (
-            f"{head}<p>None of the {len(panel.runs):,} runs has finished, so there is nothing to compare.</p></section>"
-        )
+        return f"{head}<p>None of {count(len(panel.runs), 'run')} has finished, so there is nothing to compare.</p></section>"
     return f"{head}{shared_settings(panel)}{''.join(figure.html() for figure in figures(panel))}</section>"

@@ -64,7 +64,7 @@ def data_table(title: str, head: Sequence[str], rows: Iterable[Sequence[Any]]) -
     titles = "".join(f"<th>{escape(name)}" for name in head)
     name = "".join(sign if sign.isalnum() else "_" for sign in title.lower()).strip("_")
     return (
-        f'<details class="data"><summary>data, {len(lines):,} row{"s" if len(lines) != 1 else ""}</summary>'
+        f'<details class="data"><summary>data, {count(len(lines), "row")}</summary>'
         f'<button type="button" class="csv" data-name="{name}.csv">save as CSV</button>'
         f'<div class="scroll"><table><thead><tr>{titles}</thead><tbody>\n{chr(10).join(lines)}</tbody></table></div></details>'
     )
@@ -80,6 +80,11 @@ def plain(value: Any) -> str:
 def box(picture: str) -> str:
     """Return a picture that scrolls within itself where the page is narrow."""
     return f'<div class="box" tabindex="0">{picture}</div>'
+
+
+def count(number: int, noun: str) -> str:
+    """Return a number of things as text."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def names(labels: Sequence[str], most: int = 4) -> str:

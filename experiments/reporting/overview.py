@@ -8,7 +8,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from experiments.reporting.figure import data_table, names
+from experiments.reporting.figure import count, data_table, names
 from experiments.reporting.panels import NOT_VARIED, Panel, show
 from experiments.reporting.records import FAILED, FINISHED, STOPPED, UNFINISHED, UNREADABLE, Run
 from graphrouter.evaluation.page import definitions, table, text
@@ -31,11 +31,11 @@ def facts(runs: Sequence[Run], panels: Sequence[Panel]) -> list[tuple[str, str]]
     return [
         ("Runs", f"{len(runs):,}: {_counts(run.status for run in runs)}"),
         ("Kinds", _counts(run.kind for run in runs)),
-        ("Folders", "; ".join(f"{source} ({count:,})" for source, count in folders)),
-        ("Logs", "; ".join(f"{panel.title} ({len(panel.runs):,} runs)" for panel in panels) or "not known"),
+        ("Folders", "; ".join(f"{source} ({number:,})" for source, number in folders)),
+        ("Logs", "; ".join(f"{panel.title} ({count(len(panel.runs), 'run')})" for panel in panels) or "not known"),
         ("Started", " to ".join(dict.fromkeys((started[0][:16], started[-1][:16]))) if started else "not recorded"),
         ("Run time", f"{hours:,.2f} hours, summed over runs"),
-        ("Commits", "; ".join(f"{commit} ({count:,} runs)" for commit, count in commits) or "not recorded"),
+        ("Commits", "; ".join(f"{commit} ({count(number, 'run')})" for commit, number in commits) or "not recorded"),
         ("Versions", _versions(runs)),
     ]
 
@@ -53,9 +53,9 @@ def shared_settings(panel: Panel) -> str:
     pairs = [
         (
             "Stopped early",
-            f"{stopped:,} runs, which are in no figure: their last metrics are not their best" if stopped else "",
+            f"{count(stopped, 'run')}, in no figure: what was reached by then is no result" if stopped else "",
         ),
-        ("Configurations", f"{len(panel.configurations):,} of {len(panel.finished):,} finished runs"),
+        ("Configurations", f"{len(panel.configurations):,} of {count(len(panel.finished), 'finished run')}"),
         ("Seeds", ", ".join(map(str, seeds))),
         ("Held out", ", ".join(held_out)),
         ("Varying settings", ", ".join(panel.varying) or "none"),
@@ -66,7 +66,7 @@ def shared_settings(panel: Panel) -> str:
 
 
 def _counts(values: Iterable[str]) -> str:
-    return ", ".join(f"{count:,} {value}" for value, count in Counter(values).most_common())
+    return ", ".join(f"{number:,} {value}" for value, number in Counter(values).most_common())
 
 
 def _commits(runs: Sequence[Run]) -> Counter[str]:
@@ -98,15 +98,15 @@ def warnings(runs: Sequence[Run], panels: Sequence[Panel]) -> list[str]:
     if len(commits) > 1:
         notes.append(f"Runs of {len(commits)} commits are mixed: a difference may come from the code.")
     if dirty := sum(count for commit, count in commits.items() if commit.endswith("-dirty")):
-        notes.append(f"{dirty:,} runs were made with uncommitted changes: their commit does not say which code ran.")
+        notes.append(f"Made with uncommitted changes: {count(dirty, 'run')}. Their commit does not say which code ran.")
     if mixed := [name for name, versions in _packages(runs).items() if len(versions) > 1]:
         notes.append(f"Versions are mixed: {escape(', '.join(mixed))}. A difference may come from them.")
     if any(run.estimated for run in runs):
         notes.append("Cost is estimated, from lengths and assumed prices: the log does not record it.")
     counts = Counter(run.status for run in runs)
-    for status, what in ((UNREADABLE, "have a record that cannot be read"), (UNFINISHED, "have not ended")):
+    for status, what in ((UNREADABLE, "Without a record that can be read"), (UNFINISHED, "Not ended")):
         if counts[status]:
-            notes.append(f"{counts[status]:,} runs {what}; they are left out below.")
+            notes.append(f"{what}, and left out below: {count(counts[status], 'run')}.")
     notes += [note for panel in panels for note in _uneven(panel)]
     return notes
 

@@ -207,18 +207,27 @@ def show(value: Any) -> str:
 
 def _name(configurations: list[Configuration]) -> None:
     """Give each configuration a name of its own: the runs' name, with folder, factor or number where that is not enough."""
-    sources = {one.first.source for one in configurations}
+    tails = _tails({one.first.source for one in configurations})
     for one in configurations:
         run = one.first
         plain = not run.name or (run.name == "base" and not run.base)
         one.label = str(run.settings.get("router") or run.id) if plain else run.name
-        if len(sources) > 1:
-            one.label += f" · {Path(run.source).name}"
+        if len(tails) > 1:
+            one.label += f" · {tails[run.source]}"
     for further in (lambda one, _: f"{one.first.group}: {one.label}" if one.first.group else one.label, _numbered):
         labels = [one.label for one in configurations]
         for number, one in enumerate(configurations, 1):
             if labels.count(labels[number - 1]) > 1:
                 one.label = further(one, number)
+
+
+def _tails(sources: set[str]) -> dict[str, str]:
+    """Name folders by the end of their paths, as much of it as tells them apart."""
+    for parts in range(1, 20):
+        tails = {source: "/".join(Path(source).parts[-parts:]) for source in sources}
+        if len(set(tails.values())) == len(sources):
+            break
+    return tails
 
 
 def _numbered(one: Configuration, number: int) -> str:

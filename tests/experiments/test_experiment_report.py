@@ -230,7 +230,7 @@ def test_runs_on_other_test_queries_are_not_compared(many: Path, tmp_path: Path)
     found, left_out = differences(panel)
     assert left_out == 1
     assert {one.seeds for one in found if one.one.label == "c003"} == {2}
-    assert "1 pairs of runs were left out" in difference_section(panel).body
+    assert "Left out, as their test queries differ: 1 pair of runs" in difference_section(panel).body
 
 
 def test_a_factor_with_a_base_of_its_own_is_compared_with_that() -> None:
@@ -300,8 +300,8 @@ def test_a_record_that_is_cut_off_is_named_and_the_rest_is_shown(many: Path, tmp
     ]
     page = render(runs)
     assert "out of &lt;memory&gt;" in page
-    assert "2 runs have a record that cannot be read" in page
-    assert "1 runs have not ended" in page
+    assert "Without a record that can be read, and left out below: 2 runs" in page
+    assert "Not ended, and left out below: 1 run." in page
 
 
 def test_pages_of_failed_single_and_bare_runs(kept: Path, tmp_path: Path) -> None:
@@ -315,10 +315,10 @@ def test_pages_of_failed_single_and_bare_runs(kept: Path, tmp_path: Path) -> Non
     assert "No run has" in bare
     change(out, "one", status="failed", error="no luck")
     failed = render(read_runs([out]))
-    assert "None of the 1 runs has finished" in failed
+    assert "None of 1 run has finished" in failed
     assert "no luck" in failed
     (out / "runs" / "one" / "run.json").write_text("{")
-    assert "have a record that cannot be read" in render(read_runs([out]))
+    assert "Without a record that can be read" in render(read_runs([out]))
 
 
 def test_what_makes_runs_less_than_comparable_is_warned_of(many: Path, tmp_path: Path) -> None:
@@ -332,7 +332,7 @@ def test_what_makes_runs_less_than_comparable_is_warned_of(many: Path, tmp_path:
         )
     page = render(read_runs([out]))
     assert re.search(r"Runs of \d commits are mixed", page)
-    assert "made with uncommitted changes" in page
+    assert "Made with uncommitted changes" in page
     assert re.search(r"Versions are mixed: [^<]*torch", page)
     assert "Cost is estimated" in page
     clean = tmp_path / "clean"
@@ -361,7 +361,7 @@ def test_the_command_writes_the_page(kept: Path, tmp_path: Path, capsys: pytest.
     out = tmp_path / "new" / "report.html"
     assert report.main([str(kept), "--out", str(out), "--title", "My runs"]) == 0
     assert "<h1>My runs</h1>" in out.read_text()
-    assert "1 runs" in capsys.readouterr().err
+    assert "1 run, " in capsys.readouterr().err
 
 
 def test_500_runs_take_less_than_20_seconds_and_15_megabytes(kept: Path, tmp_path: Path) -> None:
