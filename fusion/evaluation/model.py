@@ -83,9 +83,15 @@ def _about(llm: str | None, log: LLMLog) -> dict[str, Any]:
 
 
 def ask(
-    log: LLMLog, tasks: Sequence[str], students: Sequence[LLM], out: Path, seed: int = 0, progress: bool = False
+    log: LLMLog,
+    tasks: Sequence[str],
+    students: Sequence[LLM],
+    out: Path,
+    seed: int = 0,
+    progress: bool = False,
+    part: str = "test",
 ) -> LLMLog:
-    """Ask students the test queries of a log, and grade their answers; what is answered already is not asked again.
+    """Ask students queries of a log, and grade their answers; what is answered already is not asked again.
 
     Args:
         log: The log.
@@ -94,11 +100,12 @@ def ask(
         out: Folder for their answers, which is a log too.
         seed: Of the split.
         progress: Whether to show a bar.
+        part: Of the split: ``test``, or ``validation`` to choose between students.
 
     Raises:
-        UserError: If the tasks have no test queries of the log, or a student cannot be asked.
+        UserError: If the tasks have no such queries of the log, or a student cannot be asked.
     """
-    plan = make_plan(tasks, students, guiding=Guiding(Source(log, seed), part="test"))
+    plan = make_plan(tasks, students, guiding=Guiding(Source(log, seed), part=part))
     done = collect(plan, out, progress=progress)
     raise_problems(done.problems)
     return done.log

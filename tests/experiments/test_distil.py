@@ -11,8 +11,10 @@ import numpy as np
 import polars as pl
 import pytest
 
-from experiments import distil
-from experiments.distil import PROGRAM, read_distil, run_job
+from experiments.distil.__main__ import PROGRAM
+from experiments.distil.config import read_distil
+from experiments.distil.students import CONFIG, find_choice, run_job, waves
+from experiments.distil.tables import report
 from experiments.micropool.config import read_pool
 from experiments.micropool.pool import write_tasks
 from fusion.selection import make_settings
@@ -26,7 +28,7 @@ BASE = "spark-0.1m"
 TASKS = ("arithmetic", "world_places")
 ARMS = [
     {"name": "random", "select": {"ranking": "random", "top_k": 2, "skip": ["extras"]}},
-    {"name": "random_dpo", "after": "random", "train": {"method": "dpo", "dpo": {"max_steps": 1}}},
+    {"name": "random_dpo", "after": "random", "train": {"method": "dpo", "dpo": {"max_steps": 1}}, "tries": [{}]},
     {"name": "label", "seeds": 1, "select": {"ranking": "baseline", "skip": ["extras"]}},
 ]
 
@@ -45,7 +47,7 @@ def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "models").mkdir()
     shutil.copytree(MODELS / BASE, folder / "models" / BASE)
     values: dict[str, Any] = {"log": str(folder / "log"), "pool": str(folder), "base": BASE, "seeds": 2, "arms": ARMS}
-    values["train"] = {"max_steps": 2, "batch_size": 4, "learning_rate": 1e-3}
+    values |= {"train": {"max_steps": 2, "batch_size": 4}, "tries": [{"learning_rate": 1e-3}, {"learning_rate": 0.3}]}
     (folder / "tiny.yaml").write_text(json.dumps(values))
     return folder
 
@@ -58,10 +60,14 @@ def test_every_arm_is_made_once_and_stands_in_the_tables(
     for arm, seed in config.jobs():
         run_job(config, arm, seed, work / "out")
     students = sorted((work / "out" / "students").iterdir())
-    assert len(students) == 5
+    assert len(students) == 2 * 2 + 2 + 2
     stamps = [(student / "training.json").stat().st_mtime_ns for student in students]
-    about = json.loads((work / "out" / "students" / "random_dpo-s1" / "training.json").read_text())
-    assert about["config"]["model"].endswith("random-s1")
+    choice = find_choice("random-s1", work / "out")
+    assert choice["student"] == "random-s1-t0"  # the other rate is far too high
+    assert choice["settings"] == {"learning_rate": 1e-3}
+    assert choice["validation"][0] > choice["validation"][1]
+    about = json.loads((work / "out" / "students" / "random_dpo-s1-t0" / "training.json").read_text())
+    assert about["config"]["model"].endswith("random-s1-t0")
     assert about["stages"]["dpo"]["steps"] == 1
     assert [file.name for file in sorted((work / "out" / "rankings").iterdir())] == [
         "random-s0.parquet",
@@ -90,14 +96,16 @@ def test_the_shipped_experiment_loads_and_has_the_arms_of_the_issue() -> None:
     assert config.seeds == 3
     rankings = {arm.select.get("ranking") for arm in config.arms}
     assert rankings == {"baseline", "random", "performance", "graph", None}
-    assert len(config.jobs()) == 10 * 3 + 1
-    ranked, own, after = config.waves()
+    assert len(config.jobs()) == 11 * 3 + 1
+    ranked, own, after = waves(config)
     assert len(ranked[1]) == 4 * 3  # the graph's ranking, which takes minutes, is made once for a seed
-    assert (len(own[1]), len(after[1])) == (9 * 3 + 1, 3)
+    assert (len(own[1]), len(after[1])) == (10 * 3 + 1, 3)
     for arm in config.arms:
         make_settings(arm.select, arm.name)
-        made = make_config({"model": "m", "data": "d", **merge(config.train, arm.train)}, arm.name)
-        assert made.method == ("sft" if arm.after is None else "dpo")
+        for settings in config.tries if arm.tries is None else arm.tries:
+            chosen = merge(merge(config.train, arm.train), settings)
+            made = make_config({"model": "m", "data": "d", **chosen}, arm.name)
+            assert made.method == ("sft" if arm.after is None else "dpo")
 
 
 @pytest.mark.parametrize(
@@ -115,6 +123,6 @@ def test_a_bad_experiment_is_refused(override: str, message: str) -> None:
 
 
 def test_a_report_needs_an_experiment_that_has_ended(work: Path, tmp_path: Path) -> None:
-    (tmp_path / distil.CONFIG).write_text((work / "tiny.yaml").read_text())
+    (tmp_path / CONFIG).write_text((work / "tiny.yaml").read_text())
     with pytest.raises(UserError, match=r"random-s0 must hold the answers of a student, but does not"):
-        distil.report(tmp_path)
+        report(tmp_path)
