@@ -19,7 +19,13 @@ class BuildWithConfigs(build_py):
             shutil.copytree(ROOT / "configs", Path(self.build_lib) / "graphrouter" / "configs", dirs_exist_ok=True)
 
 
+EXPERIMENTS = [
+    "matplotlib>=3.8",
+    "optuna>=4.0",
+    "wandb-workspaces>=0.4",
+]
 TESTS = [
+    *EXPERIMENTS,
     "accelerate>=1.0",  # with fastapi, openai and uvicorn: `transformers serve`, a real server for tests of a client
     "faiss-cpu>=1.8",
     "fastapi>=0.110",
@@ -65,6 +71,13 @@ setup(
         "trl>=1.16,<2",  # its API moves fast
         "wandb>=0.18",
     ],
-    extras_require={"test": TESTS, "dev": TESTS + CHECKS, "index": ["faiss-cpu>=1.8"], "vllm": ["vllm>=0.11"]},
+    extras_require={
+        "test": TESTS,
+        "dev": TESTS + CHECKS,
+        "experiments": EXPERIMENTS,
+        "index": ["faiss-cpu>=1.8"],
+        "ray": ["ray>=2.40"],
+        "vllm": ["vllm>=0.11"],
+    },
     entry_points={"console_scripts": ["graphrouter = graphrouter.cli:main", "fusion = fusion.cli:main"]},
 )
