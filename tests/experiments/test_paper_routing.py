@@ -38,7 +38,7 @@ def test_graphrouter_table_4_has_both_splits_and_says_what_leaks(paper: Paper, t
         "Largest LLM", "Smallest LLM", "GraphRouter", "Oracle", "Prompt LLM", "Hybrid LLM", "FrugalGPT", "C2MAB-V",
     ]  # fmt: skip
     oracle, gnn = (at(first, router=name) for name in ("oracle", "gnn"))
-    assert oracle["reward"] == oracle["performance"] > gnn["reward"]
+    assert oracle["reward"] == oracle["performance"] >= gnn["reward"]
     assert oracle["ours_minus"] == pytest.approx(gnn["reward"] - oracle["reward"])
     assert oracle["second"] > 0
     assert frame["published"].null_count() == frame.height
