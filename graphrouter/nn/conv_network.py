@@ -100,17 +100,21 @@ class ConvNetwork(nn.Module):
             passed.append(layer(passed[-1], last if layer is self.layers[-1] else edges))
         return passed
 
-    def convolve_new(self, x: Tensor, settled: list[States], edges: dict[Relation, Edges]) -> Tensor:
+    def convolve_new(
+        self, x: Tensor, settled: list[States], edges: dict[Relation, Edges], last: dict[Relation, Edges]
+    ) -> Tensor:
         """Return the states [B, C] of new queries after the last layer; no node hears of them.
 
         Args:
             x: [B, D].
             settled: From `convolve`, of N queries.
-            edges: Into the new queries, which come behind the N.
+            edges: Into the new queries, which come behind the N, in every layer but the last.
+            last: Of the last layer.
         """
         states = self.query(self.dropout(x))
         for layer, known in zip(self.layers, settled[:-1], strict=True):
-            states = layer(join_queries(known, states), edges)["query"][len(known["query"]) :]
+            told = layer(join_queries(known, states), last if layer is self.layers[-1] else edges)
+            states = told["query"][len(known["query"]) :]
         return states
 
     def decode(self, batch: EdgeInputs, queries: Tensor, llms: Tensor) -> tuple[Tensor, Tensor]:

@@ -83,11 +83,6 @@ def _key(relation: Relation) -> str:
     return "__".join(relation)
 
 
-def take_rows(x: dict[str, Tensor], rows: slice | Tensor) -> dict[str, Tensor]:
-    """Return the states with these rows of the queries only."""
-    return {**x, "query": x["query"][rows]}
-
-
 def join_queries(x: dict[str, Tensor], new: Tensor) -> dict[str, Tensor]:
     """Return the states [N, C] of the queries with those of B new ones behind them."""
     return {**x, "query": torch.cat([x["query"], new])}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar, Self
 
@@ -179,12 +180,12 @@ class ConvGNN(Router):
             settings={one.name: getattr(self, one.name) for one in fields(self) if one.init},
         )
 
-    def _objective(self, train: RoutingData, inputs: EdgeInputs) -> Any:
+    def _objective(self, train: RoutingData, inputs: EdgeInputs) -> Callable[[Tensor], Tensor]:
         graph, module, device = self.conv_graph, self.module_, self.graph_.device_
         target, draws = outcomes(train, device)
         amount = torch.as_tensor(self.amounts_.relative(train), device=device)
 
-        def loss(batch: Tensor) -> Tensor:
+        def exact(batch: Tensor) -> Tensor:
             hidden, told = graph.hidden(batch), torch.ones(len(target), dtype=torch.bool, device=device)
             told[batch] = torch.rand(len(batch), device=device) >= self.task_dropout
             edges = graph.edges(~hidden, told)
@@ -194,9 +195,14 @@ class ConvGNN(Router):
             quality = LOSSES[self.loss](logits[None], target[batch], draws[batch][None])
             return quality + self.cost_weight * amount_loss(log_amount, amount[batch])
 
+        def loss(batch: Tensor) -> Tensor:
+            # Sums over thousands of queries need all the digits of float32.
+            with torch.autocast(device.type, enabled=False):
+                return exact(batch)
+
         return loss
 
-    def _validation_objective(self, validation: RoutingData) -> Any:
+    def _validation_objective(self, validation: RoutingData) -> Callable[[], float]:
         target, draws = outcomes(validation, self.graph_.device_)
         joined = self.graph_.attach(validation.queries)
         inputs, edges = self.graph_.read(joined, validation.queries.chars), self.conv_graph.edges_into(joined)
@@ -204,7 +210,7 @@ class ConvGNN(Router):
         def loss() -> float:
             settled = self._settle()
             logits, _ = self.module_.decode(
-                inputs, self.module_.convolve_new(inputs.x, settled, edges), settled[-1]["llm"]
+                inputs, self.module_.convolve_new(inputs.x, settled, *edges), settled[-1]["llm"]
             )
             losses = torch.nn.functional.binary_cross_entropy_with_logits(logits, target, reduction="none") * draws
             return float(losses.sum() / draws.sum())
@@ -238,7 +244,7 @@ class ConvGNN(Router):
                 part = queries.take(slice(start, start + CHUNK))
                 joined = self.graph_.attach(part)
                 inputs, edges = self.graph_.read(joined, part.chars), self.conv_graph.edges_into(joined)
-                states = self.module_.convolve_new(inputs.x, self.settled, edges)
+                states = self.module_.convolve_new(inputs.x, self.settled, *edges)
                 logits, log_amount = self.module_.decode(inputs, states, self.settled[-1]["llm"])
                 qualities.append(torch.sigmoid(logits).clamp(*QUALITY_RANGE).numpy())
                 log_amounts.append(log_amount.numpy())

@@ -92,8 +92,8 @@ class ConvGraph:
                 kept[relation] = self._keep(given, read[given.ends[1]])
         return kept
 
-    def edges_into(self, joined: HeteroData) -> dict[Relation, Edges]:
-        """Return the edges into B new queries, which come behind the N.
+    def edges_into(self, joined: HeteroData) -> tuple[dict[Relation, Edges], dict[Relation, Edges]]:
+        """Return the edges into B new queries, which come behind the N: of every layer but the last, and of the last.
 
         Args:
             joined: From `OutcomeGraph.attach`.
@@ -101,12 +101,15 @@ class ConvGraph:
         index, attr = self._nearest(joined)
         task = joined["new_query"].task
         hears = (task < len(self.graph.tasks_)).nonzero().flatten()
-        return self._named(
+        last = self._named(
             {
                 "rev_belongs_to": Edges(torch.stack([task[hears], hears + self.count]), None),
                 "similar_to": Edges(torch.stack([index[0], index[1] + self.count]), attr),
             }
         )
+        # A relation without edges still tells a node the bias of its convolution, as it does in training.
+        silent = self._answers(torch.zeros(self.count, dtype=torch.bool, device=index.device))
+        return last | {relation: edges for relation, edges in silent.items() if relation[2] == "query"}, last
 
     def _nearest(self, joined: HeteroData) -> Edges:
         """Return the edges from the K nearest; they come sorted by target, the nearest first."""

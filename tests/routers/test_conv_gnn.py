@@ -117,24 +117,48 @@ class TestLeaks:
         other = self.states(router, flipped(train, ~hidden), batch)
         assert (first["query"] - other["query"]).abs().max() > 1e-4
 
-    def states(self, router, data, batch):
+    def states(self, router, data, batch, neighbours=5):
+        edges_of = self.conv_graph(data, neighbours, router.conv in ("sage", "hgt"))
+        hidden = edges_of.hidden(batch)
+        edges = edges_of.edges(~hidden, torch.ones_like(hidden))
+        module = router.module_
+        with torch.no_grad():
+            passed = module.convolve(module.start(self.inputs(data.queries)), edges, edges_of.last(edges, hidden))
+        return {"query": passed[-1]["query"][batch], "llm": passed[-1]["llm"]}
+
+    @pytest.mark.parametrize("conv", list(AGGREGATIONS))
+    def test_a_new_query_is_a_hidden_query_in_the_graph_of_the_others(self, parts, conv):
+        train = parts.train.sorted()
+        router = fitted(parts, conv=conv)
+        count, split = len(train.queries), conv in ("sage", "hgt")
+        hidden = self.conv_graph(train, count, split).hidden(torch.tensor([0, 3, 8, 9]))
+        rows = hidden.nonzero().flatten()
+        here = self.states(router, train, rows, neighbours=count)["query"]
+        others = self.conv_graph(train.take((~hidden).nonzero().flatten().numpy()), count, split)
+        everyone = torch.ones(others.count, dtype=torch.bool)
+        edges, module = others.edges(everyone, everyone), router.module_
+        joined = others.graph.attach(train.queries.take(rows.numpy()))
+        with torch.no_grad():
+            start = module.start(self.inputs(others.graph.data_.queries))
+            settled = module.convolve(start, edges, others.last(edges, ~everyone))
+            new = self.inputs(train.queries.take(rows.numpy()))
+            there = module.convolve_new(new, settled, *others.edges_into(joined))
+        torch.testing.assert_close(there, here, rtol=1e-4, atol=1e-5)
+
+    @staticmethod
+    def inputs(queries):
+        return torch.cat([torch.as_tensor(queries.vectors), torch.zeros(len(queries), 2)], dim=1)
+
+    def conv_graph(self, data, neighbours, split):
         graph = OutcomeGraph(
-            neighbours=20,
+            neighbours=len(data.queries),
             scales=(9.0,),
             same_task_weight=2.0,
             task_strength=5.0,
             relations=RELATIONS,
             edge_attributes=True,
         ).fit(data, data.output_tokens / 100)
-        split = router.conv in ("sage", "hgt")
-        edges_of = ConvGraph(graph, 5, list(RELATIONS), edge_attributes=True, split=split)
-        hidden = edges_of.hidden(batch)
-        edges = edges_of.edges(~hidden, torch.ones_like(hidden))
-        module = router.module_
-        with torch.no_grad():
-            start = module.start(graph.query_inputs(data.queries))
-            passed = module.convolve(start, edges, edges_of.last(edges, hidden))
-        return {"query": passed[-1]["query"][batch], "llm": passed[-1]["llm"]}
+        return ConvGraph(graph, neighbours, list(RELATIONS), edge_attributes=True, split=split)
 
     def test_hidden_queries_say_nothing_and_those_of_their_wording_neither(self, parts):
         train = parts.train.sorted()
@@ -222,8 +246,10 @@ class TestGraph:
     def test_new_queries_hear_of_their_nearest_and_their_task(self):
         outcome_graph, graph = self.graph(neighbours=2)
         new = replace(self.DATA.queries, groups=np.array([7, 8, 9]), tasks=np.array(["b", None, "c"], dtype=object))
-        edges = graph.edges_into(outcome_graph.attach(new))
-        assert set(edges) == {("query", "similar_to", "query"), ("task", "rev_belongs_to", "query")}
+        all_layers, edges = graph.edges_into(outcome_graph.attach(new))
+        silent = all_layers.pop(("llm", "rev_answered_by", "query"))
+        assert silent.ends.shape == (2, 0)
+        assert set(all_layers) == set(edges) == {("query", "similar_to", "query"), ("task", "rev_belongs_to", "query")}
         assert edges["query", "similar_to", "query"].ends.T.tolist() == [[0, 3], [1, 3], [1, 4], [0, 4], [2, 5], [1, 5]]
         assert edges["task", "rev_belongs_to", "query"].ends.T.tolist() == [[1, 3]]
 
