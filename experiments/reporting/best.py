@@ -119,8 +119,8 @@ def _next(ranked: list[Configuration], key: str, kind: str) -> str:
     gap = abs(best.mean(key) - second.mean(key))
     says = f" The next, {escape(second.label)}, is {number(gap, kind)} behind"
     differences = best.differences(second, key)
-    if len(differences) < 2:
-        return f"{says}; with fewer than two seeds in common, nothing says whether that is noise."
+    if len(differences) < 3:
+        return f"{says}; with fewer than three seeds in common, nothing says whether that is noise."
     error = float(differences.std(ddof=1)) / math.sqrt(len(differences))
     if abs(differences.mean()) < 2 * error:
         return f"{says}, less than two standard errors of the difference over {len(differences)} seeds: read them as equal."

@@ -70,11 +70,10 @@ def _bars(rows: Sequence[Difference]) -> str:
             text(f"{one.p:.3f}" if one.p >= 0.001 else "<0.001"),
             text(deviation),
             text(one.seeds),
-            text(one.one.first.group or ""),
         ]
         lines.append(("", cells))
     drawn = table(
-        ["configuration", "difference", "and 95% interval", "adjusted p", "deviation over seeds", "runs", "factor"],
+        ["configuration", "difference", "and 95% interval", "adjusted p", "deviation over seeds", "runs"],
         lines,
     )
     return f'<div class="tall">{drawn}</div>'

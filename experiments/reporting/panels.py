@@ -212,9 +212,11 @@ def _name(configurations: list[Configuration]) -> None:
         run = one.first
         plain = not run.name or (run.name == "base" and not run.base)
         one.label = str(run.settings.get("router") or run.id) if plain else run.name
+        if run.kind == "ablation" and run.group:
+            one.label = _with_factor(one, 0)
         if len(tails) > 1:
             one.label += f" · {tails[run.source]}"
-    for further in (lambda one, _: f"{one.first.group}: {one.label}" if one.first.group else one.label, _numbered):
+    for further in (_with_factor, _numbered):
         labels = [one.label for one in configurations]
         for number, one in enumerate(configurations, 1):
             if labels.count(labels[number - 1]) > 1:
@@ -228,6 +230,11 @@ def _tails(sources: set[str]) -> dict[str, str]:
         if len(set(tails.values())) == len(sources):
             break
     return tails
+
+
+def _with_factor(one: Configuration, _: int) -> str:
+    group = one.first.group
+    return f"{group}: {one.label}" if group and not one.label.startswith(f"{group}: ") else one.label
 
 
 def _numbered(one: Configuration, number: int) -> str:

@@ -113,6 +113,14 @@ def test_names_that_occur_twice_get_their_factor_or_a_number(panel: Panel) -> No
         "a", "by_query", [run("5", "k", 0.1), run("5", "width", 0.2), run("6", "k", 0.3), run("base", None, 0.4)]
     )
     assert [one.label for one in made.configurations] == ["k: 5", "width: 5", "6", "gnn"]
+    grid = [run("none", "relations", 0.1), run("base", "conv", 0.2), run("base", None, 0.3)]
+    for one in grid:
+        one.kind, one.base = "ablation", one.name == "base"
+    assert [one.label for one in Panel("a", "by_query", grid).configurations] == [
+        "relations: none",
+        "conv: base",
+        "base",
+    ]
     twice = Panel("a", "by_query", [run("5", "k", 0.1), run("5", "k", 0.2)])
     assert [one.label for one in twice.configurations] == ["k: 5 #1", "k: 5 #2"]
 
@@ -193,7 +201,7 @@ def test_differences_are_paired_by_query_and_seed(panel: Panel, many: Path) -> N
     found, left_out = differences(panel)
     assert left_out == 0
     assert {one.metric for one in found} == {"nll", "performance_first/reward", "balance/reward", "cost_first/reward"}
-    one = next(one for one in found if one.one.label == "c007" and one.metric == "nll")
+    one = next(one for one in found if one.one.first.name == "c007" and one.metric == "nll")
     expected = []
     for seed in range(3):
         mine, base = (
@@ -205,7 +213,7 @@ def test_differences_are_paired_by_query_and_seed(panel: Panel, many: Path) -> N
     assert one.seeds == 3
     assert one.low < one.value < one.high
     assert (one.verdict == "unclear") == (one.low <= 0 <= one.high)
-    reward = next(one for one in found if one.one.label == "c007" and one.metric == "balance/reward")
+    reward = next(one for one in found if one.one.first.name == "c007" and one.metric == "balance/reward")
     assert reward.value == 0  # the same choices
     assert reward.verdict == "unclear"
 
@@ -214,7 +222,7 @@ def test_intervals_are_wider_than_for_one_comparison_and_reach_symmetrically(pan
     found = [one for one in differences(panel)[0] if one.metric == "nll"]
     alone = Panel(panel.log, "by_query", [run for run in panel.runs if run.id[:4] in ("c000", "c007")])
     single = next(one for one in differences(alone)[0] if one.metric == "nll")
-    among = next(one for one in found if one.one.label == "c007")
+    among = next(one for one in found if one.one.first.name == "c007")
     assert among.value == pytest.approx(single.value)
     assert among.high - among.low > 1.2 * (single.high - single.low)
     values = np.random.default_rng(0).normal(size=(3, 400))
@@ -229,7 +237,7 @@ def test_runs_on_other_test_queries_are_not_compared(many: Path, tmp_path: Path)
     (panel,) = panels(read_runs([out]))
     found, left_out = differences(panel)
     assert left_out == 1
-    assert {one.seeds for one in found if one.one.label == "c003"} == {2}
+    assert {one.seeds for one in found if one.one.label.endswith("c003")} == {2}
     assert "Left out, as their test queries differ: 1 pair of runs" in difference_section(panel).body
 
 
@@ -364,11 +372,11 @@ def test_the_command_writes_the_page(kept: Path, tmp_path: Path, capsys: pytest.
     assert "1 run, " in capsys.readouterr().err
 
 
-def test_500_runs_take_less_than_20_seconds_and_15_megabytes(kept: Path, tmp_path: Path) -> None:
+def test_500_runs_take_less_than_20_seconds_of_one_core_and_15_megabytes(kept: Path, tmp_path: Path) -> None:
     many_runs(tmp_path, kept, 100, 5)
-    started = time.perf_counter()
+    started = time.process_time()
     page = render(read_runs([tmp_path]))
-    assert time.perf_counter() - started < 20
+    assert time.process_time() - started < 20
     assert len(page.encode()) < 15e6
     assert "500: 500 finished" in page
 
