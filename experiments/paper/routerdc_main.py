@@ -24,8 +24,8 @@ PAPER_ROUTER = "routerdc"
 PUBLISHED_MEAN = 0.5854
 """RouterDC's mean over the five tasks in distribution."""
 SOURCES = [
-    "RouterDC's mean in distribution, 58.54%: Table 1, row RouterDC, column Avg, as quoted in a public review of the paper "
-    "(NeurIPS 2024). The other cells of Tables 1 and 2 were not in the sources at hand: 'not found'.",
+    "RouterDC's mean in distribution, 58.54%: Table 1 (NeurIPS 2024), as quoted in a public survey note. The other cells of "
+    "Tables 1 and 2 were not in the sources at hand: 'not found'.",
     "+2.76 and +1.90 points: the abstract of arXiv:2409.19886.",
     "The single LLMs need no training: what stands here is the source's own evaluation of its own records, so it should be "
     "the paper's rows.",
