@@ -13,7 +13,7 @@ from experiments.sweeps.early import Hyperband, Watch, read_hyperband
 from experiments.sweeps.file import make_sweep, parse_words, read_sweep
 from experiments.sweeps.search import Told, make_search
 from graphrouter.errors import UserError
-from graphrouter.settings import configs_folder
+from graphrouter.settings import configs_folder, read_yaml
 
 SOURCE = {
     "program": "experiments/run.py",
@@ -138,6 +138,30 @@ def test_a_wrong_run_is_one_line_and_exit_status_2(words, said, tmp_path, capsys
     error = capsys.readouterr().err
     assert said in error
     assert error.count("\n") == 1
+
+
+def test_an_agent_gets_the_file_as_it_is(monkeypatch, capsys):
+    import wandb
+
+    seen = {}
+    monkeypatch.setattr(wandb, "sweep", lambda given, project: seen.update(given=given, project=project) or "abc123")
+    monkeypatch.setattr(wandb, "agent", lambda identity, project, count: seen.update(agent=(identity, project, count)))
+    words = ["gnn", "--agent", "--wandb", "online", "--runs", "5", "log=mmlu_pro"]
+    assert main(words) == 0
+    file = read_yaml(configs_folder() / "sweep" / "gnn.yaml")
+    assert seen["given"] == file | {
+        "run_cap": 5,
+        "parameters": file["parameters"] | {"log": {"value": "mmlu_pro"}},
+    }
+    assert (seen["project"], seen["agent"]) == ("graphrouter", ("abc123", "graphrouter", 5))
+
+    def refuse(*_, **__):
+        raise wandb.errors.UsageError("api_key not configured (no-tty)")
+
+    monkeypatch.setattr(wandb, "sweep", refuse)
+    capsys.readouterr()
+    assert main(words) == 2
+    assert "run wandb login" in capsys.readouterr().err
 
 
 def test_brackets_follow_the_format():
