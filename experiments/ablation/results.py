@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from experiments.ablation.grid import Plan, Variant, read_plan
+from experiments.ablation.grid import Key, Plan, Variant, read_plan
 from experiments.runs.config import run_id
 from experiments.runs.execute import read_record
 from graphrouter import metrics
@@ -103,6 +103,7 @@ class Results:
     plan: Plan
     runs: dict[str, Run] = field(default_factory=dict)
     failed: dict[str, dict[str, Any]] = field(default_factory=dict)
+    _of: dict[Key, dict[Unit, Run]] = field(default_factory=dict, repr=False)
 
     @classmethod
     def read(cls, out: Path) -> Results:
@@ -126,11 +127,10 @@ class Results:
 
     def of(self, variant: Variant) -> dict[Unit, Run]:
         """Return the finished runs of a variant by what they are of: the seed, and what the variant is run over."""
-        found = {}
-        for unit, config in variant.runs(self.plan.grid.seeds):
-            if (run := self.runs.get(run_id(config))) is not None:
-                found[tuple(unit.items())] = run
-        return found
+        if variant.key not in self._of:
+            ids = {tuple(unit.items()): run_id(config) for unit, config in variant.runs(self.plan.grid.seeds)}
+            self._of[variant.key] = {unit: self.runs[id_] for unit, id_ in ids.items() if id_ in self.runs}
+        return self._of[variant.key]
 
     def pairs(self, variant: Variant, other: Variant) -> dict[Unit, tuple[Run, Run]]:
         """Return the runs of two variants that belong together; one that is run over less serves several."""
@@ -158,7 +158,8 @@ def _restricted(runs: dict[Unit, Run], unit: Unit) -> Run | None:
 def runs_table(results: Results) -> pl.DataFrame:
     """Return one tidy row per run: what it is, the settings that vary, and all its metrics."""
     records = [run.record for run in results.runs.values()] + list(results.failed.values())
-    records.sort(key=lambda record: [job.id for job in results.plan.jobs()].index(record["id"]))
+    order = {job.id: place for place, job in enumerate(results.plan.jobs())}
+    records.sort(key=lambda record: order[record["id"]])
     varying = _varying([record["settings"] for record in records])
     names = sorted({name for record in records for name in record.get("metrics", {})})
     rows = [

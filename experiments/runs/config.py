@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
+from copy import deepcopy
 from dataclasses import dataclass, field, fields, replace
+from functools import lru_cache
 from typing import Any
 
 from graphrouter.config import hyperparameters, make_router
@@ -97,9 +99,8 @@ def changed(config: RunConfig, values: dict[str, Any], where: str) -> RunConfig:
 
 def settings(config: RunConfig) -> dict[str, Any]:
     """Return a run's settings flat and fully resolved, each hyperparameter as ``router.name``."""
-    router = make_router(config.router, config.hyperparameters)
     plain = {name: to_plain(getattr(config, name)) for name in FIELDS if name != OF_ROUTER}
-    return plain | _flat(config.router, to_plain(hyperparameters(router)))
+    return plain | deepcopy(_resolved(config.router, json.dumps(config.hyperparameters, sort_keys=True)))
 
 
 def run_id(config: RunConfig) -> str:
@@ -118,6 +119,12 @@ def _by_field(values: dict[str, Any], router: str) -> dict[str, Any]:
         name = OF_ROUTER if name == router and isinstance(value, dict) else name
         given = merge(given, {name: value})
     return given
+
+
+@lru_cache(maxsize=4096)
+def _resolved(router: str, values: str) -> dict[str, Any]:
+    """Return a router's hyperparameters flat; a grid of thousands of runs has but a few different ones."""
+    return _flat(router, to_plain(hyperparameters(make_router(router, json.loads(values)))))
 
 
 def _flat(name: str, value: Any) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import polars as pl
@@ -203,6 +204,19 @@ def test_runs_that_differ_in_shots_share_a_fit_and_nothing_else(log_folder, tmp_
     assert fits == [(0, 0), (0, 1)]
     assert records[0]["history"] == records[1]["history"] == records[2]["history"]
     assert records[0]["metrics"] == records[2]["metrics"] != records[1]["metrics"]
+
+
+def test_a_log_with_times_can_be_split_by_them(log_folder, tmp_path):
+    log = load_log(log_folder)
+    times = np.random.default_rng(0).permutation(log.queries.height)
+    folder = replace(log, queries=log.queries.with_columns(time=pl.Series(times)), folder=None).save(tmp_path / "timed")
+    record = execute(config(str(folder), "protocol=by_time"), tmp_path / "run")
+    assert record["status"] == "finished", record["error"]
+    asked = pl.read_parquet(tmp_path / "run" / "queries.parquet")["query_id"].to_list()
+    newest = [id_ for id_, time in zip(log.queries["query_id"], times, strict=True) if time >= int(0.8 * len(times))]
+    assert asked == newest
+    refused = execute(config(log_folder, "protocol=by_time"), tmp_path / "refused")
+    assert "must have a column 'time' or 'timestamp'" in refused["error"]
 
 
 def test_hyperparameters_come_with_the_routers_name_or_without():
