@@ -86,7 +86,7 @@ def _library() -> Any:
             import wandb_workspaces.reports.v2 as wr
     except ImportError:
         raise UserError(
-            "a W&B report needs the package wandb-workspaces, but it is not installed; install graphrouter[report]"
+            "a W&B report needs the package wandb-workspaces, but it is not installed; install graphrouter[experiments]"
         ) from None
     return wr
 

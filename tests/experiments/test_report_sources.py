@@ -258,7 +258,7 @@ def read_some() -> list[Any]:
 
 
 def test_a_wandb_report_has_the_text_the_tables_and_panels_over_the_log() -> None:
-    pytest.importorskip("wandb_workspaces", reason="wandb-workspaces, of the extra report, is not installed")
+    pytest.importorskip("wandb_workspaces", reason="wandb-workspaces, of the extra experiments, is not installed")
     made = build(read_some(), "me/project", "T" * 200)
     assert (made.entity, made.project, len(made.title)) == ("me", "project", 128)
     kinds = [type(block).__name__ for block in made.blocks]
@@ -286,7 +286,7 @@ def test_a_wandb_report_has_the_text_the_tables_and_panels_over_the_log() -> Non
 
 
 def test_a_wandb_report_goes_to_a_project() -> None:
-    pytest.importorskip("wandb_workspaces", reason="wandb-workspaces, of the extra report, is not installed")
+    pytest.importorskip("wandb_workspaces", reason="wandb-workspaces, of the extra experiments, is not installed")
     for project in ("project", "me/", "a/b/c"):
         with pytest.raises(UserError, match="ENTITY/PROJECT"):
             build(read_some(), project, "T")
