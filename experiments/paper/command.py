@@ -25,6 +25,7 @@ def add_table(
     *,
     routers: bool = True,
     seeds: int = 5,
+    cost: bool = False,
     options: Callable[[argparse.ArgumentParser], None] | None = None,
 ) -> None:
     """Add a table's command.
@@ -37,6 +38,7 @@ def add_table(
         log: What LOG may be.
         routers: Whether it fits routers, so that it takes the options for that.
         seeds: How many where no number is given.
+        cost: Whether it estimates the cost that a log lacks.
         options: Adds further ones.
     """
 
@@ -61,6 +63,8 @@ def add_table(
         parser.add_argument("--seeds", type=int, default=seeds, metavar="N", help=f"from 0 (default: {seeds})")
         parser.add_argument("--tune-by", choices=("nll", "reward", "none"), default="none", help="default: none")
         parser.add_argument("--encoder", metavar="SPEC", help=ENCODER_HELP)
+    if cost:
+        parser.add_argument("--prices", metavar="FILE", help="YAML with prices for a cost that the log lacks")
     if options:
         options(parser)
     add_run(parser)

@@ -41,7 +41,7 @@ def rebuild(args: argparse.Namespace) -> Table:
     from experiments.paper.table import Table
     from graphrouter.evaluation.store import log_label
 
-    settings, log = Settings.of(args), open_log(args.log, cost=True)
+    settings, log = Settings.of(args), open_log(args.log, cost=True, prices=args.prices)
     tested = run_scenarios(log, settings, "by_query", ROUTERS, ("performance_first", "balance", "cost_first"))
     judged = log.records["judge_score"].is_not_null().any()
     if judged:
@@ -86,7 +86,7 @@ def differences(log: LLMLog) -> list[str]:
 def add_commands(commands: Any) -> None:
     """Add the command."""
     log = "micropool, a log, or FusionBench in a layout that graphrouter import reads"
-    add_table(commands, NAME, rebuild, "FusionFactory's Table 4: routers at the query level", log)
+    add_table(commands, NAME, rebuild, "FusionFactory's Table 4: routers at the query level", log, cost=True)
 
 
 if __name__ == "__main__":

@@ -36,7 +36,7 @@ def rebuild(args: argparse.Namespace) -> Table:
     from experiments.paper.table import Table
     from graphrouter.evaluation.store import log_label
 
-    settings, log = Settings.of(args), open_log(args.log, cost=True)
+    settings, log = Settings.of(args), open_log(args.log, cost=True, prices=args.prices)
     tested = run_scenarios(log, settings, "by_query", ROUTERS, SCENARIOS)
     second, source_notes = None, ["The log names no split of its source, so there is no second column."]
     if set(log.queries["source_split"].drop_nulls()) >= {"train", "test"}:
@@ -80,7 +80,7 @@ def differences(log: Any) -> list[str]:
 def add_commands(commands: Any) -> None:
     """Add the command."""
     log = "a log like the paper's; a cost that it lacks is estimated (closest at hand: llmrouter)"
-    add_table(commands, NAME, rebuild, "GraphRouter's Table 4: routers in three scenarios", log)
+    add_table(commands, NAME, rebuild, "GraphRouter's Table 4: routers in three scenarios", log, cost=True)
 
 
 if __name__ == "__main__":

@@ -76,7 +76,7 @@ def rebuild(args: argparse.Namespace) -> Table:
 
     if args.shots < 0:
         raise UserError(f"--shots must be 0 or more, but is {args.shots}")
-    settings, log = Settings.of(args), open_log(args.log, cost=True)
+    settings, log = Settings.of(args), open_log(args.log, cost=True, prices=args.prices)
     new = choose_new(log, args.new)
     evaluation = compare_routers(
         log,
@@ -170,7 +170,13 @@ def add_commands(commands: Any) -> None:
     """Add the command."""
     log = "a log like the paper's; a cost that it lacks is estimated (closest at hand: llmrouter)"
     add_table(
-        commands, NAME, rebuild, "GraphRouter's Table 5: new LLMs with few logged queries", log, options=add_options
+        commands,
+        NAME,
+        rebuild,
+        "GraphRouter's Table 5: new LLMs with few logged queries",
+        log,
+        options=add_options,
+        cost=True,
     )
 
 

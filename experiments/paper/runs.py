@@ -60,12 +60,13 @@ class Settings:
         return f"{self.seeds} seed{'s' if self.seeds > 1 else ''}; {tuned}{changed}."
 
 
-def open_log(source: str, *, cost: bool = False) -> LLMLog:
+def open_log(source: str, *, cost: bool = False, prices: str | None = None) -> LLMLog:
     """Load a log by name, from a canonical folder, or in a public layout.
 
     Args:
         source: Name or path.
         cost: Whether a cost is needed: it is estimated where the log has none, and called so in every output.
+        prices: YAML with prices for the estimate, laid over those by size.
 
     Raises:
         UserError: If it is none.
@@ -77,7 +78,7 @@ def open_log(source: str, *, cost: bool = False) -> LLMLog:
     path = Path(source)
     canonical = not path.exists() or (path / "queries.parquet").exists()
     log = load_log(source) if canonical else read_log(path)[0]
-    return estimate_cost(log) if cost and not log.has_cost else log
+    return estimate_cost(log, Path(prices) if prices else None) if cost and not log.has_cost else log
 
 
 def make_routers(settings: Settings, routers: Sequence[str]) -> dict[str, Router]:

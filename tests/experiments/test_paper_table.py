@@ -103,7 +103,11 @@ def test_a_log_is_opened_by_name_from_a_folder_or_in_a_public_layout(tmp_path: P
     assert open_log("micropool").name == "micropool"
     folder = str(log.save(tmp_path / "log"))
     assert not open_log(folder).has_cost
-    assert open_log(folder, cost=True).cost_estimated
+    estimated = open_log(folder, cost=True)
+    assert estimated.cost_estimated
+    (tmp_path / "prices.yaml").write_text("llms: {alpha: {input: 1000, output: 1000}}\n")
+    dear = open_log(folder, cost=True, prices=str(tmp_path / "prices.yaml"))
+    assert (dear.cells("cost")[:, 0] > 10 * estimated.cells("cost")[:, 0]).all()
     export_log(make_paper_log(PARTS), "router_data", tmp_path / "public")
     public = open_log(str(tmp_path / "public"))
     assert (public.queries.height, public.llm_names) == (log.queries.height, log.llm_names)
