@@ -222,7 +222,11 @@ def test_the_best_is_checked_on_test_queries_of_new_seeds(whole, log_folder):
 def query_rows(seed, better):
     random = np.random.default_rng(seed)
     nll = random.random(400) + 0.5
-    frame = {"query_id": [f"q{row}" for row in range(400)], "group": np.arange(400), "cells": np.full(400, 3)}
+    frame = {
+        "query_id": [f"q{row}" for row in range(400)],
+        "group": np.arange(400),
+        "cells": random.integers(1, 9, 400),
+    }
     return [
         pl.DataFrame(frame | {"nll": nll - shift, "reward:x": nll + random.normal(0, 0.1, 400), "cost:x": nll + shift})
         for shift in (better, 0.0)
@@ -230,9 +234,12 @@ def query_rows(seed, better):
 
 
 def test_an_interval_that_leaves_out_zero_decides():
-    table = compared([query_rows(seed, 0.01) for seed in range(3)])
+    parts = [query_rows(seed, 0.01) for seed in range(3)]
+    table = compared(parts)
     rows = {row["metric"]: row for row in table.iter_rows(named=True)}
     assert rows["test/nll"]["difference"] == pytest.approx(-0.01)
+    by_cells = [np.average(default["nll"], weights=default["cells"]) for _, default in parts]
+    assert rows["test/nll"]["default"] == pytest.approx(np.mean(by_cells))
     verdicts = {name: row["verdict"] for name, row in rows.items()}
     assert verdicts == {"test/nll": "better", "test/x/reward": "not told apart", "test/x/cost": "worse"}
     one = query_rows(0, 0.01)
