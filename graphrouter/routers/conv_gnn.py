@@ -72,7 +72,7 @@ class ConvGNN(Router):
     neighbours: int = 20
     relations: list[str] = field(default_factory=lambda: list(RELATIONS))
     edge_attributes: bool = True
-    dropout: float = 0.3
+    dropout: float = 0.5
     task_dropout: float = 0.1
     folds: int = 10
     loss: str = "soft"
@@ -91,7 +91,7 @@ class ConvGNN(Router):
         {},
         {"conv": "general"},
         {"conv": "transformer"},
-        {"hidden": 64, "dropout": 0.5},
+        {"hidden": 64, "dropout": 0.7},
     )
 
     def fit(self, train: RoutingData, validation: RoutingData) -> Self:

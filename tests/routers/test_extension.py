@@ -113,6 +113,17 @@ class TestNewcomer:
         assert wrong.means_[0, 2] < unknown.means_[0, 2]
         assert means.means_.min(axis=1)[1] <= wrong.means_[1, 2] < unknown.means_[1, 2]
 
+    def test_what_is_expected_of_it_stays_within_what_the_others_show_and_costs_by_its_price(self):
+        values = np.array([[0.1, 0.2], [0.9, 1.0]])
+        data = data_of(np.column_stack([values, [np.nan, 1.0]]), tasks=["a", "b"])
+        newcomer, tasks = Newcomer.of(["llm0", "llm1"], data), data.queries.tasks
+        means = TaskMeans(1.0).fit(values, tasks)
+        lucky = means.extend(newcomer, np.ones(200), np.full(200, "b", dtype=object))
+        assert lucky.means_[0, 2] == means.means_[0].max()
+        dear = means.extend(newcomer, np.array([np.nan, np.nan]), tasks, ratios=np.array([2.0, 4.0]))
+        np.testing.assert_allclose(dear.means_[:, 2], means.means_ @ [1, 2])
+        np.testing.assert_allclose(dear.overall_[2], means.overall_ @ [1, 2])
+
 
 class TestGNN:
     @pytest.fixture(scope="class")
