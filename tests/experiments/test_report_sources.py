@@ -1,5 +1,6 @@
 import json
 import shutil
+import struct
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -10,6 +11,7 @@ import polars as pl
 import pytest
 import wandb
 from report_runs import real_run, small_log
+from wandb.proto import wandb_internal_pb2
 
 from experiments.reporting import read_runs, render
 from experiments.reporting.offline import records
@@ -141,6 +143,7 @@ def test_an_offline_run_gives_back_each_of_its_seeds(offline: Path, two_seeds: l
         assert run.shares == record["shares"]
         assert run.llms == record["llms"]
         assert run.curve == record["curve"]
+        assert run.references.keys() == record["references"].keys()
         for name, values in record["references"].items():
             known = {key: value for key, value in values.items() if key in record["metrics"]}
             assert run.references[name] == pytest.approx(known)
@@ -193,6 +196,21 @@ def test_long_records_that_span_blocks_are_put_together(tmp_path: Path) -> None:
     assert found.settings == {"log": "a", "text": text, "seed": 4}
     assert found.status == "stopped"
     assert found.history == [{"label": "router", "epoch": 1, "train_loss": 2.0}]
+
+
+def test_the_end_of_a_block_that_has_no_room_for_a_head_is_skipped() -> None:
+    def piece(name: str) -> bytes:
+        record = wandb_internal_pb2.Record()
+        record.run.display_name = name
+        content = record.SerializeToString()
+        return struct.pack("<IHB", 0, len(content), 1) + content
+
+    head, size = b":W&B\xe1\xbe\x00", 32 * 1024
+    first = next(
+        made for length in range(size) if len(made := piece("x" * (size - 40 + length))) == size - len(head) - 3
+    )
+    found = [record.run.display_name[:6] for record in records(head + first + bytes(3) + piece("second"))]
+    assert found == ["xxxxxx", "second"]
 
 
 class Api:
@@ -290,3 +308,23 @@ def test_a_wandb_report_goes_to_a_project() -> None:
     for project in ("project", "me/", "a/b/c"):
         with pytest.raises(UserError, match="ENTITY/PROJECT"):
             build(read_some(), project, "T")
+
+
+def test_names_and_values_cannot_put_anything_into_the_page() -> None:
+    bad = "<img src=x>"
+    one, two = read_some()
+    many = [
+        replace(
+            two, id=f"{bad}{n}", name=f"{bad}{n}", group=bad, settings=two.settings | {"gnn.x": f"{bad}{n}", bad: n}
+        )
+        for n in range(4)
+    ]
+    rich = {"tasks": [{"task": bad, "queries": 3, "performance": 0.5, "best_single": 0.4}], "shares": {bad: {bad: 1.0}}}
+    rich |= {"history": [{"label": bad, "epoch": n, "validation_loss": 1.0 - n, "train_loss": 1.0} for n in range(3)]}
+    rich |= {
+        "curve": [{"alpha": 1, "cost": 0.1, "performance": 0.5}],
+        "llms": [{"llm": bad, "cost": 0.1, "performance": 0.4}],
+    }
+    page = render([replace(run, **rich) for run in (one, *many)], bad)
+    assert page.count("&lt;img src=x&gt;") > 20
+    assert "<img" not in page
