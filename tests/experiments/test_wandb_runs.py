@@ -3,6 +3,7 @@ import re
 
 import numpy as np
 import pytest
+import wandb
 
 from experiments.reporting.offline import find_offline, read_logged, read_offline, records
 from experiments.run import main
@@ -27,6 +28,7 @@ def out(small_log, tmp_path_factory):
     folder = tmp_path_factory.mktemp("run") / "out"
     words = [f"log={small_log}", *QUICK, "seeds=2", "--out", str(folder), "--wandb", "offline", "--quiet"]
     assert main(words) == 0
+    wandb.teardown()  # waits until W&B's own process has written everything, as the end of a command does
     return folder
 
 
@@ -113,6 +115,7 @@ def test_a_report_reads_the_runs_back(out, kept):
 def test_a_run_that_fails_says_so(small_log, tmp_path, capsys):
     words = [f"log={small_log}", *QUICK, "gnn.loss=soft_max", "--out", str(tmp_path), "--wandb", "offline"]
     assert main([*words, "--device", "cpu"]) == 2
+    wandb.teardown()
     said = capsys.readouterr().err
     assert "the run must finish, but gnn.loss must be one of" in said
     (folder,) = find_offline(tmp_path)
@@ -123,8 +126,6 @@ def test_a_run_that_fails_says_so(small_log, tmp_path, capsys):
 
 
 def test_without_a_login_online_is_one_line(tmp_path, monkeypatch):
-    import wandb
-
     def refuse(**_):
         raise wandb.errors.UsageError("api_key not configured (no-tty)")
 
