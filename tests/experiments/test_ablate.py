@@ -108,7 +108,13 @@ def test_standard_errors_are_those_of_a_bootstrap_over_wordings(finished):
     by_group = pl.concat(frames).group_by("group").agg(pl.col("gap").sum())["gap"].to_numpy()
     error = np.sqrt(((by_group - by_group.mean()) ** 2).sum())
     assert table["error"][0] == pytest.approx(error, rel=0.15)
-    run = next(iter(pairs.values()))[0]
+    first, second = (run for run, _ in pairs.values())
+    shared = set(first.queries["group"]) & set(second.queries["group"])
+    columns = [[run.queries["group"].to_list().index(group) for group in shared] for run in (first, second)]
+    drawn = [scores.weights[run.test_queries][:, rows] for run, rows in zip((first, second), columns, strict=True)]
+    assert shared
+    assert np.array_equal(*drawn)  # a wording that both seeds test is drawn once for both
+    run = first
     edges = np.load(run.folder / "edges.npz")
     assert scores.of(run, ("", "auroc"))[0] == pytest.approx(float(auroc(edges["quality"], edges["performance"])))
 
