@@ -25,7 +25,6 @@ EXPERIMENTS = [
     "wandb-workspaces>=0.4",
 ]
 TESTS = [
-    *EXPERIMENTS,
     "accelerate>=1.0",  # with fastapi, openai and uvicorn: `transformers serve`, a real server for tests of a client
     "faiss-cpu>=1.8",
     "fastapi>=0.110",
@@ -72,8 +71,8 @@ setup(
         "wandb>=0.18",
     ],
     extras_require={
-        "test": TESTS,
-        "dev": TESTS + CHECKS,
+        "test": TESTS + EXPERIMENTS,
+        "dev": TESTS + EXPERIMENTS + CHECKS,
         "experiments": EXPERIMENTS,
         "index": ["faiss-cpu>=1.8"],
         "ray": ["ray>=2.40"],
