@@ -21,7 +21,7 @@ class BuildWithConfigs(build_py):
 
 EXPERIMENTS = [
     "matplotlib>=3.8",
-    "optuna>=4.0",
+    "optuna>=5,<6",
     "wandb-workspaces>=0.4",
 ]
 TESTS = [
