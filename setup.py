@@ -75,7 +75,7 @@ setup(
         "dev": TESTS + EXPERIMENTS + CHECKS,
         "experiments": EXPERIMENTS,
         "index": ["faiss-cpu>=1.8"],
-        "ray": ["ray>=2.40"],
+        "ray": ["ray>=2.60,<3"],
         "vllm": ["vllm>=0.11"],
     },
     entry_points={"console_scripts": ["graphrouter = graphrouter.cli:main", "fusion = fusion.cli:main"]},
