@@ -53,6 +53,7 @@ setup(
         "aiohttp>=3.9",
         "datasets>=3.0",
         "huggingface-hub>=0.25",
+        "joblib>=1.4",
         "math-verify[antlr4_9_3]>=0.7",  # the parser version that omegaconf needs too
         "numpy>=1.26",
         "omegaconf>=2.3",

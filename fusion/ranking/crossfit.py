@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
+import joblib
 import numpy as np
+import torch
 from tqdm import tqdm
 
 from graphrouter.config import make_router
@@ -15,11 +18,17 @@ from graphrouter.errors import UserError
 from graphrouter.routers.gnn import GNN
 from graphrouter.routers.task_means import TaskMeans
 from graphrouter.run import RunOptions
+from graphrouter.training import pick_device
 
 Array = np.ndarray
+Told = tuple[Array, Array, Array]
+"""What is told of a fold's queries: task means, qualities and spreads, [F, M] each."""
 
 VALIDATION = 8
 """Of the queries that a GNN is fitted on, one part in so many stops its training early."""
+
+LARGE = 20_000
+"""Observed edges from which folds are fitted in processes of their own, which take seconds to start."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,6 +61,9 @@ def cross_fit(
     Queries of equal wording share a fold. So no outcome of a query, or of its like, reaches its own expectations: by a
     message, a neighbour, a task's mean or a weight.
 
+    On the CPU every GNN is fitted with one thread, and those of a large log side by side in as many processes as torch has
+    threads. So the number of threads changes the time, and nothing else.
+
     Args:
         data: Q queries with their outcomes, M LLMs.
         folds: How many; more cost more time and leave more to learn from.
@@ -65,14 +77,49 @@ def cross_fit(
     """
     _check(data.queries.groups, folds)
     fold = fold_of(data.queries.groups, folds, seed)
-    task_mean, quality, spread = (np.full(data.performance.shape, np.nan) for _ in range(3))
-    for part in tqdm(range(folds), desc="ranking: folds", unit="fold", disable=not progress, leave=False):
-        rest, own = np.flatnonzero(fold != part), np.flatnonzero(fold == part)
-        known, queries = data.take(rest), data.queries.take(own)
-        task_mean[own] = TaskMeans().fit(known.performance, known.queries.tasks).lookup(queries.tasks)
-        router = _fit(known, seed, gnn or {}, device)
-        quality[own], spread[own] = router.predict(queries).quality, router.spread(queries)
-    return Prior(fold, task_mean, quality, spread)
+    told = np.full((3, *data.performance.shape), np.nan)
+    make_router("gnn", dict(gnn or {}), "the settings of the ranking")  # a mistake shows here, in this process
+    bar = tqdm(total=folds, desc="ranking: folds", unit="fold", disable=not progress, leave=False)
+    with bar:
+        for part, found in enumerate(_folds(data, fold, folds, seed, gnn or {}, device)):
+            told[:, fold == part] = found
+            bar.update()
+    return Prior(fold, *told)
+
+
+def _folds(
+    data: RoutingData, fold: Array, folds: int, seed: int, gnn: Mapping[str, Any], device: str
+) -> Iterator[Told]:
+    """Yield what is told of each fold, in their order."""
+    on_cpu = pick_device(device).type == "cpu"
+    jobs = min(folds, torch.get_num_threads()) if on_cpu and data.observed.sum() >= LARGE else 1
+    if jobs > 1:
+        with joblib.parallel_config("loky", n_jobs=jobs, inner_max_num_threads=1):
+            tasks = (joblib.delayed(_fold)(data, fold, part, seed, gnn, device) for part in range(folds))
+            yield from joblib.Parallel(return_as="generator")(tasks)
+    else:
+        for part in range(folds):
+            with _one_thread():
+                found = _fold(data, fold, part, seed, gnn, device)
+            yield found
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _fold(data: RoutingData, fold: Array, part: int, seed: int, gnn: Mapping[str, Any], device: str) -> Told:
+    rest, own = np.flatnonzero(fold != part), np.flatnonzero(fold == part)
+    known, queries = data.take(rest), data.queries.take(own)
+    task_mean = TaskMeans().fit(known.performance, known.queries.tasks).lookup(queries.tasks)
+    router = _fit(known, seed, gnn, device)
+    return task_mean, router.predict(queries).quality, router.spread(queries)
 
 
 def _check(groups: Array, folds: int) -> None:

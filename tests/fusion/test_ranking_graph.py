@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from fusion.cli import main
-from fusion.ranking import rank
+from fusion.ranking import crossfit, rank
 from fusion.ranking.crossfit import Prior, cross_fit, fold_of
 from fusion.ranking.graph import domains_of, graph_posterior, log_data, posterior_of
 from fusion.ranking.response_model import ResponseModel, make_edges
@@ -88,6 +88,24 @@ def test_no_own_outcome_reaches_a_prior():
         assert np.array_equal(getattr(before, name)[own], getattr(after, name)[own])
     assert not np.array_equal(before.task_mean[~own], after.task_mean[~own])
     assert not np.array_equal(before.quality[~own], after.quality[~own])
+
+
+def test_folds_in_processes_of_their_own_tell_the_same(monkeypatch):
+    log, _ = simulate_with_truth(queries=60, tasks=2, llms=4, seed=3)
+    data = log_data(log, "tfidf:8", "cpu", False)
+    quick = QUICK | {"members": 1, "epochs": 2}
+    threads = torch.get_num_threads()
+    try:
+        torch.set_num_threads(2)
+        one = cross_fit(data, 3, 0, quick, "cpu")
+        assert torch.get_num_threads() == 2
+        monkeypatch.setattr(crossfit, "LARGE", 0)
+        monkeypatch.setattr(crossfit, "_one_thread", None)  # must not be reached
+        several = cross_fit(data, 3, 0, quick, "cpu")
+    finally:
+        torch.set_num_threads(threads)
+    for name in ("fold", "task_mean", "quality", "spread"):
+        assert np.array_equal(getattr(one, name), getattr(several, name))
 
 
 def test_own_outcomes_are_evidence():
