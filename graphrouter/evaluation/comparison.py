@@ -31,7 +31,7 @@ Encode = Callable[[LLMLog, Split], tuple[Array, Array]]
 """Log and split -> vectors [Q, D] of its queries and [M, D] of its LLMs."""
 
 MOST_SETTINGS = 6
-OURS = ("gnn",)
+OURS = ("gnn", "conv_gnn")
 
 
 def compare(
