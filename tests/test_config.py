@@ -68,6 +68,12 @@ class TestRouterFiles:
         assert set(values) == set(hyperparameters(default))
         assert hyperparameters(read_router(name)) == hyperparameters(default)
 
+    def test_what_sweeps_have_found_loads(self) -> None:
+        found = sorted((configs_folder() / "routers" / "found").glob("*.yaml"))
+        assert found
+        for file in found:
+            assert hyperparameters(read_router(file)) != hyperparameters(read_router("gnn"))
+
     def test_there_is_no_file_without_a_router(self) -> None:
         assert {file.stem for file in (configs_folder() / "routers").glob("*.yaml")} == set(router_names())
 
