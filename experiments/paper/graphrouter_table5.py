@@ -152,7 +152,7 @@ def differences(settings: Settings, log: LLMLog, new: list[str]) -> list[str]:
         f"The log: {log.name}, {len(log.tasks)} tasks and {len(log.llm_names)} LLMs; cost "
         f"{'estimated' if log.cost_estimated else 'of the log'}. The paper's log needs a download.",
         "'extended' has learnt without the new LLMs and takes them in from their logged queries without training, as in the "
-        "paper; 'refitted' is trained anew on all that is known. Our graphrouter cannot be extended. The test queries are the "
+        "paper; 'refitted' is trained anew on all that is known. The test queries are the "
         "same for all, and every LLM can be chosen.",
         "Seconds are those of fitting and taking in together, on the machine that ran this.",
     ]
