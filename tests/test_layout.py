@@ -92,7 +92,12 @@ def test_the_dependencies_are_what_is_imported():
 
 def test_every_dependency_has_a_tested_version_within_its_range():
     pins = dict(line.split("==") for line in (ROOT / "constraints.txt").read_text().splitlines() if "==" in line)
-    for requirement in [*requirements("install_requires"), *requirements("TESTS"), *requirements("CHECKS"), *requirements("EXPERIMENTS")]:
+    for requirement in [
+        *requirements("install_requires"),
+        *requirements("TESTS"),
+        *requirements("CHECKS"),
+        *requirements("EXPERIMENTS"),
+    ]:
         assert requirement.specifier.contains(pins[requirement.name]), requirement
 
 
