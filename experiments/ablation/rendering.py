@@ -1,4 +1,4 @@
-"""The table of an ablation in Markdown, LaTeX and HTML."""
+"""The table of an ablation in LaTeX and HTML, and its cells."""
 
 from __future__ import annotations
 
@@ -47,13 +47,6 @@ def title(column: Column) -> str:
     """Return the head of a column, with an arrow to where it is better."""
     arrow = "↓" if column[1] in LOWER_IS_BETTER else "↑"
     return f"{column[0]} {column[1]} {arrow}".strip()
-
-
-def as_markdown(rows: Rows, note: str = NOTE) -> str:
-    """Return the table in Markdown, with a note below it."""
-    lines = [f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in row)} |" for row in rows]
-    marks = ["---"] * LEFT + ["---:"] * (len(rows[0]) - LEFT)
-    return "\n".join([lines[0], f"| {' | '.join(marks)} |", *lines[1:], "", note, ""])
 
 
 def as_latex(rows: Rows) -> str:

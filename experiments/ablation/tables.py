@@ -9,9 +9,10 @@ import polars as pl
 from experiments.ablation.comparing import Scores, compare
 from experiments.ablation.figures import write_figures
 from experiments.ablation.new_llms import new_llm_cells, new_llm_table
-from experiments.ablation.rendering import as_html, as_latex, as_markdown, cells_of
+from experiments.ablation.rendering import LEFT, NOTE, as_html, as_latex, cells_of
 from experiments.ablation.results import Results, runs_table
 from graphrouter.files import replace_file
+from graphrouter.markdown import as_markdown
 
 NEW_LLMS = (
     "A new LLM joins a fitted router with so many logged queries (shots); means over seeds and LLMs. NLL and AUROC are of "
@@ -36,11 +37,15 @@ def write_tables(out: Path, progress: bool = False) -> pl.DataFrame:
     # A null is written as nothing, an empty text as two quotes.
     _write(out, "table.csv", table.with_columns(pl.col(pl.String).replace("", None)).write_csv())
     rows = cells_of(table, results.columns())
-    for name, text in (("md", as_markdown(rows)), ("tex", as_latex(rows)), ("html", as_html(rows, out.resolve().name))):
+    for name, text in (
+        ("md", f"{as_markdown(rows, LEFT)}\n\n{NOTE}\n"),
+        ("tex", as_latex(rows)),
+        ("html", as_html(rows, out.resolve().name)),
+    ):
         _write(out, f"table.{name}", text)
     if (newcomers := new_llm_table(results, scores)) is not None:
         _write(out, "new_llms.csv", newcomers.write_csv())
-        _write(out, "new_llms.md", as_markdown(new_llm_cells(newcomers), NEW_LLMS))
+        _write(out, "new_llms.md", f"{as_markdown(new_llm_cells(newcomers), LEFT)}\n\n{NEW_LLMS}\n")
     write_figures(results, table, scores)
     return table
 

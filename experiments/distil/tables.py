@@ -14,6 +14,7 @@ from experiments.distil.students import CONFIG, find_choice
 from graphrouter.errors import UserError
 from graphrouter.files import replace_file
 from graphrouter.log import LLMLog, load_log
+from graphrouter.markdown import as_markdown
 from graphrouter.splits import by_query
 
 
@@ -36,7 +37,6 @@ def report(out: Path) -> str:
 def _table(config: Distil, arms: list[Arm], seeds: int, log: LLMLog, out: Path) -> str:
     from fusion.evaluation.scoring import score
     from fusion.evaluation.tables import difference_table, score_table
-    from fusion.evaluation.text import as_markdown
 
     parts = [_part(arms, seed, log, out) for seed in range(seeds)]
     single, peer = _best(parts, log), _best(parts, log, arms[0].base or config.base)

@@ -11,6 +11,7 @@ from typing import Any
 import polars as pl
 
 from graphrouter.files import replace_file
+from graphrouter.markdown import as_markdown
 
 Row = dict[str, Any]
 
@@ -81,10 +82,9 @@ class Table:
 
     def markdown(self) -> str:
         """Return the table with its notes."""
-        lines = [f"# {self.title}", "", f"Rebuilt from {self.log}.", ""]
-        lines.append(f"| {' | '.join(column.title for column in self.columns)} |")
-        lines.append(f"|{' --- |' * len(self.columns)}")
-        lines += [f"| {' | '.join(column.cell(row) for column in self.columns)} |" for row in self.rows]
+        rows = [[column.title for column in self.columns]]
+        rows += [[column.cell(row) for column in self.columns] for row in self.rows]
+        lines = [f"# {self.title}", "", f"Rebuilt from {self.log}.", "", as_markdown(rows, len(self.columns))]
         for heading, notes in (
             ("What the paper says, and what came out here", self.claims),
             ("What differs", self.differs),

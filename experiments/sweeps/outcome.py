@@ -13,6 +13,7 @@ from experiments.sweeps.runner import SweepRun, Trial
 from graphrouter.config import hyperparameters, make_router
 from graphrouter.errors import UserError
 from graphrouter.files import replace_file
+from graphrouter.markdown import as_markdown
 from graphrouter.settings import to_plain, to_yaml
 
 SHOWN = 10
@@ -69,11 +70,11 @@ def _short(value: Any) -> str:
 
 def markdown(frame: pl.DataFrame) -> str:
     """Return a table as Markdown."""
-    lines = ["| " + " | ".join(frame.columns) + " |", "|" + " --- |" * frame.width]
-    for row in frame.iter_rows():
-        cells = ["" if item is None else f"{item:.5g}" if isinstance(item, float) else str(item) for item in row]
-        lines.append("| " + " | ".join(cells) + " |")
-    return "\n".join(lines)
+    rows = [
+        ["" if item is None else f"{item:.5g}" if isinstance(item, float) else str(item) for item in row]
+        for row in frame.iter_rows()
+    ]
+    return as_markdown([frame.columns, *rows], frame.width)
 
 
 def write_outcome(made: SweepRun) -> str:

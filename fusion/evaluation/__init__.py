@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from fusion.evaluation.radar import radar
-from fusion.evaluation.text import as_markdown, as_text, thought_notes, thought_table
+from fusion.evaluation.text import as_text, thought_notes, thought_table
 from fusion.evaluation.thought import ThoughtLevel, evaluate_thoughts
+from graphrouter.markdown import as_markdown
 
 __all__ = [
     "ThoughtLevel",

@@ -59,13 +59,6 @@ def as_text(rows: Rows, left: int = 3) -> str:
     return "\n".join([lines[0], "-" * max(map(len, lines)), *lines[1:]])
 
 
-def as_markdown(rows: Rows, left: int = 3) -> str:
-    """Return a table in Markdown."""
-    marks = ["---" if column < left else "---:" for column in range(len(rows[0]))]
-    escaped = [[cell.replace("|", "\\|") for cell in row] for row in rows]
-    return "\n".join(f"| {' | '.join(row)} |" for row in [escaped[0], marks, *escaped[1:]])
-
-
 def thought_notes(level: ThoughtLevel) -> str:
     """Say in a few lines what the table holds."""
     return (
