@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 
 import numpy as np
@@ -9,6 +10,8 @@ import numpy as np
 from graphrouter.log import LLMLog
 
 Array = np.ndarray
+CELLS = ("performance", "draws", "cost", "input_tokens", "output_tokens")
+"""The matrices [Q, M] of `RoutingData`."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,8 +91,16 @@ class RoutingData:
 
     def take(self, rows: Array) -> RoutingData:
         """Return the data of these queries only."""
-        columns = ("performance", "draws", "cost", "input_tokens", "output_tokens")
-        return replace(self, queries=self.queries.take(rows), **{name: getattr(self, name)[rows] for name in columns})
+        return replace(self, queries=self.queries.take(rows), **{name: getattr(self, name)[rows] for name in CELLS})
+
+    def take_llms(self, names: Sequence[str]) -> RoutingData:
+        """Return the data of these LLMs only, in this order, with all queries."""
+        columns = [self.llms.names.index(name) for name in names]
+        about = {
+            name: getattr(self.llms, name)[columns] for name in ("size_b", "input_price", "output_price", "vectors")
+        }
+        cells = {name: np.ascontiguousarray(getattr(self, name)[:, columns]) for name in CELLS}
+        return replace(self, llms=LLMs(tuple(names), **about), **cells)
 
     def sorted(self) -> RoutingData:
         """Return the data with its queries in the order of their ids, so that what is learnt does not depend on row order."""
@@ -105,7 +116,6 @@ class RoutingData:
             llm_vectors: [M, D] in the order of ``log.llms``.
             groups: [Q] group of equal normalised text; see `graphrouter.splits.query_groups`.
         """
-        cells = ("performance", "draws", "cost", "input_tokens", "output_tokens")
         queries = Queries(
             ids=log.queries["query_id"].to_numpy().astype(object),
             tasks=np.array(log.queries["task"].to_list(), dtype=object),
@@ -118,7 +128,7 @@ class RoutingData:
             for name in ("size_b", "input_price", "output_price")
         }
         llms = LLMs(names=log.llm_names, vectors=np.ascontiguousarray(llm_vectors, dtype=np.float32), **prices)
-        return cls(queries=queries, llms=llms, **{name: log.cells(name) for name in cells})
+        return cls(queries=queries, llms=llms, **{name: log.cells(name) for name in CELLS})
 
 
 def llm_texts(log: LLMLog) -> list[str]:

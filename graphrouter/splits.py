@@ -50,7 +50,7 @@ def query_groups(texts: Iterable[str]) -> np.ndarray:
     Returns:
         [Q] int64; the number is a hash of the text, so that it does not depend on the other texts.
     """
-    return np.array([int(_digest(normalise_text(text))[:15], 16) for text in texts], dtype=np.int64)
+    return np.array([int(text_digest(normalise_text(text))[:15], 16) for text in texts], dtype=np.int64)
 
 
 def by_query(log: LLMLog, seed: int, fractions: Sequence[float] = FRACTIONS) -> Split:
@@ -83,9 +83,9 @@ def by_query(log: LLMLog, seed: int, fractions: Sequence[float] = FRACTIONS) -> 
     parts: list[list[int]] = [[], [], []]
     bounds = np.cumsum(fractions[:2])
     for stratum in sorted(strata):
-        groups = sorted(strata[stratum].items(), key=lambda item: _digest(f"{seed}/{item[0]}"))
+        groups = sorted(strata[stratum].items(), key=lambda item: text_digest(f"{seed}/{item[0]}"))
         # A stratum too small to divide goes where chance puts it, so that no part is fed by rounding alone.
-        offset = int(_digest(f"{seed}/{stratum}")[:8], 16) / 16**8
+        offset = int(text_digest(f"{seed}/{stratum}")[:8], 16) / 16**8
         for position, (_, group) in enumerate(groups):
             share = (position + offset) / len(groups)
             parts[int(np.searchsorted(bounds, share, side="right"))].extend(group)
@@ -143,7 +143,7 @@ def leave_llm_out(log: LLMLog, llm: str, split: Split, shots: int, seed: int) ->
     hidden[np.concatenate([split.train, split.validation]), column] = True
     answered = [row for row in split.train if log.cells("draws")[row, column] > 0]
     ids = log.queries["query_id"]
-    kept = sorted(answered, key=lambda row: _digest(f"{seed}/{llm}/{ids[int(row)]}"))[:shots]
+    kept = sorted(answered, key=lambda row: text_digest(f"{seed}/{llm}/{ids[int(row)]}"))[:shots]
     hidden[kept, column] = False
     return hidden
 
@@ -220,5 +220,6 @@ def cells_out(log: LLMLog, fraction: float, split: Split, seed: int) -> np.ndarr
     return hidden
 
 
-def _digest(text: str) -> str:
+def text_digest(text: str) -> str:
+    """Return a hash that orders things by chance, the same in every process."""
     return hashlib.sha256(text.encode()).hexdigest()

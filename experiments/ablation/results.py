@@ -15,6 +15,7 @@ import polars as pl
 from experiments.ablation.grid import Key, Plan, Variant, read_plan
 from experiments.runs.config import run_id
 from experiments.runs.execute import read_record
+from experiments.runs.record import summed
 from graphrouter import metrics
 from graphrouter.errors import UserError
 from graphrouter.files import check_writable, replace_file
@@ -80,12 +81,7 @@ class Run:
             with np.load(self.folder / "edges.npz") as edges:
                 quality = np.where(np.isnan(edges["performance"]), 0.5, edges["quality"])
                 return metrics.auroc(quality, edges["performance"], weights)
-        if metric == "nll":
-            cells = self.queries["cells"].to_numpy()
-            sums = self.queries["nll"].fill_null(0.0).to_numpy() * cells
-            return ratio(sums, cells, weights)
-        values = self.queries[f"{metric}:{scenario}"]
-        return ratio(values.fill_null(0.0).to_numpy(), values.is_not_null().to_numpy(), weights)
+        return ratio(*summed(self.queries, f"{metric}:{scenario}" if scenario else metric), weights)
 
 
 @dataclass(eq=False)

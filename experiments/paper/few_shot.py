@@ -2,35 +2,26 @@
 
 from __future__ import annotations
 
-import hashlib
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Self
 
 import numpy as np
 
 from graphrouter.config import make_router
-from graphrouter.dataset import LLMs, Queries, RoutingData
+from graphrouter.dataset import Queries, RoutingData
 from graphrouter.errors import UserError
 from graphrouter.routers.base import Prediction, Router
 from graphrouter.scenario import Scenario
+from graphrouter.splits import text_digest
 
 Array = np.ndarray
 
 EXTENDED, REFITTED = "extended", "refitted"
 
 
-def digest(text: str) -> str:
-    """Return a hash that orders things by chance, the same in every process."""
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
 def take_llms(data: RoutingData, names: list[str]) -> RoutingData:
     """Return the data of these LLMs only, in the order of ``data.llms``."""
-    columns = np.array([name in names for name in data.llms.names])
-    kept = {one.name: getattr(data.llms, one.name)[columns] for one in fields(LLMs) if one.name != "names"}
-    llms = LLMs(names=tuple(name for name in data.llms.names if name in names), **kept)
-    cells = ("performance", "draws", "cost", "input_tokens", "output_tokens")
-    return replace(data, llms=llms, **{name: getattr(data, name)[:, columns] for name in cells})
+    return data.take_llms([name for name in data.llms.names if name in names])
 
 
 def hide_new(data: RoutingData, new: list[str], shots: int, seed: int) -> RoutingData:
@@ -40,7 +31,7 @@ def hide_new(data: RoutingData, new: list[str], shots: int, seed: int) -> Routin
     for llm in new:
         column = data.llms.names.index(llm)
         answered = np.flatnonzero(data.observed[:, column])
-        order = sorted(answered, key=lambda row: digest(f"{seed}/{llm}/{data.queries.ids[row]}"))
+        order = sorted(answered, key=lambda row: text_digest(f"{seed}/{llm}/{data.queries.ids[row]}"))
         for name, nothing in unknown.items():
             cells[name][order[shots:], column] = nothing
     return replace(data, **cells)

@@ -36,15 +36,15 @@ def choose_new(log: LLMLog, named: list[str] | None) -> list[str]:
     Raises:
         UserError: If one is unknown, or fewer than two LLMs would be left.
     """
-    from experiments.paper.few_shot import digest
     from graphrouter.errors import UserError, suggest
+    from graphrouter.splits import text_digest
 
     known = list(log.llm_names)
     for name in named or ():
         if name not in known:
             raise UserError(f"--new must name LLMs of {log.name}, but {name!r} is none{suggest(name, known)}")
     count = max(1, round(NEW_SHARE * len(known)))
-    new = sorted(set(named)) if named else sorted(sorted(known, key=digest)[:count])
+    new = sorted(set(named)) if named else sorted(sorted(known, key=text_digest)[:count])
     if len(known) - len(new) < 2:
         raise UserError(f"two LLMs or more must not be new, but of {len(known)} {len(new)} are; name fewer with --new")
     return new

@@ -17,6 +17,7 @@ from experiments.ablation.comparing import RESAMPLES, verdict
 from experiments.ablation.simultaneous import simultaneous
 from experiments.reporting.panels import Configuration, Panel
 from experiments.reporting.records import Run
+from experiments.runs.record import summed
 from graphrouter.evaluation.bootstrap import draw_weights
 
 Array = np.ndarray
@@ -140,11 +141,8 @@ def _parts(frame: pl.DataFrame) -> dict[str, tuple[Array, Array]]:
     """By metric [Q] and [Q]: what is summed, and what it is divided by."""
     parts = {}
     if "nll" in frame.columns:
-        cells = frame["cells"].to_numpy().astype(np.float64)
-        parts["nll"] = frame["nll"].fill_null(0.0).to_numpy() * cells, cells
+        parts["nll"] = summed(frame, "nll")
     for name in frame.columns:
         if name.startswith("reward:"):
-            values = frame[name]
-            known = values.is_not_null().to_numpy().astype(np.float64)
-            parts[f"{name.partition(':')[2]}/reward"] = values.fill_null(0.0).to_numpy(), known
+            parts[f"{name.partition(':')[2]}/reward"] = summed(frame, name)
     return parts

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import fnmatch
-import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
 
 from experiments.runs.config import RunConfig
 from graphrouter.costs import estimate_cost
-from graphrouter.dataset import LLMs, RoutingData, llm_texts
+from graphrouter.dataset import RoutingData, llm_texts
 from graphrouter.encoders import Encoder, default_encoder, find_encoder
 from graphrouter.errors import UserError
 from graphrouter.evaluation.comparison import choose_scenarios
@@ -28,6 +26,7 @@ from graphrouter.splits import (
     leave_task_out,
     normalise_text,
     query_groups,
+    text_digest,
 )
 
 Array = np.ndarray
@@ -60,6 +59,11 @@ class RunData:
     cost_scale: float
     new_llm: int | None = None
 
+    @property
+    def known_llms(self) -> list[str]:
+        """Names of the LLMs, less the one that is left out."""
+        return [name for column, name in enumerate(self.train.llms.names) if column != self.new_llm]
+
 
 def load_run(config: RunConfig, device: str = "cpu", progress: bool = False) -> RunData:
     """Load what a run is fitted and scored on.
@@ -75,9 +79,10 @@ def load_run(config: RunConfig, device: str = "cpu", progress: bool = False) -> 
     seen = _seen(log, split, config)
     data = RoutingData.from_log(seen, *vectors, _groups(log))
     columns = _columns(log, config)
-    parts = [take_llms(data.take(rows), columns) for rows in (train, split.validation, split.test)]
+    llms = [log.llm_names[column] for column in columns]
+    parts = [data.take(rows).take_llms(llms) for rows in (train, split.validation, split.test)]
     fitted = [_answered(part, name, config) for part, name in zip(parts, ("train", "validation"), strict=False)]
-    new_llm = [log.llm_names[column] for column in columns].index(config.held_out) if _leaves_llm(config) else None
+    new_llm = llms.index(config.held_out) if _leaves_llm(config) else None
     return RunData(
         log=log,
         encoder=encoder,
@@ -113,25 +118,13 @@ def shared_rows(log: LLMLog, rows: Array, share: float, seed: int) -> Array:
         strata.setdefault(tasks[row] or "", {}).setdefault(normalise_text(texts[row]), []).append(row)
     kept: list[int] = []
     for name, groups in strata.items():
-        order = sorted(groups, key=lambda text: _digest(f"share/{seed}/{text}"))
+        order = sorted(groups, key=lambda text: text_digest(f"share/{seed}/{text}"))
         # A task too small for the share is in or out by chance, so that small tasks are not kept more often.
-        offset = int(_digest(f"share/{seed}/{name}")[:8], 16) / 16**8
+        offset = int(text_digest(f"share/{seed}/{name}")[:8], 16) / 16**8
         kept += [row for at, text in enumerate(order) if (at + offset) / len(order) < share for row in groups[text]]
     if not kept:
         raise UserError(f"{log.name} must have training queries left, but a share of {share:g} leaves none; raise it")
     return np.array(sorted(kept), dtype=np.int64)
-
-
-def take_llms(data: RoutingData, columns: Array) -> RoutingData:
-    """Return the data of these LLMs only, all queries."""
-    llms = data.llms
-    part = LLMs(
-        tuple(llms.names[column] for column in columns),
-        *(getattr(llms, name)[columns] for name in ("size_b", "input_price", "output_price", "vectors")),
-    )
-    cells = ("performance", "draws", "cost", "input_tokens", "output_tokens")
-    taken: dict[str, Any] = {name: np.ascontiguousarray(getattr(data, name)[:, columns]) for name in cells}
-    return replace(data, llms=part, **taken)
 
 
 @lru_cache(maxsize=KEPT)
@@ -196,7 +189,7 @@ def _columns(log: LLMLog, config: RunConfig) -> Array:
     if config.pool is not None:
         if config.pool > len(names):
             raise UserError(f"pool must be at most the {len(names)} LLMs of {log.name}, but is {config.pool}")
-        names = sorted(names, key=lambda name: _digest(f"pool/{config.seed}/{name}"))[: config.pool]
+        names = sorted(names, key=lambda name: text_digest(f"pool/{config.seed}/{name}"))[: config.pool]
     least = 3 if _leaves_llm(config) else 2
     if len(names) < least or (_leaves_llm(config) and config.held_out not in names):
         raise UserError(
@@ -213,7 +206,3 @@ def _answered(part: RoutingData, name: str, config: RunConfig) -> RoutingData:
             f"a run must have outcomes to fit on, but missing={config.missing:g} leaves {name} none; lower it"
         )
     return part if len(rows) == len(part.queries) else part.take(rows)
-
-
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()

@@ -16,7 +16,7 @@ import numpy as np
 import polars as pl
 
 from experiments.runs.config import RunConfig, run_id, settings
-from experiments.runs.data import RunData, load_run, take_llms
+from experiments.runs.data import RunData, load_run
 from experiments.runs.fitting import History, fit
 from experiments.runs.record import (
     REFERENCES,
@@ -37,7 +37,7 @@ from graphrouter.evaluation.fitting import predict_all
 from graphrouter.evaluation.store import Outcomes, Predictions
 from graphrouter.files import drafted, replace_file
 from graphrouter.pipeline import RoutingPipeline
-from graphrouter.pipeline.training import LLM_COLUMNS
+from graphrouter.pipeline.training import as_pipeline
 from graphrouter.routers.base import Router
 from graphrouter.run import RunOptions, provenance
 from graphrouter.settings import to_plain
@@ -166,15 +166,15 @@ def _run(
     }
     queries = query_table(data.test, outcomes, done, data.scenarios)
     if fitted.before is not None and data.new_llm is not None:
-        others = np.flatnonzero(np.arange(len(llms)) != data.new_llm)
-        without = _predict(fitted.before, data, take_llms(data.test, others))
+        without = _predict(fitted.before, data, data.test.take_llms(data.known_llms))
         found["metrics"] |= new_llm_metrics(outcomes, done, without, data.new_llm, data.scenarios)
         for one in data.scenarios:
             rewards = pl.Series(without_rewards(outcomes, without, data.new_llm, one)).fill_nan(None)
             queries = queries.with_columns(rewards.alias(f"without_reward:{one.name}"))
     _write_queries(folder, queries, outcomes, done)
     if on_result is not None:
-        on_result(_pipeline(config, data, fitted.router), record | found)
+        fitted_on = data.log, data.train, data.validation, data.cost_scale, data.scenarios[0].target
+        on_result(as_pipeline(fitted.router, data.encoder, *fitted_on), record | found)
     return found
 
 
@@ -201,24 +201,6 @@ def _write_queries(folder: Path, queries: pl.DataFrame, outcomes: Outcomes, done
     with drafted(folder / "edges.npz") as draft, draft.open("wb") as file:
         performance = outcomes.performance.astype(np.float32)
         np.savez_compressed(file, quality=done.quality.astype(np.float32), performance=performance)
-
-
-def _pipeline(config: RunConfig, data: RunData, router: Router) -> RoutingPipeline:
-    """Return what `graphrouter.train` would have returned."""
-    log, seen = data.log, [data.train.queries.groups, data.validation.queries.groups]
-    llms = log.llms.filter(log.llms["llm"].is_in(list(data.train.llms.names)))
-    return RoutingPipeline(
-        router=router,
-        encoder=data.encoder,
-        dimensions=data.train.queries.vectors.shape[1],
-        llms=llms.select(LLM_COLUMNS).to_dicts(),
-        tasks=sorted({task for task in data.train.queries.tasks if task is not None}),
-        cost_scale=data.cost_scale,
-        seen_groups=np.unique(np.concatenate(seen)),
-        log={"name": log.name, "simulated": log.simulated, "cost_estimated": log.cost_estimated},
-        target=data.scenarios[0].target,
-        seed=config.seed,
-    )
 
 
 def _so_far(history: list[dict[str, Any]]) -> dict[str, float]:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from experiments.runs.config import RunConfig, run_id
-from experiments.runs.data import RunData, take_llms
+from experiments.runs.data import RunData
 from graphrouter.config import make_router
 from graphrouter.dataset import RoutingData
 from graphrouter.routers.base import Router
@@ -71,8 +71,7 @@ def _fit_without(config: RunConfig, data: RunData, run: RunOptions, history: His
     if _last and _last[0].key == key:
         history.extend(_last[0].history)
         return _last[0]
-    others = np.flatnonzero(np.arange(len(data.train.llms)) != data.new_llm)
-    parts = [take_llms(part, others) for part in (data.train, data.validation)]
+    parts = [part.take_llms(data.known_llms) for part in (data.train, data.validation)]
     answered = [part.take(np.flatnonzero(part.observed.any(axis=1))) for part in parts]
     router, seconds = _fit(config, answered[0], answered[1], run)
     _last[:] = [_Kept(key, router, list(history), seconds)]

@@ -12,6 +12,7 @@ from graphrouter import metrics
 from graphrouter.dataset import RoutingData
 from graphrouter.evaluation.scores import ALPHAS, Scores, curve, curve_scores, edge_scores, has_cost, scenario_scores
 from graphrouter.evaluation.store import Outcomes, Predictions
+from graphrouter.metrics.edges import log_loss
 from graphrouter.scenario import Scenario
 
 Array = np.ndarray
@@ -157,9 +158,7 @@ def query_table(
     assert done.quality is not None
     observed = ~np.isnan(outcomes.performance)
     cells = observed.sum(axis=1)
-    sure = np.clip(np.where(observed, done.quality, 0.5).astype(np.float64), 1e-6, 1 - 1e-6)
-    true = np.where(observed, outcomes.performance, 0.5)
-    losses = np.where(observed, -true * np.log(sure) - (1 - true) * np.log1p(-sure), 0.0)
+    losses = np.where(observed, log_loss(done.quality, outcomes.performance), 0.0)
     columns: dict[str, Any] = {
         "query_id": test.queries.ids.tolist(),
         "task": test.queries.tasks.tolist(),
@@ -178,6 +177,21 @@ def query_table(
             columns[f"{name}:{scenario.name}"] = metrics.taken(choice, values).astype(np.float64)
     frame = pl.DataFrame(columns, schema_overrides={"task": pl.String, "query_id": pl.String})
     return frame.with_columns(pl.col(pl.Float64).fill_nan(None))
+
+
+def summed(queries: pl.DataFrame, name: str) -> tuple[Array, Array]:
+    """Return what a column of `query_table` adds up to, and what it is divided by, as `graphrouter.metrics.weighted.ratio` takes them.
+
+    Args:
+        queries: Q rows.
+        name: Of the column. ``nll`` is that of an edge, so a query counts as often as it has cells.
+
+    Returns:
+        [Q] and [Q] float64; both 0 where the query has no value.
+    """
+    counts = queries["cells"] if name == "nll" else queries[name].is_not_null()
+    weight = counts.to_numpy().astype(np.float64)
+    return queries[name].fill_null(0.0).to_numpy() * weight, weight
 
 
 def _number(value: Any) -> float | None:

@@ -17,12 +17,14 @@ import polars as pl
 
 from experiments.runs.config import RunConfig
 from experiments.runs.configuration import Configuration
+from experiments.runs.record import summed
 from experiments.sweeps.outcome import best_trial, markdown
 from experiments.sweeps.runner import SweepRun, Workers, default_configs
 from graphrouter.errors import UserError
 from graphrouter.evaluation.bootstrap import draw_weights, interval, mean_over_seeds
 from graphrouter.files import replace_file
 from graphrouter.metrics import LOWER_IS_BETTER
+from graphrouter.metrics.weighted import ratio
 
 Array = np.ndarray
 FOLDER = "check"
@@ -97,19 +99,13 @@ def compared(parts: list[list[pl.DataFrame]]) -> pl.DataFrame:
         if any(frame[name].null_count() for pair in parts for frame in pair):
             continue  # a log without cost
         best, default = (
-            mean_over_seeds([_mean(pair[side], name, draws) for pair, draws in zip(parts, weights, strict=True)])
+            mean_over_seeds(
+                [ratio(*summed(pair[side], name), draws) for pair, draws in zip(parts, weights, strict=True)]
+            )
             for side in (0, 1)
         )
         rows.append(_row(name, best, default))
     return pl.DataFrame(rows)
-
-
-def _mean(frame: pl.DataFrame, name: str, draws: Array) -> Array:
-    """Return [1 + B] means; the likelihood is that of an edge, so a query counts as often as it has cells."""
-    counts = frame["cells"].to_numpy() if name == "nll" else np.ones(frame.height)
-    weights = draws * counts
-    means: Array = weights @ frame[name].to_numpy() / weights.sum(axis=1)
-    return means
 
 
 def _row(name: str, best: Array, default: Array) -> dict[str, Any]:

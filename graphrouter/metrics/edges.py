@@ -18,12 +18,17 @@ BINS = 15
 
 
 def nll(quality: Array, performance: Array, weights: Array | None = None) -> Array:
-    """Return the negative log-likelihood of an edge, ``-p log q - (1 - p) log(1 - q)``, in nats.
+    """Return the mean of `log_loss`."""
+    return _mean_over_edges(log_loss(quality, performance), performance, weights)
+
+
+def log_loss(quality: Array, performance: Array) -> Array:
+    """Return [..., Q, M], the negative log-likelihood of each edge, ``-p log q - (1 - p) log(1 - q)``, in nats.
 
     A graded performance p counts as a share p of successes. Predictions are clipped to [1e-6, 1 - 1e-6].
     """
     sure = np.clip(np.asarray(quality, dtype=np.float64), CLIP, 1 - CLIP)
-    return _mean_over_edges(-performance * np.log(sure) - (1 - performance) * np.log1p(-sure), performance, weights)
+    return np.asarray(-performance * np.log(sure) - (1 - performance) * np.log1p(-sure))
 
 
 def brier(quality: Array, performance: Array, weights: Array | None = None) -> Array:

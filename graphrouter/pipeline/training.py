@@ -53,18 +53,43 @@ def train(
     encoder = encoder if encoder is not None else default_encoder(log)
     fitted = find_encoder(encoder, run.device) if isinstance(encoder, str) else copy(encoder)
     data = routing_data(log, fitted, split, progress=run.progress)
-    part = data.take(split.train)
+    part, validation = data.take(split.train), data.take(split.validation)
+    scale = fit_cost_scale(part.cost)
+    return as_pipeline(chosen.fit(part, validation), fitted, log, part, validation, scale, target)
+
+
+def as_pipeline(
+    router: Router,
+    encoder: Encoder,
+    log: LLMLog,
+    train: RoutingData,
+    validation: RoutingData,
+    cost_scale: float,
+    target: str,
+) -> RoutingPipeline:
+    """Join a fitted router with what it needs to route new queries.
+
+    Args:
+        router: Fitted on ``train`` and ``validation``; its seed is the pipeline's.
+        encoder: That made their vectors.
+        log: What they were taken from; it may have more LLMs.
+        train: What was learnt from.
+        validation: What training was stopped or tuned on.
+        cost_scale: Dollars of a normalised cost of 1.
+        target: The column of the log that counts as performance.
+    """
+    llms = log.llms.filter(log.llms["llm"].is_in(list(train.llms.names)))
     return RoutingPipeline(
-        router=chosen.fit(part, data.take(split.validation)),
-        encoder=fitted,
-        dimensions=data.queries.vectors.shape[1],
-        llms=log.llms.select(LLM_COLUMNS).to_dicts(),
-        tasks=sorted({task for task in part.queries.tasks if task is not None}),
-        cost_scale=fit_cost_scale(part.cost),
-        seen_groups=np.unique(data.queries.groups[np.concatenate([split.train, split.validation])]),
+        router=router,
+        encoder=encoder,
+        dimensions=train.queries.vectors.shape[1],
+        llms=llms.select(LLM_COLUMNS).to_dicts(),
+        tasks=sorted({task for task in train.queries.tasks if task is not None}),
+        cost_scale=cost_scale,
+        seen_groups=np.unique(np.concatenate([train.queries.groups, validation.queries.groups])),
         log={"name": log.name, "simulated": log.simulated, "cost_estimated": log.cost_estimated},
         target=target,
-        seed=seed,
+        seed=router.seed,
     )
 
 

@@ -7,7 +7,7 @@ The test class of a router inherits the contract, and pytest runs it::
 """
 
 from graphrouter.testing.contract import RouterContract
-from graphrouter.testing.logs import BEST, Parts, data_of, keep_outcomes, make_data, make_log, make_parts, take_llms
+from graphrouter.testing.logs import BEST, Parts, data_of, keep_outcomes, make_data, make_log, make_parts
 
 __all__ = [
     "BEST",
@@ -18,5 +18,4 @@ __all__ = [
     "make_data",
     "make_log",
     "make_parts",
-    "take_llms",
 ]

@@ -16,7 +16,7 @@ from graphrouter.errors import UserError
 from graphrouter.routers.base import Prediction, Router
 from graphrouter.scenario import SCENARIOS, fit_cost_scale
 from graphrouter.testing.checks import assert_same, assert_well_formed, through_files
-from graphrouter.testing.logs import Parts, keep_outcomes, make_log, make_parts, take_llms
+from graphrouter.testing.logs import Parts, keep_outcomes, make_log, make_parts
 
 Array = np.ndarray
 NEW = "beta"
@@ -46,7 +46,7 @@ class ExtensionContract:
     @classmethod
     def fit_known(cls, parts: Parts) -> Router:
         """Fit a router on the LLMs that are known from the beginning."""
-        return cls.fit(Parts(*(take_llms(part, KNOWN) for part in parts)))
+        return cls.fit(Parts(*(part.take_llms(KNOWN) for part in parts)))
 
     @pytest.fixture(scope="class")
     @classmethod
@@ -119,7 +119,7 @@ class ExtensionContract:
     def test_order_of_llms_does_not_matter_in_an_extension(self, parts: Parts, known: Router, names: list[str]) -> None:
         some, place = shown(parts.train, 20), [names.index(name) for name in parts.train.llms.names]
         first = known.extend(some).predict(parts.test.queries)
-        quality, cost = known.extend(take_llms(some, names)).predict(parts.test.queries)
+        quality, cost = known.extend(some.take_llms(names)).predict(parts.test.queries)
         assert_same(Prediction(quality[:, place], cost[:, place]), first, 1e-5)
 
     def test_an_extended_router_is_saved_and_loaded(self, parts: Parts, known: Router, tmp_path: Path) -> None:
@@ -141,7 +141,7 @@ class ExtensionContract:
         if not self.router.extends:
             pytest.skip(f"{self.router.name} takes in no LLM")
         parts = make_parts(make_log(rare=True))
-        second = self.fit_known(parts).extend(take_llms(parts.train, [NEW, *KNOWN]))
+        second = self.fit_known(parts).extend(parts.train.take_llms([NEW, *KNOWN]))
         assert_well_formed(second.predict(parts.test.queries), len(parts.test.queries), 3)
         third = second.extend(parts.train).predict(parts.test.queries)
         assert_well_formed(third, len(parts.test.queries), 4)
@@ -158,9 +158,9 @@ class ExtensionContract:
 
     def test_an_extension_needs_just_one_new_llm(self, parts: Parts, known: Router) -> None:
         with pytest.raises(UserError, match=r"one LLM at a time.*none that is new"):
-            known.extend(take_llms(parts.train, KNOWN))
+            known.extend(parts.train.take_llms(KNOWN))
         with pytest.raises(UserError, match=r"one LLM at a time.*'beta', and without 'gamma'"):
-            known.extend(take_llms(parts.train, ["alpha", "beta"]))
+            known.extend(parts.train.take_llms(["alpha", "beta"]))
         with pytest.raises(UserError, match="one LLM at a time"):
             known.extend(parts.train).extend(parts.train)
 

@@ -124,15 +124,6 @@ def data_of(
     )
 
 
-def take_llms(data: RoutingData, names: Sequence[str]) -> RoutingData:
-    """Return the data of these LLMs only, in this order."""
-    columns = [data.llms.names.index(name) for name in names]
-    about = {name: getattr(data.llms, name)[columns] for name in ("size_b", "input_price", "output_price", "vectors")}
-    cells = ("performance", "draws", "cost", "input_tokens", "output_tokens")
-    llms = LLMs(tuple(names), **about)
-    return replace(data, llms=llms, **{name: getattr(data, name)[:, columns] for name in cells})
-
-
 def keep_outcomes(data: RoutingData, llm: str, rows: ArrayLike) -> RoutingData:
     """Return the data with the outcomes of one LLM on these rows only."""
     hidden = np.zeros(data.performance.shape, dtype=bool)

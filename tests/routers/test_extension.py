@@ -11,7 +11,7 @@ from graphrouter.routers.newcomer import Newcomer, shrunk_mean
 from graphrouter.routers.pool_mixture import PoolMixture
 from graphrouter.routers.task_means import TaskMeans
 from graphrouter.scenario import SCENARIOS
-from graphrouter.testing import Parts, data_of, keep_outcomes, make_log, make_parts, take_llms
+from graphrouter.testing import Parts, data_of, keep_outcomes, make_log, make_parts
 
 CANNOT = {"svm", "matrix_factorisation", "irt", "routellm", "routerdc", "conv_gnn"}
 
@@ -132,7 +132,7 @@ class TestGNN:
 
     @pytest.fixture(scope="class")
     def known(self, parts):
-        return fitted(Parts(*(take_llms(part, ["alpha", "gamma", "rare"]) for part in parts)))
+        return fitted(Parts(*(part.take_llms(["alpha", "gamma", "rare"]) for part in parts)))
 
     def shown(self, parts, shots):
         rows = np.random.default_rng(0).permutation(len(parts.train.queries))[:shots]
@@ -181,8 +181,8 @@ class TestGNN:
         np.testing.assert_array_equal(both[0][:, 0], both[1][:, 0])
 
     def test_it_does_without_relations(self, parts):
-        known = Parts(*(take_llms(part, ["alpha", "gamma"]) for part in parts))
-        extended = fitted(known, relations=[], epochs=1).extend(take_llms(parts.train, ["alpha", "beta", "gamma"]))
+        known = Parts(*(part.take_llms(["alpha", "gamma"]) for part in parts))
+        extended = fitted(known, relations=[], epochs=1).extend(parts.train.take_llms(["alpha", "beta", "gamma"]))
         assert extended.predict(parts.test.queries).quality.shape == (len(parts.test.queries), 3)
         assert extended.joined_.llms[0].mixture.tasks == 0
 
