@@ -71,11 +71,15 @@ def make_router(name: str, values: dict[str, Any] | None = None, where: str = "c
         where: Named in errors.
 
     Raises:
-        UserError: If the router or a key is unknown, or a value is of the wrong type.
+        UserError: If the router or a key is unknown, or a value is of the wrong type or out of range.
     """
     kind = find_router(name)
     resolved = check(_schema(kind), values or {}, f"{where}, router {name}")
-    return kind(**{key: _like(default, resolved[key]) for key, default in hyperparameters(kind()).items()})
+    fields = {key: _like(default, resolved[key]) for key, default in hyperparameters(kind()).items()}
+    try:
+        return kind(**fields)
+    except UserError as error:
+        raise UserError(f"{where}, router {name}: {error}") from None
 
 
 def read_router(config: str | Path, overrides: Sequence[str] = ()) -> Router:

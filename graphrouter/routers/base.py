@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import re
 from abc import ABC, abstractmethod
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, NamedTuple, Self
 
@@ -13,6 +14,7 @@ import numpy as np
 from graphrouter.dataset import Queries, RoutingData
 from graphrouter.errors import UserError
 from graphrouter.routers.newcomer import Newcomer
+from graphrouter.routers.ranges import Range, check_hyperparameters
 from graphrouter.routers.task_means import TaskMeans
 from graphrouter.run import RunOptions
 from graphrouter.scenario import Scenario
@@ -48,6 +50,8 @@ class Router(ABC):
         run: Where and how to run (device, progress, checkpoints); never changes what is learnt.
         name: Snake case of the class name, or what the class says; what the command line and results call it.
         source: Paper or code that the router follows.
+        ranges: Ranges of its numbers by name, beside those that `graphrouter.routers.ranges.RANGES` has for all routers.
+        choices: Names that a text, or each text of a list, may be, by hyperparameter.
         parts: Fitted attributes that are objects with ``get_state`` and ``from_state``, and their classes.
         search_space: Hyperparameter settings to try on validation, at most 6; the first is the default.
         extends: Whether a fitted router can take in one LLM more; such a router keeps the names of its LLMs in ``llms_``.
@@ -59,6 +63,8 @@ class Router(ABC):
 
     name: ClassVar[str]
     source: ClassVar[str] = ""
+    ranges: ClassVar[dict[str, Range]] = {}
+    choices: ClassVar[dict[str, Collection[str]]] = {}
     parts: ClassVar[dict[str, Any]] = {"cost_": TaskMeans}
     search_space: ClassVar[tuple[dict[str, Any], ...]] = ({},)
     extends: ClassVar[bool] = False
@@ -68,6 +74,9 @@ class Router(ABC):
         if "name" not in vars(cls):
             # Only a capitalised word starts a new part: BestPerTask is best_per_task, but RouteLLM is routellm.
             cls.name = re.sub(r"(?<=[a-z0-9])(?=[A-Z][a-z])", "_", cls.__name__).lower()
+
+    def __post_init__(self) -> None:
+        check_hyperparameters(self)
 
     def __getattr__(self, name: str) -> Any:
         # Reached only where the attribute does not exist.

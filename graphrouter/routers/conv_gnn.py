@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar, Self
 
@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from graphrouter.dataset import Queries, RoutingData
-from graphrouter.errors import UserError, suggest
+from graphrouter.errors import UserError
 from graphrouter.nn.conv_network import ConvNetwork, States
 from graphrouter.nn.edge_decoder import EdgeInputs
 from graphrouter.nn.losses import LOSSES, amount_loss
@@ -21,6 +21,7 @@ from graphrouter.routers.base import Prediction, Router
 from graphrouter.routers.conv_graph import RELATIONS, ConvGraph
 from graphrouter.routers.edge_objective import QUALITY_RANGE, outcomes
 from graphrouter.routers.outcome_graph import OutcomeGraph, fold_inputs
+from graphrouter.routers.ranges import COUNT, NOT_NEGATIVE, SHARE, Range
 from graphrouter.training import Schedule, fit_module, pick_device
 
 Array = np.ndarray
@@ -86,6 +87,16 @@ class ConvGNN(Router):
     source: ClassVar[str] = (
         "this project; convolutions of torch_geometric, as GraphRouter (arXiv:2410.03834) has GeneralConv"
     )
+    ranges: ClassVar[dict[str, Range]] = {
+        "layers": Range(1, 4),
+        "heads": COUNT,
+        "mask_rate": Range(0, 1, above=True, below=True),
+        "neighbours": COUNT,
+        "task_dropout": SHARE,
+        "folds": Range(2),
+        "cost_weight": NOT_NEGATIVE,
+    }
+    choices: ClassVar[dict[str, Collection[str]]] = {"loss": LOSSES, "relations": RELATIONS}
     parts: ClassVar[dict[str, Any]] = {"amounts_": Amounts, "graph_": OutcomeGraph}
     search_space: ClassVar[tuple[dict[str, Any], ...]] = (
         {},
@@ -95,12 +106,7 @@ class ConvGNN(Router):
     )
 
     def fit(self, train: RoutingData, validation: RoutingData) -> Self:
-        """Learn from the training split; validation stops early.
-
-        Raises:
-            UserError: If a hyperparameter is out of range, or names nothing that there is.
-        """
-        self._check()
+        """Learn from the training split; validation stops early."""
         device = pick_device(self.run.device)
         train, validation = train.sorted(), validation.sorted()
         self.amounts_ = Amounts().fit(train)
@@ -119,22 +125,11 @@ class ConvGNN(Router):
         self.amounts_.calibrate(self._decode(train.queries)[1], train)
         return self
 
-    def _check(self) -> None:
+    def __post_init__(self) -> None:
+        super().__post_init__()
         find_aggregation(self.conv, self.aggregation)
-        least = {"layers": (1, 4), "heads": (1, self.hidden), "neighbours": (1, np.inf), "folds": (2, np.inf)}
-        for name, (low, high) in least.items():
-            if not low <= getattr(self, name) <= high:
-                raise UserError(f"conv_gnn.{name} must be within {low} to {high}, but is {getattr(self, name)}")
         if self.hidden % self.heads:
             raise UserError(f"conv_gnn.hidden must be a multiple of heads ({self.heads}), but is {self.hidden}")
-        if not 0 < self.mask_rate < 1:
-            raise UserError(f"conv_gnn.mask_rate must be between 0 and 1, but is {self.mask_rate}")
-        for name, given, known in (("loss", [self.loss], tuple(LOSSES)), ("relations", self.relations, RELATIONS)):
-            for word in given:
-                if word not in known:
-                    raise UserError(
-                        f"conv_gnn.{name} must be among {', '.join(known)}, but has {word!r}{suggest(word, known)}"
-                    )
 
     def _conv_graph(self) -> ConvGraph:
         split = self.conv not in READS_EDGES

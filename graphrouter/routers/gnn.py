@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import weakref
+from collections.abc import Collection
 from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar, Self
 
@@ -12,7 +13,7 @@ from torch import Tensor
 from torch_geometric.data import HeteroData
 
 from graphrouter.dataset import Queries, RoutingData
-from graphrouter.errors import UserError, suggest
+from graphrouter.errors import UserError
 from graphrouter.nn.edge_decoder import LLM_FEATURES, TERMS, EdgeDecoder, EdgeInputs
 from graphrouter.nn.losses import LOSSES
 from graphrouter.routers.amounts import Amounts
@@ -26,6 +27,7 @@ from graphrouter.routers.edge_objective import (
 from graphrouter.routers.joined_llms import JoinedLLM, JoinedLLMs
 from graphrouter.routers.newcomer import Newcomer
 from graphrouter.routers.outcome_graph import VECTOR_LENGTH, OutcomeGraph, fold_inputs
+from graphrouter.routers.ranges import COUNT, NOT_NEGATIVE, POSITIVE, SHARE, Range
 from graphrouter.scenario import Scenario
 from graphrouter.training import Schedule, fit_module, pick_device
 
@@ -98,6 +100,24 @@ class GNN(Router):
     weight_decay: float = 0.05
 
     source: ClassVar[str] = "this project; GraphRouter (arXiv:2410.03834) for the graph of queries, tasks and LLMs"
+    ranges: ClassVar[dict[str, Range]] = {
+        "neighbours": Range(2),  # the farthest neighbour has no weight
+        "scales": POSITIVE,
+        "same_task_weight": POSITIVE,
+        "task_strength": POSITIVE,
+        "folds": Range(2),
+        "members": COUNT,
+        "caution": NOT_NEGATIVE,
+        "task_dropout": SHARE,
+        "rank": COUNT,
+        "cost_weight": NOT_NEGATIVE,
+    }
+    choices: ClassVar[dict[str, Collection[str]]] = {
+        "loss": LOSSES,
+        "relations": RELATIONS,
+        "terms": TERMS,
+        "llm_features": LLM_FEATURES,
+    }
     parts: ClassVar[dict[str, Any]] = {"amounts_": Amounts, "graph_": OutcomeGraph, "joined_": JoinedLLMs}
     search_space: ClassVar[tuple[dict[str, Any], ...]] = (
         {},
@@ -108,12 +128,7 @@ class GNN(Router):
     extends: ClassVar[bool] = True
 
     def fit(self, train: RoutingData, validation: RoutingData) -> Self:
-        """Learn from the training split; validation stops early.
-
-        Raises:
-            UserError: If a hyperparameter is out of range, or names no loss, relation or term.
-        """
-        self._check()
+        """Learn from the training split; validation stops early."""
         device = pick_device(self.run.device)
         train, validation = train.sorted(), validation.sorted()
         self.llms_ = list(train.llms.names)
@@ -135,23 +150,10 @@ class GNN(Router):
         self.graph_ = self.graph_.to(torch.device("cpu"))
         return self
 
-    def _check(self) -> None:
-        for name, least in (("neighbours", 1), ("folds", 2), ("members", 1)):
-            if getattr(self, name) < least:
-                raise UserError(f"gnn.{name} must be {least} or more, but is {getattr(self, name)}")
-        for name in ("scales", "terms"):
-            if not getattr(self, name):
-                raise UserError(f"gnn.{name} must not be empty; name one or more, or leave out the key for the default")
-        if self.loss not in LOSSES:
-            raise UserError(
-                f"gnn.loss must be one of {', '.join(LOSSES)}, but is {self.loss!r}{suggest(self.loss, list(LOSSES))}"
-            )
-        for name, known in (("relations", RELATIONS), ("terms", TERMS), ("llm_features", LLM_FEATURES)):
-            for word in getattr(self, name):
-                if word not in known:
-                    raise UserError(
-                        f"gnn.{name} must be among {', '.join(known)}, but has {word!r}{suggest(word, known)}"
-                    )
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.terms:
+            raise UserError("gnn.terms must not be empty; name one or more, or leave out the key for the default")
 
     def _outcome_graph(self, train: RoutingData) -> OutcomeGraph:
         return OutcomeGraph(

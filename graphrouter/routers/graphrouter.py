@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Self, cast
 
@@ -16,9 +17,10 @@ from graphrouter.routers.base import Prediction, Router
 from graphrouter.routers.calibration import PlattScaling
 from graphrouter.routers.edge_network import EdgeNetwork, Graph
 from graphrouter.routers.newcomer import Newcomer
+from graphrouter.routers.ranges import COUNT, Range
 from graphrouter.routers.task_means import TaskMeans
 from graphrouter.run import RunOptions
-from graphrouter.scenario import Scenario, find_scenario, fit_cost_scale
+from graphrouter.scenario import SCENARIOS, Scenario, find_scenario, fit_cost_scale
 from graphrouter.training import Schedule, fit_module, pick_device
 
 Array = np.ndarray
@@ -74,6 +76,8 @@ class GraphRouter(Router):
     source: ClassVar[str] = (
         "GraphRouter, arXiv:2410.03834; github.com/ulab-uiuc/GraphRouter, model/graph_nn.py and configs/config.yaml"
     )
+    ranges: ClassVar[dict[str, Range]] = {"passes": COUNT, "mask_rate": Range(0, 1, above=True, below=True)}
+    choices: ClassVar[dict[str, Collection[str]]] = {"scenarios": SCENARIOS}
     parts: ClassVar[dict[str, Any]] = {**Router.parts, "calibration_": PlattScaling}
     search_space: ClassVar[tuple[dict[str, Any], ...]] = (
         {},
@@ -84,6 +88,11 @@ class GraphRouter(Router):
         {"hidden": 32, "learning_rate": 1e-3, "patience": 100},
     )
     extends: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if "performance_first" not in self.scenarios:
+            raise UserError(f"graphrouter: scenarios must hold performance_first, but are {self.scenarios}; add it")
 
     def fit(self, train: RoutingData, validation: RoutingData) -> Self:
         """Train one network for each scenario.
@@ -166,8 +175,6 @@ class GraphRouter(Router):
 
     def _trainable(self, train: RoutingData) -> list[Scenario]:
         scenarios = [find_scenario(name) for name in self.scenarios]
-        if "performance_first" not in self.scenarios:
-            raise UserError(f"graphrouter: scenarios must hold performance_first, but are {self.scenarios}; add it")
         return [scenario for scenario in scenarios if scenario.beta == 0 or _has_cost(train)]
 
     def _fit_tasks(self, queries: Queries) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
@@ -10,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from graphrouter.dataset import Queries, RoutingData
-from graphrouter.errors import UserError, suggest
+from graphrouter.errors import UserError
 from graphrouter.routers.base import Prediction, Router
 from graphrouter.routers.logits import fit_logits, predict_logits, quality_of
 from graphrouter.routers.task_means import TaskMeans
@@ -71,6 +72,7 @@ class IRT(Router):
     learning_rate: float = 1e-2
     weight_decay: float = 0.3
 
+    choices: ClassVar[dict[str, Collection[str]]] = {"model": MODELS}
     source: ClassVar[str] = "IRT-Router, arXiv:2506.01048, section 3.3 (M-IRT); 2PL: Birnbaum, 1968"
     search_space: ClassVar[tuple[dict[str, Any], ...]] = (
         {},
@@ -81,18 +83,15 @@ class IRT(Router):
         {"model": "2pl", "dimensions": 1},
     )
 
-    def fit(self, train: RoutingData, validation: RoutingData) -> Self:
-        """Fit abilities and item parameters; validation stops the training early.
-
-        Raises:
-            UserError: If the model is not known, or is the 2PL with more than one dimension.
-        """
-        if self.model not in MODELS:
-            raise UserError(f"irt: unknown model {self.model!r}{suggest(self.model, MODELS)}")
+    def __post_init__(self) -> None:
+        super().__post_init__()
         if self.model == "2pl" and self.dimensions != 1:
             raise UserError(
                 f"irt: the 2pl model must have dimensions of 1, but has {self.dimensions}; set dimensions to 1"
             )
+
+    def fit(self, train: RoutingData, validation: RoutingData) -> Self:
+        """Fit abilities and item parameters; validation stops the training early."""
         self.sizes_ = {
             "inputs": train.queries.vectors.shape[1],
             "dimensions": self.dimensions,

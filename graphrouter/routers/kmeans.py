@@ -8,10 +8,10 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from graphrouter.dataset import Queries, RoutingData
-from graphrouter.errors import UserError
 from graphrouter.routers.arrays import as_probability, unit_rows
 from graphrouter.routers.base import Prediction, Router
 from graphrouter.routers.newcomer import Newcomer
+from graphrouter.routers.ranges import COUNT, Range
 from graphrouter.routers.task_means import TaskMeans
 from graphrouter.scenario import Scenario
 
@@ -47,6 +47,7 @@ class KMeans(Router):
     rescale: bool = False
 
     source: ClassVar[str] = "Avengers-Pro (arXiv:2508.12631)"
+    ranges: ClassVar[dict[str, Range]] = {"clusters": COUNT, "nearest": COUNT}
     parts: ClassVar[dict[str, Any]] = {"quality_": TaskMeans, "cost_": TaskMeans}
     extends: ClassVar[bool] = True
     search_space: ClassVar[tuple[dict[str, Any], ...]] = tuple(
@@ -55,13 +56,7 @@ class KMeans(Router):
     )
 
     def fit(self, train: RoutingData, validation: RoutingData) -> Self:
-        """Learn the clusters and their means.
-
-        Raises:
-            UserError: If a number of clusters is not positive.
-        """
-        if min(self.clusters, self.nearest) < 1:
-            raise UserError(f"clusters and nearest must be 1 or more, but are {self.clusters} and {self.nearest}")
+        """Learn the clusters and their means."""
         train = train.sorted()
         self.llms_ = list(train.llms.names)
         centres, labels = _cluster(unit_rows(train.queries.vectors), self.clusters, self.seed)

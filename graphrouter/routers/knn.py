@@ -8,10 +8,10 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from graphrouter.dataset import Queries, RoutingData
-from graphrouter.errors import UserError
 from graphrouter.routers.arrays import as_probability, overall_means, unit_rows
 from graphrouter.routers.base import Prediction, Router
 from graphrouter.routers.newcomer import Newcomer
+from graphrouter.routers.ranges import COUNT, Range
 
 Array = np.ndarray
 
@@ -39,18 +39,13 @@ class KNN(Router):
     strength: float = 2.0
 
     source: ClassVar[str] = "RouterBench (arXiv:2403.12031), routers/knn_router.py in its code; arXiv:2505.12601"
+    ranges: ClassVar[dict[str, Range]] = {"k": COUNT}
     parts: ClassVar[dict[str, Any]] = {}
     extends: ClassVar[bool] = True
     search_space: ClassVar[tuple[dict[str, Any], ...]] = tuple({"k": k} for k in (100, 5, 10, 20, 50, 200))
 
     def fit(self, train: RoutingData, validation: RoutingData) -> Self:
-        """Keep the training queries and their outcomes.
-
-        Raises:
-            UserError: If k or the strength is not positive.
-        """
-        if self.k < 1 or self.strength <= 0:
-            raise UserError(f"k must be 1 or more and strength above 0, but they are {self.k} and {self.strength}")
+        """Keep the training queries and their outcomes."""
         self.llms_ = list(train.llms.names)
         self.mean_quality_, self.mean_cost_ = overall_means(train)
         self._keep(train)

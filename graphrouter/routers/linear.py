@@ -8,10 +8,10 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from graphrouter.dataset import Queries, RoutingData
-from graphrouter.errors import UserError
 from graphrouter.routers.arrays import as_probability, overall_means, unit_rows
 from graphrouter.routers.base import Prediction, Router
 from graphrouter.routers.newcomer import STRENGTH, Newcomer
+from graphrouter.routers.ranges import POSITIVE, Range
 
 Array = np.ndarray
 
@@ -35,6 +35,7 @@ class Linear(Router):
     penalty: float = 10.0
 
     source: ClassVar[str] = "linear regression per LLM, as in arXiv:2505.12601"
+    ranges: ClassVar[dict[str, Range]] = {"penalty": POSITIVE}
     parts: ClassVar[dict[str, Any]] = {}
     extends: ClassVar[bool] = True
     search_space: ClassVar[tuple[dict[str, Any], ...]] = tuple(
@@ -42,13 +43,7 @@ class Linear(Router):
     )
 
     def fit(self, train: RoutingData, validation: RoutingData) -> Self:
-        """Solve the normal equations.
-
-        Raises:
-            UserError: If the penalty is not positive.
-        """
-        if not self.penalty > 0:
-            raise UserError(f"penalty must be above 0, but is {self.penalty}")
+        """Solve the normal equations."""
         self.llms_ = list(train.llms.names)
         vectors = unit_rows(train.queries.vectors)
         mean_quality, mean_cost = overall_means(train)

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from graphrouter.dataset import Queries, RoutingData
 from graphrouter.routers.base import Prediction, Router
 from graphrouter.routers.logits import fit_logits, predict_logits, quality_of
+from graphrouter.routers.ranges import NOT_NEGATIVE, Range
 from graphrouter.routers.task_means import TaskMeans
 
 
@@ -67,6 +68,7 @@ class MatrixFactorisation(Router):
     learning_rate: float = 1e-3
     weight_decay: float = 1e-5
 
+    ranges: ClassVar[dict[str, Range]] = {"noise": NOT_NEGATIVE}
     source: ClassVar[str] = (
         "EmbedLLM, arXiv:2410.02223, section 4.2; github.com/richardzhuang0412/EmbedLLM, algorithm/mf.py"
     )

@@ -8,10 +8,10 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from graphrouter.dataset import Queries, RoutingData
-from graphrouter.errors import UserError
 from graphrouter.routers.arrays import unit_rows
 from graphrouter.routers.base import Prediction, Router
 from graphrouter.routers.calibration import PlattScaling
+from graphrouter.routers.ranges import POSITIVE, Range
 from graphrouter.routers.task_means import TaskMeans
 
 Array = np.ndarray
@@ -88,21 +88,17 @@ class RouteLLM(Router):
     source: ClassVar[str] = (
         "RouteLLM, arXiv:2406.18665, section 4.1 (similarity-weighted ranking); github.com/lm-sys/RouteLLM, SWRankingRouter"
     )
+    ranges: ClassVar[dict[str, Range]] = {
+        "gamma": Range(1),  # below 1 a similar query would count less
+        "prior": POSITIVE,
+    }
     parts: ClassVar[dict[str, Any]] = {**Router.parts, "calibration_": PlattScaling}
     search_space: ClassVar[tuple[dict[str, Any], ...]] = tuple(
         {"gamma": gamma} for gamma in (10.0, 1e2, 1e3, 1e4, 1e5, 1e6)
     )
 
     def fit(self, train: RoutingData, validation: RoutingData) -> Self:
-        """Keep the training outcomes; fit only the calibration, on validation.
-
-        Raises:
-            UserError: If gamma is below 1, so that similar queries would count less, or the prior is not positive.
-        """
-        if self.gamma < 1 or self.prior <= 0:
-            raise UserError(
-                f"routellm: gamma must be 1 or more and prior above 0, but they are {self.gamma} and {self.prior}"
-            )
+        """Keep the training outcomes; fit only the calibration, on validation."""
         train = train.sorted()
         self.vectors_ = unit_rows(train.queries.vectors)
         self.groups_ = train.queries.groups

@@ -14,10 +14,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from graphrouter.dataset import Queries, RoutingData
-from graphrouter.errors import UserError
 from graphrouter.routers.base import Prediction, Router
 from graphrouter.routers.calibration import PlattScaling
 from graphrouter.routers.logits import predict_logits, schedule_of
+from graphrouter.routers.ranges import COUNT, NOT_NEGATIVE, POSITIVE, Range
 from graphrouter.routers.task_means import TaskMeans
 from graphrouter.training import fit_module, pick_device
 
@@ -152,6 +152,15 @@ class RouterDC(Router):
     source: ClassVar[str] = (
         "RouterDC, arXiv:2409.19886, section 3; github.com/shuhao02/RouterDC, train_router_mdeberta.py"
     )
+    ranges: ClassVar[dict[str, Range]] = {
+        "width": COUNT,
+        "temperature": POSITIVE,
+        "positives": COUNT,
+        "negatives": COUNT,
+        "clusters": COUNT,
+        "other_queries": NOT_NEGATIVE,
+        "sample_weight": NOT_NEGATIVE,
+    }
     parts: ClassVar[dict[str, Any]] = {**Router.parts, "calibration_": PlattScaling}
     search_space: ClassVar[tuple[dict[str, Any], ...]] = (
         {},
@@ -163,15 +172,7 @@ class RouterDC(Router):
     )
 
     def fit(self, train: RoutingData, validation: RoutingData) -> Self:
-        """Learn head and embeddings; validation stops early and calibrates.
-
-        Raises:
-            UserError: If the temperature is not positive.
-        """
-        if self.temperature <= 0:
-            raise UserError(
-                f"routerdc: temperature must be above 0, but is {self.temperature}; source and default have 1"
-            )
+        """Learn head and embeddings; validation stops early and calibrates."""
         train, validation = train.sorted(), validation.sorted()
         self.sizes_ = {
             "inputs": train.queries.vectors.shape[1],

@@ -8,11 +8,11 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from graphrouter.dataset import Queries, RoutingData
-from graphrouter.errors import UserError
 from graphrouter.metrics import upper_hull
 from graphrouter.routers.arrays import hashed_uniform, overall_means, same_for_all
 from graphrouter.routers.base import Prediction, Router
 from graphrouter.routers.newcomer import Newcomer
+from graphrouter.routers.ranges import Range
 from graphrouter.scenario import Scenario
 
 Array = np.ndarray
@@ -37,17 +37,12 @@ class StaticMix(Router):
     cost_share: float = 0.5
 
     source: ClassVar[str] = "RouterBench (arXiv:2403.12031), the zero router"
+    ranges: ClassVar[dict[str, Range]] = {"cost_share": Range(0, 1, above=True)}
     parts: ClassVar[dict[str, Any]] = {}
     extends: ClassVar[bool] = True
 
     def fit(self, train: RoutingData, validation: RoutingData) -> Self:
-        """Learn which two LLMs, and their shares.
-
-        Raises:
-            UserError: If the budget is not a positive share.
-        """
-        if not 0 < self.cost_share <= 1:
-            raise UserError(f"cost_share must be within (0, 1], but is {self.cost_share}")
+        """Learn which two LLMs, and their shares."""
         self.llms_ = list(train.llms.names)
         self.mean_quality_, self.mean_cost_ = overall_means(train)
         self._choose(train)

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 import numpy as np
 
 from graphrouter.dataset import Queries, RoutingData
-from graphrouter.errors import UserError, suggest
 from graphrouter.routers.arrays import unit_rows
 from graphrouter.routers.base import Prediction, Router
 from graphrouter.routers.calibration import PlattScaling
+from graphrouter.routers.ranges import COUNT, POSITIVE, Range
 from graphrouter.routers.task_means import TaskMeans
 
 Array = np.ndarray
@@ -47,6 +48,8 @@ class SVM(Router):
     source: ClassVar[str] = (
         "Cortes and Vapnik (1995); for each LLM as in RouterBench's code, routers/svm_router.py; Platt (1999)"
     )
+    ranges: ClassVar[dict[str, Range]] = {"c": POSITIVE, "gamma": POSITIVE, "components": COUNT}
+    choices: ClassVar[dict[str, Collection[str]]] = {"kernel": KERNELS}
     parts: ClassVar[dict[str, Any]] = {"cost_": TaskMeans, "platt_": PlattScaling}
     search_space: ClassVar[tuple[dict[str, Any], ...]] = (
         *({"c": c, "kernel": "rbf"} for c in (0.1, 0.01, 0.3, 1.0)),
@@ -54,17 +57,7 @@ class SVM(Router):
     )
 
     def fit(self, train: RoutingData, validation: RoutingData) -> Self:
-        """Fit the classifiers on train and the probabilities on validation.
-
-        Raises:
-            UserError: If the kernel is unknown, or c or gamma is not positive.
-        """
-        if self.kernel not in KERNELS:
-            raise UserError(f"unknown kernel {self.kernel!r}{suggest(self.kernel, KERNELS)}")
-        if not (self.c > 0 and self.gamma > 0 and self.components > 0):
-            raise UserError(
-                f"c, gamma and components must be above 0, but are {self.c}, {self.gamma}, {self.components}"
-            )
+        """Fit the classifiers on train and the probabilities on validation."""
         train = train.sorted()
         self.cost_ = TaskMeans().fit(train.cost, train.queries.tasks)
         vectors = unit_rows(train.queries.vectors)

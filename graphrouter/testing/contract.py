@@ -13,6 +13,7 @@ import pytest
 
 from graphrouter.errors import UserError
 from graphrouter.routers.base import Prediction, Router
+from graphrouter.routers.ranges import range_of
 from graphrouter.run import RunOptions
 from graphrouter.scenario import SCENARIOS, fit_cost_scale
 from graphrouter.testing.checks import assert_same, assert_well_formed, through_files, with_tasks
@@ -60,6 +61,14 @@ class RouterContract(ExtensionContract):
         assert all(set(setting) <= known - {"seed"} for setting in space)
         assert all(getattr(default, key) == value for key, value in space[0].items()), "the first must be the default"
         assert len({repr(replace(default, **setting)) for setting in space}) == len(space), "no setting occurs twice"
+
+    def test_every_number_has_a_range(self) -> None:
+        default = type(self.router)()
+        for field in fields(default):
+            value = getattr(default, field.name) if field.init else None
+            first = value[0] if isinstance(value, list | tuple) and value else value
+            if isinstance(first, int | float) and not isinstance(first, bool):
+                assert range_of(default, field.name) is not None, f"{field.name} needs an entry in ranges"
 
     def test_predictions_are_well_formed(self, parts: Parts, fitted: Router) -> None:
         assert_well_formed(fitted.predict(parts.test.queries), len(parts.test.queries), 3)

@@ -63,26 +63,6 @@ class TestSwitches:
         prior = router.graph_.inputs(parts.test.queries).prior.numpy()
         np.testing.assert_allclose(router.predict(parts.test.queries).quality, prior.clip(0.01, 0.99), atol=1e-6)
 
-    @pytest.mark.parametrize(
-        ("settings", "message"),
-        [
-            ({"loss": "sotf"}, "gnn.loss must be one of .* but is 'sotf'; did you mean 'soft'"),
-            ({"loss": "zzz"}, "known: listwise, one_hot, regression, soft"),
-            ({"relations": ["belongs_to", "similar"]}, "gnn.relations .* has 'similar'; did you mean 'similar_to'"),
-            ({"terms": ["prior", "bilinar"]}, "gnn.terms .* has 'bilinar'; did you mean 'bilinear'"),
-            ({"llm_features": ["size"]}, "gnn.llm_features must be among learned, description, but has 'size'"),
-            ({"terms": []}, "gnn.terms must not be empty"),
-            ({"scales": []}, "gnn.scales must not be empty"),
-            ({"folds": 1}, "gnn.folds must be 2 or more, but is 1"),
-            ({"members": 0}, "gnn.members must be 1 or more, but is 0"),
-            ({"neighbours": 0}, "gnn.neighbours must be 1 or more, but is 0"),
-        ],
-        ids=str,
-    )
-    def test_a_wrong_setting_is_refused(self, parts, settings, message):
-        with pytest.raises(UserError, match=message):
-            fitted(parts, **settings)
-
 
 class TestFeaturesOfLLMs:
     GOLDEN = ([0.124312, 0.910276, 0.567787], [0.112777, 0.896179, 0.658056], [0.113928, 0.894291, 0.763504])

@@ -183,16 +183,6 @@ def test_scenarios_without_a_network_are_refused():
             router.utility(parts.test.queries, scenario, 1.0)
 
 
-@pytest.mark.parametrize(
-    ("scenarios", "message"),
-    [(["balance"], "must hold performance_first"), (["performance_first", "balence"], "did you mean 'balance'")],
-)
-def test_bad_scenarios_are_refused(scenarios, message):
-    parts = make_parts(make_log(30))
-    with pytest.raises(UserError, match=message):
-        small(scenarios=scenarios).fit(parts.train, parts.validation)
-
-
 def test_outcomes_of_validation_carry_no_messages():
     parts = make_parts(make_log())
     halved = replace(parts.validation, performance=parts.validation.performance / 2)

@@ -1,8 +1,6 @@
 import numpy as np
-import pytest
 import torch
 
-from graphrouter.errors import UserError
 from graphrouter.routers.irt import IRT, ItemResponse
 from graphrouter.run import RunOptions
 from graphrouter.testing import RouterContract, make_log, make_parts
@@ -44,13 +42,3 @@ def test_one_dimension_ranks_the_llms_alike_on_every_query():
     router.run = RunOptions(device="cpu")
     order = router.fit(parts.train, parts.validation).predict(parts.test.queries).quality.argsort(axis=1)
     np.testing.assert_array_equal(order, np.broadcast_to(order[0], order.shape))
-
-
-@pytest.mark.parametrize(
-    ("settings", "message"),
-    [({"model": "3pl"}, "unknown model '3pl'"), ({"model": "2pl", "dimensions": 2}, "dimensions of 1, but has 2")],
-)
-def test_bad_models_are_refused(settings, message):
-    parts = make_parts(make_log(30))
-    with pytest.raises(UserError, match=message):
-        IRT(**settings).fit(parts.train, parts.validation)

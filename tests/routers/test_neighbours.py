@@ -1,11 +1,9 @@
 """KNN and KMeans."""
 
 import numpy as np
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from graphrouter.errors import UserError
 from graphrouter.routers import KNN, KMeans
 from graphrouter.scenario import SCENARIOS
 from graphrouter.testing import RouterContract, data_of
@@ -60,11 +58,6 @@ class TestKNN(RouterContract):
         assert (quality >= np.nanmin(performance) - 1e-6).all()
         assert (quality <= np.nanmax(performance) + 1e-6).all()
 
-    @pytest.mark.parametrize("setting", [{"k": 0}, {"strength": 0.0}])
-    def test_impossible_setting_is_refused(self, setting):
-        with pytest.raises(UserError, match="k must be 1"):
-            KNN(**setting).fit(self.train, self.train)
-
 
 class TestKMeans(RouterContract):
     router = KMeans(clusters=5, nearest=2)
@@ -95,11 +88,6 @@ class TestKMeans(RouterContract):
         router = KMeans(clusters=2, nearest=1, rescale=True).fit(self.train, self.train)
         utility = router.utility(self.asked, SCENARIOS["cost_first"], 1.0)
         np.testing.assert_allclose(utility, [[0.2 + 0.8, 0.0], [0.8, 0.2]])
-
-    @pytest.mark.parametrize("setting", [{"clusters": 0}, {"nearest": 0}])
-    def test_impossible_setting_is_refused(self, setting):
-        with pytest.raises(UserError, match="clusters and nearest"):
-            KMeans(**setting).fit(self.train, self.train)
 
 
 class TestRescaledKMeans(RouterContract):

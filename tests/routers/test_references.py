@@ -208,8 +208,3 @@ class TestStaticMix(RouterContract):
         cost[:, 2] = NAN
         router = fitted(StaticMix(cost_share=1.0), self.performance, cost=cost)
         assert set(chosen(router, self.queries)) == {1}
-
-    @pytest.mark.parametrize("share", [0.0, 1.1, NAN])
-    def test_impossible_share_is_refused(self, share):
-        with pytest.raises(UserError, match="cost_share"):
-            fitted(StaticMix(cost_share=share), self.performance, cost=self.cost)

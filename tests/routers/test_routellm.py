@@ -1,13 +1,11 @@
 import time
 
 import numpy as np
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 from scipy.optimize import minimize
 
-from graphrouter.errors import UserError
 from graphrouter.routers.routellm import RouteLLM, bradley_terry, pairwise_wins
 from graphrouter.run import RunOptions
 from graphrouter.testing import RouterContract, make_log, make_parts
@@ -122,10 +120,3 @@ def test_predicts_a_large_log_in_seconds():
     scores = router.scores(large)
     assert scores.shape == (2000, 29)
     assert time.perf_counter() - began < 30
-
-
-@pytest.mark.parametrize("settings", [{"gamma": 0.5}, {"prior": 0.0}])
-def test_bad_settings_are_refused(settings):
-    parts = make_parts(make_log(30))
-    with pytest.raises(UserError, match="gamma must be 1 or more and prior above 0"):
-        RouteLLM(**settings).fit(parts.train, parts.validation)

@@ -2,9 +2,8 @@ import numpy as np
 import pytest
 import torch
 
-from graphrouter.errors import UserError
 from graphrouter.routers.routerdc import DualEncoder, RouterDC, sample_llm_loss, sample_sample_loss
-from graphrouter.testing import RouterContract, make_log, make_parts
+from graphrouter.testing import RouterContract
 
 NAN = float("nan")
 
@@ -92,9 +91,3 @@ def test_no_query_is_its_own_partner():
     losses = [sample_sample_loss(embedded, torch.tensor([0, 0, 0, 1, 1, 1]), negatives=1).item() for _ in range(20)]
     # All similarities to others are 0; its own would be 1 and the loss lower.
     assert losses == pytest.approx([np.log(2)] * 20, abs=1e-6)
-
-
-def test_a_temperature_of_zero_is_refused():
-    parts = make_parts(make_log(30))
-    with pytest.raises(UserError, match="temperature must be above 0, but is 0"):
-        RouterDC(temperature=0).fit(parts.train, parts.validation)
