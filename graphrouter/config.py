@@ -12,7 +12,7 @@ from graphrouter.errors import UserError, suggest
 from graphrouter.routers import find_router
 from graphrouter.routers.base import Router
 from graphrouter.scenario import find_scenario
-from graphrouter.settings import check, find_config, merge, parse_overrides, read_yaml
+from graphrouter.settings import COMMAND_LINE, check, check_layers, find_config, merge, parse_overrides, read_yaml
 
 NOT_IN_CONFIG = ("seed",)
 """Fields of a router that a run sets and a config does not."""
@@ -82,14 +82,30 @@ def make_router(name: str, values: dict[str, Any] | None = None, where: str = "c
         raise UserError(f"{where}, router {name}: {error}") from None
 
 
-def read_router(config: str | Path, overrides: Sequence[str] = ()) -> Router:
-    """Make a router from a YAML file (``router: NAME`` and hyperparameters) and overrides such as ``k=20``."""
-    file = find_config(config, "routers")
-    values = read_yaml(file)
-    name = values.pop("router", None)
+def read_router(config: str | Path | None = None, overrides: Sequence[str] = (), name: str | None = None) -> Router:
+    """Make a router from a YAML file or by name, with ``key=value`` words laid over it.
+
+    Args:
+        config: File with ``router: NAME`` and hyperparameters; see `graphrouter.settings.find_config`.
+        overrides: Such as ``knn.k=20``; the router's name may be left out, as there is but one.
+        name: Of the router, where there is no file.
+
+    Raises:
+        UserError: As for `make_router`; it names the file or the command line, whichever holds the mistake.
+    """
+    values: dict[str, Any] = {}
+    where = COMMAND_LINE
+    if config is not None:
+        where = str(find_config(config, "routers"))
+        values = read_yaml(where)
+        name = values.pop("router", None)
     if not isinstance(name, str):
-        raise UserError(f"{file} must name its router, as in 'router: knn', but has {name!r} there")
-    return make_router(name, merge(values, parse_overrides(overrides)), str(file))
+        raise UserError(f"{where} must name its router, as in 'router: knn', but has {name!r} there")
+    make_router(name, values, where)
+    typed = parse_overrides(overrides)
+    own = typed.pop(name, {})
+    typed = merge(typed, _mapping(own, name, COMMAND_LINE))
+    return make_router(name, merge(values, typed), COMMAND_LINE if typed else where)
 
 
 def read_comparison(file: str | Path | None, overrides: Sequence[str] = (), **given: Any) -> CompareConfig:
@@ -103,20 +119,32 @@ def read_comparison(file: str | Path | None, overrides: Sequence[str] = (), **gi
     Raises:
         UserError: If a key, router or scenario is unknown, or a value is of the wrong type.
     """
-    path = find_config(file or "default", "compare")
+    path = str(find_config(file or "default", "compare"))
     fields = [field.name for field in dataclasses.fields(CompareConfig)]
-    values = merge(read_yaml(path), {key: value for key, value in given.items() if value is not None})
+    typed = {key: value for key, value in given.items() if value is not None}
     overridden = parse_overrides(overrides)
     for key, value in overridden.items():
-        values = merge(values, {key: value} if key in fields else {"hyperparameters": {key: value}})
-    config = CompareConfig(**check(CompareConfig, values, str(path)))
+        typed = merge(typed, {key: value} if key in fields else {"hyperparameters": {key: value}})
+    in_file = read_yaml(path)
+    config = CompareConfig(**check_layers(CompareConfig, [(in_file, path), (typed, COMMAND_LINE)]))
     for key in overridden:
         if key not in (*fields, *config.routers):
-            raise UserError(
-                f"{key!r} is neither a router of this comparison nor a key{suggest(key, [*config.routers, *fields])}"
-            )
-    _check_comparison(config, str(path))
+            raise UserError(f"{COMMAND_LINE}: {_unknown(key, config.routers, fields)}")
+    _check_comparison(config, {key: COMMAND_LINE if key in typed else path for key in fields})
+    for where, values in ((path, in_file), (COMMAND_LINE, typed)):
+        for name, below in (values.get("hyperparameters") or {}).items():
+            _mapping(below, name, where)
+    for name in dict.fromkeys([*config.routers, *config.hyperparameters]):
+        in_words = name in (typed.get("hyperparameters") or {})
+        make_router(name, config.hyperparameters.get(name), COMMAND_LINE if in_words else path)
     return config
+
+
+def _unknown(key: str, routers: list[str], fields: list[str]) -> str:
+    owners = [name for name in routers if key in hyperparameters(find_router(name)())]
+    if owners:
+        return f"{key!r} is a setting of {', '.join(owners)}; write the router's name in front, as in {owners[0]}.{key}=..."
+    return f"{key!r} is neither a router of this comparison nor a key{suggest(key, [*routers, *fields])}"
 
 
 def comparison_routers(config: CompareConfig) -> list[Router]:
@@ -126,12 +154,23 @@ def comparison_routers(config: CompareConfig) -> list[Router]:
         values = config.hyperparameters.get(name) or {}
         router = make_router(name, values)
         kept = [{key: value for key, value in setting.items() if key not in values} for setting in router.search_space]
-        router.search_space = tuple(setting for row, setting in enumerate(kept) if setting not in kept[:row])  # type: ignore[misc]
+        router.search_space = tuple(  # type: ignore[misc]
+            setting for row, setting in enumerate(kept) if setting not in kept[:row] and _fits(router, setting)
+        )
         routers.append(router)
     return routers
 
 
-def _check_comparison(config: CompareConfig, where: str) -> None:
+def _fits(router: Router, setting: dict[str, Any]) -> bool:
+    """Whether a setting of the search space goes with the hyperparameters that the config sets."""
+    try:
+        dataclasses.replace(router, **setting)
+    except UserError:
+        return False
+    return True
+
+
+def _check_comparison(config: CompareConfig, where: dict[str, str]) -> None:
     rules = {
         "routers must name one router or more": bool(config.routers),
         "seeds must be 1 or more": config.seeds >= 1,
@@ -139,12 +178,13 @@ def _check_comparison(config: CompareConfig, where: str) -> None:
         "settings must be 1 or more": config.settings >= 1,
     }
     for rule, holds in rules.items():
+        key = rule.split()[0]
         if not holds:
-            raise UserError(f"{where}: {rule}, but is {getattr(config, rule.split()[0])!r}")
+            raise UserError(f"{where[key]}: {rule}, but is {getattr(config, key)!r}")
     for name in config.scenarios or ():
         find_scenario(name)
-    for name in dict.fromkeys([*config.routers, *config.hyperparameters]):
-        make_router(name, _mapping(config.hyperparameters.get(name), name, where), where)
+    for name in config.routers:
+        find_router(name)
 
 
 def _mapping(value: Any, name: str, where: str) -> dict[str, Any]:

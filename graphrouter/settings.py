@@ -96,6 +96,27 @@ def check(schema: type, values: dict[str, Any], where: str) -> dict[str, Any]:
     return typing.cast(dict[str, Any], merged)
 
 
+COMMAND_LINE = "the command line"
+"""Where a value came from that no file holds, in errors."""
+
+
+def check_layers(schema: type, layers: Sequence[tuple[dict[str, Any], str]]) -> dict[str, Any]:
+    """Merge mappings, the last in front, into a dataclass's defaults, and blame the one that a mistake is in.
+
+    Args:
+        schema: The dataclass.
+        layers: Mappings, and where each came from, such as a file and `COMMAND_LINE`.
+
+    Raises:
+        UserError: As for `check`.
+    """
+    merged: dict[str, Any] = {}
+    for values, where in layers:
+        check(schema, values, where)
+        merged = merge(merged, values)
+    return check(schema, merged, layers[-1][1])
+
+
 def to_plain(value: Any) -> Any:
     """Turn dataclasses, tuples and paths into what YAML and JSON hold."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):

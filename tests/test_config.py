@@ -154,6 +154,30 @@ class TestReadYaml:
         with pytest.raises(UserError, match="must name its router"):
             read_router(written(tmp_path, "k: 3\n"))
 
+    @pytest.mark.parametrize("words", [["k=3"], ["knn.k=3"], ["strength=1.0", "knn.k=3"]])
+    def test_the_name_of_the_router_may_stand_in_front(self, words: list[str]) -> None:
+        assert read_router(None, words, "knn").k == 3
+
+    @pytest.mark.parametrize(
+        ("words", "message"),
+        [
+            (["kk=3"], "^the command line, router knn: unknown key 'kk'; did you mean 'k'"),
+            (["knn.k=0"], "^the command line, router knn: knn.k must be 1 or more, but is 0"),
+            (["knn=3"], "^the command line: knn must be a mapping of hyperparameters"),
+            (["gnn.dropout=0.1"], "^the command line, router knn: unknown key 'gnn'"),
+        ],
+    )
+    def test_a_mistake_on_the_command_line_is_blamed_on_it(
+        self, tmp_path: Path, words: list[str], message: str
+    ) -> None:
+        for file in (None, written(tmp_path, "router: knn\nstrength: 1.0\n")):
+            with pytest.raises(UserError, match=message):
+                read_router(file, words, "knn")
+
+    def test_a_mistake_in_the_file_is_blamed_on_the_file(self, tmp_path: Path) -> None:
+        with pytest.raises(UserError, match=r"some.yaml, router knn: knn.k must be 1 or more, but is 0"):
+            read_router(written(tmp_path, "router: knn\nk: 0\n"), ["strength=1.0"])
+
     def test_an_absent_file_is_refused_with_a_suggestion(self) -> None:
         with pytest.raises(UserError, match="did you mean 'default'"):
             find_config("defualt", "compare")
@@ -201,6 +225,11 @@ class TestComparison:
         assert router.search_space == ({}, {"rate": 0.1})
         assert Fancy.search_space[1] == {"k": 5}
 
+    def test_a_setting_that_does_not_go_with_it_is_not_tried(self) -> None:
+        (router,) = comparison_routers(CompareConfig(routers=["irt"], hyperparameters={"irt": {"dimensions": 5}}))
+        assert {"model": "2pl", "dimensions": 1} in find_router("irt").search_space
+        assert router.search_space == ({}, {"weight_decay": 1.0}, {"weight_decay": 1.0, "learning_rate": 3e-2})
+
     def test_hyperparameters_in_a_file_may_be_of_routers_left_out(self, tmp_path: Path) -> None:
         file = written(tmp_path, "routers: [knn, linear]\nhyperparameters:\n  knn: {k: 3}\n")
         assert read_comparison(file, routers=["linear"]).routers == ["linear"]
@@ -225,6 +254,18 @@ class TestComparison:
             ("routers: [knn]\n", ["knn.kk=3"], "did you mean 'k'"),
             ("routers: [knn]\n", ["knn.k=x"], "k is of the wrong type"),
             ("routers: [knn]\n", ["knn=3"], "must be a mapping"),
+            ("routers: [knn]\n", ["knn.kk=3"], "^the command line, router knn: unknown key 'kk'"),
+            ("routers: [knn]\n", ["knn.k=0"], "^the command line, router knn: knn.k must be 1 or more, but is 0"),
+            ("routers: [knn]\n", ["seeds=0"], "^the command line: seeds must be 1 or more, but is 0"),
+            ("routers: [knn]\n", ["seeds=many"], "^the command line: seeds is of the wrong type"),
+            ("routers: [knn]\nseeds: many\n", ["seeds=2"], "^[^:]*some.yaml: seeds is of the wrong type"),
+            ("routers: [knn]\nhyperparameters:\n  knn: {k: 0}\n", [], "^[^:]*some.yaml, router knn: knn.k must be"),
+            (
+                "routers: [knn, kmeans]\n",
+                ["k=3"],
+                "'k' is a setting of knn; write the router's name in front, as in knn.k=",
+            ),
+            ("routers: [conv_gnn]\n", ["conv_gnn.heads=5"], "hidden must be a multiple of heads"),
             ("routers: [knn]\n", ["linear.penalty=3"], "'linear' is neither"),
             (
                 "routers: [knn]\n",

@@ -184,7 +184,7 @@ class TestTrain:
             (lambda log: log, {"router": "knnn"}, "unknown router 'knnn'"),
             (lambda log: log, {"router": "oracle"}, "cannot route new queries"),
             (lambda log: log, {"encoder": "tfdif"}, "an encoder must be"),
-            (lambda log: log, {"seed": -1}, "the seed must be 0 or more"),
+            (lambda log: log, {"seed": -1}, "seed must be 0 or more"),
             (lambda log: log, {"target": "judge_score"}, "must have a judge_score"),
             (
                 lambda log: replace(log, queries=log.queries.with_columns(task=pl.lit("only") + pl.col("query_id"))),
@@ -517,3 +517,63 @@ def test_importing_the_package_imports_nothing_heavy() -> None:
 def test_an_unknown_name_of_the_package_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="no attribute 'trian'"):
         _ = gr.trian
+
+
+class TestExtend:
+    def test_a_new_llm_is_taken_in_from_the_training_part(self, log: LLMLog) -> None:
+        known = [name for name in log.llm_names if name != BEST["algebra"]]
+        before = train(log.take_llms(known), "knn", "tfidf:8")
+        after = before.extend(log)
+        assert after.llm_names == log.llm_names
+        assert before.llm_names == tuple(known)
+        (decision,) = after.route(["algebra question 12345"], ["algebra"])
+        assert decision.llm == BEST["algebra"]
+        test = by_query(log, 0).test
+        changed = log.records.with_columns(
+            performance=pl.when(pl.col("query_id").is_in(log.queries["query_id"][test].to_list()))
+            .then(1 - pl.col("performance"))
+            .otherwise("performance")
+        )
+        same = before.extend(replace(log, records=changed)).predict(NEW)
+        np.testing.assert_array_equal(same.quality, after.predict(NEW).quality)
+
+    def test_it_scores_on_the_test_part_and_saves(self, log: LLMLog, tmp_path: Path) -> None:
+        extended = train(log.take_llms(list(log.llm_names[:2])), "best_per_task", "tfidf:8").extend(log)
+        assert len(unseen_part(extended, log).log.queries) == len(by_query(log, 0).test)
+        loaded = RoutingPipeline.load(extended.save(tmp_path / "router"))
+        assert loaded.llm_names == log.llm_names
+        np.testing.assert_array_equal(loaded.predict(NEW).quality, extended.predict(NEW).quality)
+
+    @pytest.mark.parametrize(
+        ("names", "message"), [(None, "has no new one"), (["beta", "gamma"], "lacks alpha")], ids=["none", "lost"]
+    )
+    def test_a_log_without_a_new_llm_or_a_known_one_is_refused(
+        self, log: LLMLog, pipeline: RoutingPipeline, names: list[str] | None, message: str
+    ) -> None:
+        with pytest.raises(UserError, match=message):
+            pipeline.extend(log.take_llms(names) if names else log)
+
+
+class TestGivenVectors:
+    def test_an_array_stands_in_for_the_column_of_the_log(self, log: LLMLog) -> None:
+        vectors = np.random.default_rng(0).normal(size=(log.queries.height, 5))
+        given = train(log, "knn", vectors).predict(NEW, vectors=vectors[:3])
+        column = replace(log, queries=log.queries.with_columns(vector=pl.Series(vectors.tolist())))
+        np.testing.assert_array_equal(
+            train(column, "knn", "log").predict(NEW, vectors=vectors[:3]).quality, given.quality
+        )
+
+    @pytest.mark.parametrize(
+        ("vectors", "message"),
+        [
+            (np.zeros((3, 4)), r"a row of numbers for each of the 200 queries of planted.* shape \(3, 4\)"),
+            (np.zeros(200), r"of shape \(200,\)"),
+            (np.full((200, 4), "a"), "of shape .* and <U1"),
+            (np.full((200, 4), np.nan), "finite"),
+            ([[1.0]] * 200, "an encoder must be a name, an Encoder or an array of vectors, but is a list"),
+        ],
+        ids=["rows", "flat", "text", "nan", "list"],
+    )
+    def test_what_is_no_array_of_vectors_is_refused(self, log: LLMLog, vectors: object, message: str) -> None:
+        with pytest.raises(UserError, match=message):
+            train(log, "knn", vectors)

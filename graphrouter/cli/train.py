@@ -20,7 +20,7 @@ def add_commands(commands: Any) -> None:
         "train",
         train,
         "train a router on a log and save it",
-        overrides="a hyperparameter of the router, such as k=20 for knn",
+        overrides="a hyperparameter of the router, such as knn.k=20",
         resume=KEEPS,
     )
     parser.add_argument("log", metavar="LOG")
@@ -65,9 +65,6 @@ def train(args: argparse.Namespace) -> None:
 
 
 def _router(args: argparse.Namespace) -> Router:
-    from graphrouter.config import make_router, read_router
-    from graphrouter.settings import parse_overrides
+    from graphrouter.config import read_router
 
-    if args.config:
-        return read_router(args.config, args.overrides)
-    return make_router(args.router, parse_overrides(args.overrides), "the command line")
+    return read_router(args.config, args.overrides, args.router)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+from copy import copy
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from graphrouter.encoders.base import Encoder, unit_rows
 from graphrouter.encoders.cache import VectorCache
-from graphrouter.encoders.log_vectors import LogVectors
+from graphrouter.encoders.log_vectors import GivenVectors, LogVectors
 from graphrouter.encoders.sentence import DEFAULT_MODEL, SentenceEncoder
 from graphrouter.encoders.tfidf import TfidfEncoder
 from graphrouter.errors import UserError
@@ -19,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = [
     "DEFAULT_MODEL",
     "Encoder",
+    "GivenVectors",
     "LogVectors",
     "SentenceEncoder",
     "TfidfEncoder",
@@ -62,6 +66,24 @@ def default_encoder(log: LLMLog) -> str:
     return "tfidf" if log.simulated else log.encoder or DEFAULT_MODEL
 
 
-def encoder_of(log: LLMLog, spec: str | None = None, device: str = "auto") -> Encoder:
-    """Make the encoder that is named, or else the log's default; see `find_encoder`."""
-    return find_encoder(spec or default_encoder(log), device)
+def encoder_of(log: LLMLog, encoder: str | Encoder | np.ndarray | None = None, device: str = "auto") -> Encoder:
+    """Return an encoder for a log that nothing else fits or changes.
+
+    Args:
+        log: Names its default, see `default_encoder`.
+        encoder: Its name, see `find_encoder`; an encoder, which is copied; an array of vectors [Q, D] in the order of
+            ``log.queries``; or None for the default.
+        device: Where a sentence-transformers model runs.
+
+    Raises:
+        UserError: If it is none of these.
+    """
+    if encoder is None or isinstance(encoder, str):
+        return find_encoder(encoder or default_encoder(log), device)
+    if isinstance(encoder, Encoder):
+        return copy(encoder)
+    if isinstance(encoder, np.ndarray):
+        return GivenVectors(encoder)
+    raise UserError(
+        f"an encoder must be a name, an Encoder or an array of vectors, but is a {type(encoder).__name__}; names: {FORMS}"
+    )

@@ -44,8 +44,38 @@ class LogVectors(Encoder):
         queries = column_vectors(log.queries, "query_id", f"{log.name}/queries")
         if "vector" in log.llms.columns:
             return queries, column_vectors(log.llms, "llm", f"{log.name}/llms")
-        llms = log.llms.height
-        return queries, np.eye(llms, max(llms, queries.shape[1]), dtype=np.float32)
+        return queries, _one_for_each(log.llms.height, queries.shape[1])
+
+
+class GivenVectors(LogVectors):
+    """An array of vectors, a row for each query of the log; otherwise as `LogVectors`.
+
+    Attributes:
+        vectors: [Q, D], in the order of ``log.queries``.
+    """
+
+    def __init__(self, vectors: Array) -> None:
+        self.vectors = np.asarray(vectors)
+
+    def encode_log(self, log: LLMLog, llm_texts: Sequence[str], *, progress: bool = False) -> tuple[Array, Array]:
+        """Return the vectors [Q, D], rows of length 1, and a unit vector [M, D] for each LLM.
+
+        Raises:
+            UserError: If the array has not a row of finite numbers for each query.
+        """
+        shape, queries = self.vectors.shape, log.queries.height
+        if len(shape) != 2 or shape[0] != queries or self.vectors.dtype.kind not in "fiu":
+            raise UserError(
+                f"an array as encoder must hold a row of numbers for each of the {queries} queries of {log.name}, in "
+                f"their order, but is of shape {shape} and {self.vectors.dtype}"
+            )
+        if not np.isfinite(self.vectors).all():
+            raise UserError("an array as encoder must hold finite numbers, but some are not; mend them")
+        return unit_rows(self.vectors), _one_for_each(log.llms.height, shape[1])
+
+
+def _one_for_each(llms: int, width: int) -> Array:
+    return np.eye(llms, max(llms, width), dtype=np.float32)
 
 
 def column_vectors(frame: pl.DataFrame, key: str, where: str) -> Array:

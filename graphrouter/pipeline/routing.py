@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from math import isfinite
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from graphrouter.config import hyperparameters, make_router
-from graphrouter.dataset import Queries
+from graphrouter.dataset import Queries, RoutingData, llm_texts
 from graphrouter.encoders import Encoder, unit_rows
 from graphrouter.errors import UserError
 from graphrouter.log import LLMLog
@@ -20,13 +20,16 @@ from graphrouter.routers.base import Prediction, Router
 from graphrouter.run import RunOptions, provenance
 from graphrouter.scenario import Scenario, find_scenario
 from graphrouter.settings import to_plain
-from graphrouter.splits import query_groups
+from graphrouter.splits import by_query, query_groups
 
 Array = np.ndarray
 Tasks = Sequence[str | None] | None
 
 KEEP_FROM = 64
 """Queries in one call from which their vectors go to the disk cache; a file for each single query would be too many."""
+
+LLM_COLUMNS = ("llm", "size_b", "input_price", "output_price")
+"""What a pipeline keeps of an LLM."""
 
 PLAIN = ("seed", "dimensions", "llms", "tasks", "log", "target", "provenance")
 """Fields that ``router.json`` holds as they are."""
@@ -216,6 +219,50 @@ class RoutingPipeline:
     def unseen(self, log: LLMLog) -> Array:
         """Return [Q] bool: which queries of a log are worded as none that this router was trained or validated on."""
         return ~np.isin(query_groups(log.queries["query"]), self.seen_groups)
+
+    def extend(self, log: LLMLog) -> RoutingPipeline:
+        """Take in the LLMs of a log that this router does not know, without learning anew what it has learnt.
+
+        As in training, only the training part of the log (by `graphrouter.splits.by_query` and this router's seed) is
+        learnt from; its queries count as seen from then on.
+
+        Args:
+            log: With every LLM that the router knows, and new ones; of those any number of outcomes, even none.
+
+        Returns:
+            A pipeline that routes between all LLMs of the log. This one stays as it is.
+
+        Raises:
+            UserError: If this kind of router cannot, or the log has no new LLM or lacks a known one.
+        """
+        known, there = list(self.llm_names), list(log.llm_names)
+        new, gone = [name for name in there if name not in known], [name for name in known if name not in there]
+        if not new or gone:
+            lacks = f"lacks {', '.join(gone[:5])}" if gone else "has no new one"
+            raise UserError(
+                f"a log to extend a router with must hold the {len(known)} LLMs that it knows and new ones, but {log.name} "
+                f"{lacks}; add them to its llms, or train on it"
+            )
+        log = log.with_target(self.target)
+        train = self._training_part(log)
+        router = self.router
+        for last, _ in enumerate(new, start=1):
+            router = router.extend(train.take_llms([name for name in there if name in {*known, *new[:last]}]))
+        return replace(
+            self,
+            router=router,
+            llms=log.llms.select(LLM_COLUMNS).to_dicts(),
+            seen_groups=np.union1d(self.seen_groups, train.queries.groups),
+        )
+
+    def _training_part(self, log: LLMLog) -> RoutingData:
+        vectors = self.encoder.encode_log(log, llm_texts(log))
+        data = RoutingData.from_log(log, *vectors, query_groups(log.queries["query"]))
+        if data.queries.vectors.shape[1] != self.dimensions:
+            raise UserError(
+                f"the vectors of {log.name} must have {self.dimensions} dimensions, but have {data.queries.vectors.shape[1]}"
+            )
+        return data.take(by_query(log, self.seed).train)
 
     def save(self, folder: str | Path) -> Path:
         """Write ``router.json``, which is readable, and beside it a file with what was learnt.

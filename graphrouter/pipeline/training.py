@@ -2,29 +2,26 @@
 
 from __future__ import annotations
 
-from copy import copy
 from dataclasses import replace
 
 import numpy as np
 
 from graphrouter.config import make_router
 from graphrouter.dataset import RoutingData, llm_texts
-from graphrouter.encoders import Encoder, default_encoder, find_encoder
+from graphrouter.encoders import Encoder, encoder_of
 from graphrouter.errors import UserError
 from graphrouter.log import LLMLog
-from graphrouter.pipeline.routing import RoutingPipeline
+from graphrouter.pipeline.routing import LLM_COLUMNS, RoutingPipeline
 from graphrouter.routers.base import Router
 from graphrouter.run import RunOptions
 from graphrouter.scenario import fit_cost_scale
 from graphrouter.splits import Split, by_query, query_groups
 
-LLM_COLUMNS = ("llm", "size_b", "input_price", "output_price")
-
 
 def train(
     log: LLMLog,
     router: str | Router,
-    encoder: str | Encoder | None = None,
+    encoder: str | Encoder | np.ndarray | None = None,
     seed: int = 0,
     split: Split | None = None,
     run: RunOptions | None = None,
@@ -35,7 +32,8 @@ def train(
     Args:
         log: With two LLMs or more.
         router: Its name, or a router with its hyperparameters; it is copied.
-        encoder: See `graphrouter.encoders.find_encoder`; None for `graphrouter.encoders.default_encoder`.
+        encoder: Its name, see `graphrouter.encoders.find_encoder`; an encoder, which is copied; or an array of vectors
+            [Q, D] in the order of ``log.queries``. None for `graphrouter.encoders.default_encoder`.
         seed: Of the split and of the router.
         split: Rows for train and validation; None for `graphrouter.splits.by_query`. The test rows are not looked at.
         run: Where and how to run.
@@ -50,8 +48,7 @@ def train(
     _check(log, chosen)
     log = log.with_target(target)
     split = split or by_query(log, seed)
-    encoder = encoder if encoder is not None else default_encoder(log)
-    fitted = find_encoder(encoder, run.device) if isinstance(encoder, str) else copy(encoder)
+    fitted = encoder_of(log, encoder, run.device)
     data = routing_data(log, fitted, split, progress=run.progress)
     part, validation = data.take(split.train), data.take(split.validation)
     scale = fit_cost_scale(part.cost)
@@ -106,8 +103,6 @@ def _check(log: LLMLog, router: Router) -> None:
         raise UserError(
             f"{log.name} must have two LLMs or more to route between, but has only {log.llm_names[0]!r}; add another"
         )
-    if router.seed < 0:
-        raise UserError(f"the seed must be 0 or more, but is {router.seed}")
     if hasattr(type(router), "reveal"):
         raise UserError(
             f"{router.name} must see the outcomes that it picks by, so it cannot route new queries; train another router"

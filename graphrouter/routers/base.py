@@ -13,8 +13,9 @@ import numpy as np
 
 from graphrouter.dataset import Queries, RoutingData
 from graphrouter.errors import UserError
+from graphrouter.ranges import Range
 from graphrouter.routers.newcomer import Newcomer
-from graphrouter.routers.ranges import Range, check_hyperparameters
+from graphrouter.routers.ranges import check_hyperparameters
 from graphrouter.routers.task_means import TaskMeans
 from graphrouter.run import RunOptions
 from graphrouter.scenario import Scenario

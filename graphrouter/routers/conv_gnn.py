@@ -16,12 +16,12 @@ from graphrouter.nn.conv_network import ConvNetwork, States
 from graphrouter.nn.edge_decoder import EdgeInputs
 from graphrouter.nn.losses import LOSSES, amount_loss
 from graphrouter.nn.relation_conv import READS_EDGES, find_aggregation
+from graphrouter.ranges import COUNT, NOT_NEGATIVE, SHARE, Range
 from graphrouter.routers.amounts import Amounts
 from graphrouter.routers.base import Prediction, Router
 from graphrouter.routers.conv_graph import RELATIONS, ConvGraph
 from graphrouter.routers.edge_objective import QUALITY_RANGE, outcomes
 from graphrouter.routers.outcome_graph import OutcomeGraph, fold_inputs
-from graphrouter.routers.ranges import COUNT, NOT_NEGATIVE, SHARE, Range
 from graphrouter.training import Schedule, fit_module, pick_device
 
 Array = np.ndarray

@@ -16,6 +16,7 @@ from graphrouter.dataset import Queries, RoutingData
 from graphrouter.errors import UserError
 from graphrouter.nn.edge_decoder import LLM_FEATURES, TERMS, EdgeDecoder, EdgeInputs
 from graphrouter.nn.losses import LOSSES
+from graphrouter.ranges import COUNT, NOT_NEGATIVE, POSITIVE, SHARE, Range
 from graphrouter.routers.amounts import Amounts
 from graphrouter.routers.base import Prediction, Router
 from graphrouter.routers.edge_objective import (
@@ -27,7 +28,6 @@ from graphrouter.routers.edge_objective import (
 from graphrouter.routers.joined_llms import JoinedLLM, JoinedLLMs
 from graphrouter.routers.newcomer import Newcomer
 from graphrouter.routers.outcome_graph import VECTOR_LENGTH, OutcomeGraph, fold_inputs
-from graphrouter.routers.ranges import COUNT, NOT_NEGATIVE, POSITIVE, SHARE, Range
 from graphrouter.scenario import Scenario
 from graphrouter.training import Schedule, fit_module, pick_device
 

@@ -13,11 +13,11 @@ from torch import Tensor, nn
 
 from graphrouter.dataset import Queries, RoutingData
 from graphrouter.errors import UserError
+from graphrouter.ranges import COUNT, Range
 from graphrouter.routers.base import Prediction, Router
 from graphrouter.routers.calibration import PlattScaling
 from graphrouter.routers.edge_network import EdgeNetwork, Graph
 from graphrouter.routers.newcomer import Newcomer
-from graphrouter.routers.ranges import COUNT, Range
 from graphrouter.routers.task_means import TaskMeans
 from graphrouter.run import RunOptions
 from graphrouter.scenario import SCENARIOS, Scenario, find_scenario, fit_cost_scale

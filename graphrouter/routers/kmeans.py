@@ -8,10 +8,10 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from graphrouter.dataset import Queries, RoutingData
+from graphrouter.ranges import COUNT, Range
 from graphrouter.routers.arrays import as_probability, unit_rows
 from graphrouter.routers.base import Prediction, Router
 from graphrouter.routers.newcomer import Newcomer
-from graphrouter.routers.ranges import COUNT, Range
 from graphrouter.routers.task_means import TaskMeans
 from graphrouter.scenario import Scenario
 

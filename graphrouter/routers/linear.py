@@ -8,10 +8,10 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from graphrouter.dataset import Queries, RoutingData
+from graphrouter.ranges import POSITIVE, Range
 from graphrouter.routers.arrays import as_probability, overall_means, unit_rows
 from graphrouter.routers.base import Prediction, Router
 from graphrouter.routers.newcomer import STRENGTH, Newcomer
-from graphrouter.routers.ranges import POSITIVE, Range
 
 Array = np.ndarray
 

@@ -9,10 +9,10 @@ import numpy as np
 
 from graphrouter.dataset import Queries, RoutingData
 from graphrouter.metrics import upper_hull
+from graphrouter.ranges import Range
 from graphrouter.routers.arrays import hashed_uniform, overall_means, same_for_all
 from graphrouter.routers.base import Prediction, Router
 from graphrouter.routers.newcomer import Newcomer
-from graphrouter.routers.ranges import Range
 from graphrouter.scenario import Scenario
 
 Array = np.ndarray

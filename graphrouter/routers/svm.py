@@ -9,10 +9,10 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from graphrouter.dataset import Queries, RoutingData
+from graphrouter.ranges import COUNT, POSITIVE, Range
 from graphrouter.routers.arrays import unit_rows
 from graphrouter.routers.base import Prediction, Router
 from graphrouter.routers.calibration import PlattScaling
-from graphrouter.routers.ranges import COUNT, POSITIVE, Range
 from graphrouter.routers.task_means import TaskMeans
 
 Array = np.ndarray
