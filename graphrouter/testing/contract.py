@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -33,6 +33,11 @@ class RouterContract(ExtensionContract):
 
     router: ClassVar[Router]
     share_best: ClassVar[float] = 0.9
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if isinstance(given := vars(cls).get("router"), type):
+            raise TypeError(f"{cls.__name__}.router must be a router, as in {given.__name__}(), but is the class itself")
 
     @classmethod
     def fit(cls, parts: Parts) -> Router:

@@ -151,3 +151,10 @@ def test_state_goes_through_files_and_back(tmp_path):
 def test_state_that_no_file_can_hold_is_refused(value, tmp_path):
     with pytest.raises(TypeError):
         through_files({"value": value}, tmp_path)
+
+
+def test_a_class_in_the_place_of_a_router_is_refused_in_one_sentence():
+    with pytest.raises(
+        TypeError, match=r"TestMine.router must be a router, as in BestSingle\(\), but is the class itself"
+    ):
+        type("TestMine", (RouterContract,), {"router": BestSingle})
