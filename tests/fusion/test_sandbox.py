@@ -155,7 +155,7 @@ def test_the_weaker_isolation_is_told_once(monkeypatch):
 
 
 def test_a_verdict_needs_the_token(monkeypatch):
-    monkeypatch.setattr(runner, "_run", lambda *_: b'1\n["guess", true, "passed", true]')
+    monkeypatch.setattr(runner, "_run", lambda *_: b'1\n["guess", true, "passed", true, true]')
     assert run_tests(ADD, "assert False", ["add"], limits=Limits()).reason == "the verdict is forged"
 
 

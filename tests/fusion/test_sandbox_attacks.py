@@ -242,5 +242,5 @@ def test_the_filter_alone_refuses_system_calls(tmp_path):
 
 @needs_filter
 def test_root_has_no_power_left():
-    code = "status = open('/proc/self/status').read()\ndef f():\n    return [line.split()[1] for line in status.splitlines() if line.startswith(('CapEff', 'CapPrm'))]"
-    assert run_tests(code, "assert f() == ['0' * 16] * 2", ["f"]).passed
+    code = "import ctypes, struct\nheader, kept = struct.pack('=Ii', 0x20080522, 0), ctypes.create_string_buffer(b'x' * 24, 24)\ndone = ctypes.CDLL(None).capget(header, kept)\ndef f():\n    return done, kept.raw"
+    assert run_tests(code, "assert f() == (0, bytes(24))", ["f"]).passed

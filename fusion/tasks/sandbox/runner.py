@@ -6,6 +6,7 @@ import contextlib
 import functools
 import json
 import os
+import re
 import secrets
 import signal
 import subprocess
@@ -17,9 +18,30 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from .inside.confine import PR_SET_DUMPABLE
+from .inside.landlock import landlock_version
+
 HERE = Path(__file__).parent
 START = (
     "import sys; sys.path[len(sys.path):] = {paths}; from inside.judge import main; sys.path.remove({here!r}); main()"
+)
+
+OWN = re.compile(r"graphrouter|fusion|experiments|__editable__|(?:site|dist)-packages$")
+"""Entries of the folders of packages that graded code cannot read."""
+SYSTEM = (
+    "/lib", "/lib64", "/usr/lib", "/usr/lib64", "/etc/ld.so.cache", "/etc/localtime", "/usr/share/zoneinfo",
+    "/dev/null", "/dev/zero", "/dev/random", "/dev/urandom",
+)  # fmt: skip
+"""Shared libraries, time zones and random numbers."""
+SECRET = re.compile(r"KEY|TOKEN|SECRET|PASS|CREDENTIAL|AUTH", re.IGNORECASE)
+SHORTEST_SECRET = 8  # a shorter value may be a word like any other
+NO_FILTER = (
+    "this system cannot filter system calls, so code is graded behind Python's audit hook and resource limits only: "
+    "they stop careless code, not code written to break out"
+)
+NO_LANDLOCK = (
+    "this kernel has no Landlock (Linux 5.13 and later), so code that is graded can read what this user can read, other "
+    "processes' environments and command lines among it, though not this process's memory; grade as a user who owns no keys"
 )
 
 
@@ -73,22 +95,25 @@ def run_tests(
         The verdict. Code that cannot be run, is stopped, or ends early has not passed.
     """
     limits = limits or Limits()
+    _hide_this_process()
     token = secrets.token_hex(16)
     job = {"code": code, "tests": tests, "names": list(names), "setup": setup, "token": token}
-    settings = json.dumps([limits.cpu_s, limits.wall_s, limits.memory_mb, seccomp])
+    settings = json.dumps([limits.cpu_s, limits.wall_s, limits.memory_mb, seccomp, *_visible()])
     with tempfile.TemporaryDirectory(prefix="sandbox-") as folder:
         output = _run([*_command(), settings], json.dumps(job).encode(), folder, limits.wall_s)
     if output is None:
         return Verdict(False, f"stopped after {limits.wall_s:g} s")
     try:
-        given, passed, reason, filtered = json.loads(output.partition(b"\n")[2])
+        given, passed, reason, filtered, hidden = json.loads(output.partition(b"\n")[2])
     except ValueError:
         return Verdict(False, "the tests ended without a verdict")
     if given != token:
         return Verdict(False, "the verdict is forged")
     if seccomp and not filtered:
-        _warn_once()
-    return Verdict(passed, reason)
+        _warn_once(NO_FILTER)
+    elif seccomp and not hidden:
+        _warn_once(NO_LANDLOCK)
+    return Verdict(passed, without_secrets(reason))
 
 
 def _run(command: list[str], job: bytes, folder: str, wall_s: float) -> bytes | None:
@@ -145,10 +170,39 @@ def _environment() -> dict[str, str]:
     return {**needed, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "PYTHONHASHSEED": "0"}
 
 
+def without_secrets(text: str) -> str:
+    """Cut values out of a text that this process has in environment variables named like a secret, and half surrogates.
+
+    Graded code should never have seen them; a reason that is kept must not hold them if it has.
+    """
+    for name, value in os.environ.items():
+        if SECRET.search(name) and len(value) >= SHORTEST_SECRET:
+            text = text.replace(value, "***")
+    return text.encode("utf-8", "replace").decode()
+
+
 @functools.cache
-def _warn_once() -> None:
-    warnings.warn(
-        "this system cannot filter system calls, so code is graded behind Python's audit hook and resource limits only: "
-        "they stop careless code, not code written to break out",
-        stacklevel=4,
-    )
+def _hide_this_process() -> None:
+    """Let no process of the same user look into this one, where the kernel has no Landlock to do it for the sandbox alone."""
+    if sys.platform == "linux" and not landlock_version():
+        import ctypes
+
+        ctypes.CDLL(None).prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
+
+
+@functools.cache
+def _visible() -> tuple[list[str], list[str]]:
+    """Return what an interpreter needs: files and folders that it reads, and folders that it only lists.
+
+    The standard library and the packages beside it, entry by entry and without this project's own, so that a log or a task
+    that is installed among them cannot be read.
+    """
+    folders = {os.path.realpath(sysconfig.get_path(which)) for which in ("stdlib", "platstdlib", "purelib", "platlib")}
+    there = sorted(folder for folder in folders if Path(folder).is_dir())
+    entries = [str(entry) for folder in there for entry in Path(folder).iterdir() if not OWN.match(entry.name)]
+    return sorted({os.path.realpath(path) for path in (*entries, *SYSTEM)} - folders), there
+
+
+@functools.cache
+def _warn_once(message: str) -> None:
+    warnings.warn(message, stacklevel=4)

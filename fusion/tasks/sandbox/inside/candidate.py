@@ -8,7 +8,7 @@ import sys
 import types
 from typing import Any
 
-from .wire import Closed, Line, pack, unpack
+from .wire import Closed, Known, Line, pack, unpack
 
 MOST_OUTPUT = 1 << 20
 
@@ -43,7 +43,14 @@ class Candidate:
         self.objects.append(value)
         return [len(self.objects) - 1, callable(value)]
 
-    def answer(self, kind: str, *parts: Any) -> Any:
+    def answer(self, kind: str, *parts: Any) -> list[Any]:
+        """Do what is asked for, and return the result and what the code did to the arguments, packed."""
+        known = Known()
+        value = self.do(known, kind, *parts)
+        packed = pack(value, self.refer, known)
+        return [packed, [[number, pack(now, self.refer, known)] for number, now in known.changes()]]
+
+    def do(self, known: Known, kind: str, *parts: Any) -> Any:
         """Do what is asked for."""
         if kind == "load":
             sys.modules["candidate"] = self.module  # dataclasses look there
@@ -56,12 +63,13 @@ class Candidate:
             return getattr(target, parts[1])
         if kind == "assign":
             return setattr(target, parts[1], self.unpack(parts[2]))
-        args, kwargs = self.unpack(parts[1]), self.unpack(parts[2])
+        args, kwargs = self.unpack(parts[1], known), self.unpack(parts[2], known)
+        known.remember()
         return target(*args, **kwargs)
 
-    def unpack(self, data: Any) -> Any:
+    def unpack(self, data: Any, known: Known | None = None) -> Any:
         """Return the value that was sent."""
-        return unpack(data, lambda reference: self.objects[reference])
+        return unpack(data, lambda reference: self.objects[reference], known)
 
 
 def serve(line: Line) -> None:
@@ -75,7 +83,7 @@ def serve(line: Line) -> None:
         except Closed:
             return
         try:
-            reply = ["ok", pack(candidate.answer(*request), candidate.refer)]
+            reply = ["ok", *candidate.answer(*request)]
         except BaseException as error:  # SystemExit, too, is no answer
             reply = ["error", type(error).__name__, str(error)[:200]]
         line.send(reply)

@@ -7,8 +7,10 @@ import os
 import struct
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, NamedTuple
 
+from .landlock import restrict
 from .syscalls import ARCHITECTURES, KNOWN_END, by_argument, denied
 
 ALLOW, ERRNO, KILL = 0x7FFF0000, 0x00050000, 0x80000000
@@ -18,6 +20,9 @@ WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
 CLONE_THREAD = 0x10000
 PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_GET_SECCOMP, PR_SET_SECCOMP, PR_SET_NO_NEW_PRIVS = 1, 4, 21, 22, 38
 F_SETOWN, F_SETSIG, F_SETOWN_EX = 8, 10, 15  # with these the kernel signals a process of one's choice
+F_SETLK, F_SETLKW, F_OFD_SETLK, F_OFD_SETLKW, F_SETLEASE, F_NOTIFY = 6, 7, 37, 38, 1024, 1026  # locks and their like
+HARMLESS_IOCTLS = (0x5401, 0x5413, 0x541B, 0x5421, 0x5450, 0x5451)  # TCGETS, TIOCGWINSZ, FIONREAD, FIONBIO, FIO(N)CLEX
+DENIED_FCNTLS = (F_SETOWN, F_SETSIG, F_SETOWN_EX, F_SETLK, F_SETLKW, F_OFD_SETLK, F_OFD_SETLKW, F_SETLEASE, F_NOTIFY)
 SIGKILL, FILTER_MODE, CAPABILITIES_V3 = 9, 2, 0x20080522
 
 DENIED_EVENTS = frozenset(
@@ -61,25 +66,47 @@ class Settings(NamedTuple):
         wall_s: Seconds by the clock.
         memory_mb: Address space in MiB; resident memory where the system does not limit the former.
         seccomp: Whether to filter system calls.
+        readable: Files and folders that Python needs to read; it may read no others.
+        listable: Folders whose names of files it may list.
     """
 
     cpu_s: float
     wall_s: float
     memory_mb: int
     seccomp: bool
+    readable: list[str]
+    listable: list[str]
 
 
-def confine(settings: Settings, may_signal: tuple[int, ...]) -> None:
+def confine(settings: Settings, may_signal: tuple[int, ...], ruleset: int | None) -> None:
     """Confine this process for good.
 
     Args:
         settings: How much it may use.
         may_signal: Ids of the processes that it may send a signal to.
+        ruleset: From `landlock.make_ruleset`, or None where the system has no Landlock.
     """
     _set_limits(settings)
-    sys.addaudithook(_hook(may_signal, settings.seccomp))
+    if sys.platform == "linux":
+        _hide(ruleset)
+    sys.addaudithook(_hook(may_signal, settings))
     if settings.seccomp:
         _install_filter(may_signal)
+
+
+def _hide(ruleset: int | None) -> None:
+    """Drop all privileges, and let no process of the same user look into this one, nor this one into others."""
+    import ctypes
+
+    libc = ctypes.CDLL(None, use_errno=True)
+    capabilities = struct.pack("=Ii", CAPABILITIES_V3, 0)
+    libc.capset(capabilities, bytes(24))  # root becomes a user like any other; for others there is nothing to drop
+    libc.prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
+    libc.prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0)
+    if libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0):
+        raise OSError(ctypes.get_errno(), "the kernel does not let a process give up new privileges")
+    if ruleset is not None:
+        restrict(ruleset)
 
 
 def _set_limits(settings: Settings) -> None:
@@ -126,14 +153,24 @@ def _watch_memory(memory_mb: int) -> None:
     threading.Thread(target=watch, daemon=True).start()
 
 
-def _hook(may_signal: tuple[int, ...], filtered: bool) -> Callable[[str, tuple[Any, ...]], None]:
+def _hook(may_signal: tuple[int, ...], settings: Settings) -> Callable[[str, tuple[Any, ...]], None]:
     """Return an audit hook that refuses what the filter refuses, with a readable error, as far as Python tells of it."""
     events, imports, writes = DENIED_EVENTS, DENIED_IMPORTS, WRITES  # in a closure, away from code that looks for them
+    real, decode, here = os.path.realpath, os.fsdecode, str(Path.cwd())
+    filtered = settings.seccomp
+    readable = tuple(path + "/" for path in (*settings.readable, here))
+    listable = (*readable, *(path + "/" for path in settings.listable))
+
+    def hidden(path: Any, visible: tuple[str, ...]) -> bool:
+        # a number is a file that is open already
+        return not isinstance(path, int) and not (real(decode("." if path is None else path)) + "/").startswith(visible)
 
     def refuse(event: str, args: tuple[Any, ...]) -> None:
         bad = event in events or event.startswith("socket.")
         if event == "open":
-            bad = not isinstance(args[0], int) and bool(args[2] & writes)  # a number is a file that is open already
+            bad = not isinstance(args[0], int) and (bool(args[2] & writes) or hidden(args[0], readable))
+        elif event in ("os.listdir", "os.scandir"):
+            bad = hidden(args[0], listable)
         elif event == "os.kill":
             bad = args[0] not in may_signal
         elif event == "import" and not filtered and args[0] in imports:
@@ -164,13 +201,8 @@ def _install_filter(may_signal: tuple[int, ...]) -> None:
     libc = ctypes.CDLL(None, use_errno=True)
     code = b"".join(struct.pack("=HBBI", *step) for step in program(may_signal))
     buffer = ctypes.create_string_buffer(code, len(code))
-    capabilities = struct.pack("=Ii", CAPABILITIES_V3, 0)
-    libc.capset(capabilities, bytes(24))  # root becomes a user like any other; for others there is nothing to drop
-    libc.prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)  # no process of the same user can look into this one
-    libc.prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0)
     steps = Program(len(code) // 8, ctypes.cast(buffer, ctypes.c_void_p))
-    done = libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0
-    if not done or libc.prctl(PR_SET_SECCOMP, FILTER_MODE, ctypes.byref(steps), 0, 0):
+    if libc.prctl(PR_SET_SECCOMP, FILTER_MODE, ctypes.byref(steps), 0, 0):
         raise OSError(ctypes.get_errno(), "the kernel takes no filter of system calls")
 
 
@@ -205,7 +237,8 @@ def program(may_signal: tuple[int, ...]) -> list[Step]:
         ("tgkill", 0, [(EQUAL, 1, 0, pid) for pid in may_signal], True),
         ("prlimit64", 0, [(EQUAL, 1, 0, 0)], True),
         ("prctl", 0, [(EQUAL, 1, 0, PR_SET_PDEATHSIG)], False),
-        ("fcntl", 1, [(EQUAL, 1, 0, command) for command in (F_SETOWN, F_SETSIG, F_SETOWN_EX)], False),
+        ("fcntl", 1, [(EQUAL, 1, 0, command) for command in DENIED_FCNTLS], False),
+        ("ioctl", 1, [(EQUAL, 1, 0, command) for command in HARMLESS_IOCTLS], True),
     ):
         if name in calls:
             steps += _if_argument(calls[name], argument, test, good, refuse)

@@ -14,7 +14,8 @@ from typing import Any
 
 from .candidate import serve
 from .confine import Settings, can_filter, confine
-from .wire import Closed, Line, pack, unpack
+from .landlock import landlock_version, make_ruleset
+from .wire import Closed, Known, Line, pack, unpack
 
 
 class Failed(Exception):
@@ -31,8 +32,9 @@ class Remote:
         """Call it over there."""
         if not self._can_call:
             raise TypeError("the candidate's object cannot be called")
-        ask = self._candidate.ask
-        return ask("call", self._number, pack(args, _number), pack(kwargs, _number))
+        known = Known()
+        sent = pack([*args], _number, known), pack(kwargs, _number, known)
+        return self._candidate.ask("call", self._number, *sent, known=known)
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
@@ -56,8 +58,12 @@ class Candidate:
     def __init__(self, line: Line) -> None:
         self.line = line
 
-    def ask(self, *request: Any) -> Any:
+    def ask(self, *request: Any, known: Known | None = None) -> Any:
         """Send a request and return the answer, as plain data or `Remote`.
+
+        Args:
+            request: What is asked for.
+            known: The lists, dictionaries and the like that were sent; what the code did to them is done to them here.
 
         Raises:
             Failed: If none comes.
@@ -67,14 +73,29 @@ class Candidate:
             self.line.send(request)
             outcome, *reply = self.line.receive()
             if outcome == "ok":
-                return unpack(reply[0], lambda reference: Remote(self, int(reference[0]), bool(reference[1])))
+                known = known if known is not None else Known()
+                value = unpack(reply[0], self._remote, known)
+                for number, content in reply[1]:
+                    known.replace(number, unpack(content, self._remote, known))
+                return value
             name, text = str(reply[0]), str(reply[1])
         except (Closed, ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
             raise Failed("the code ended its process, or broke the connection") from error
-        kind = getattr(builtins, name, None)
-        if isinstance(kind, type) and issubclass(kind, Exception):
-            raise kind(text)
-        raise RuntimeError(f"{name}: {text}")
+        raise _as_raised(name, text)
+
+    def _remote(self, reference: Any) -> Remote:
+        return Remote(self, int(reference[0]), bool(reference[1]))
+
+
+def _as_raised(name: str, text: str) -> Exception:
+    """Return the built-in exception of a name. One that ends a loop would pass for the end of the data, so it is none."""
+    kind = getattr(builtins, name, None)
+    ends = (StopIteration, StopAsyncIteration)
+    if not isinstance(kind, type) or not issubclass(kind, Exception) or issubclass(kind, ends):
+        return RuntimeError(f"{name}: {text}")
+    error = kind.__new__(kind)  # some, such as UnicodeDecodeError, cannot be made of a text
+    error.args = (text,)
+    return error
 
 
 def run_tests(candidate: Candidate, job: dict[str, Any]) -> tuple[bool, str]:
@@ -108,33 +129,34 @@ def main() -> None:
     settings = settings._replace(seccomp=settings.seccomp and can_filter())
     nothing, result = os.open(os.devnull, os.O_RDWR), os.dup(1)
     (requests, ask), (answers, reply) = os.pipe(), os.pipe()
+    rules = make_ruleset([*settings.readable, "."], settings.listable) if landlock_version() else None
     child = os.fork()
     if child == 0:
         try:
-            _be_candidate(settings, nothing, requests, reply)
+            _be_candidate(settings, rules, nothing, requests, reply)
         finally:
             os._exit(0)
     os.dup2(nothing, 1)  # what tests print is no result
     os.close(requests)
     os.close(reply)
     os.write(result, f"{child}\n".encode())
-    confine(settings, (os.getpid(), child))
+    confine(settings, (os.getpid(), child), rules)
     job = json.loads(sys.stdin.buffer.read())
     passed, reason = run_tests(Candidate(Line(answers, ask)), job)
     os.kill(child, 9)
     os.waitpid(child, 0)
-    os.write(result, json.dumps([job["token"], passed, reason, settings.seccomp]).encode())
+    os.write(result, json.dumps([job["token"], passed, reason, settings.seccomp, rules is not None]).encode())
     os._exit(0)
 
 
-def _be_candidate(settings: Settings, nothing: int, requests: int, reply: int) -> None:
+def _be_candidate(settings: Settings, rules: int | None, nothing: int, requests: int, reply: int) -> None:
     for number in (0, 1, 2):
         os.dup2(nothing, number)
-    kept = sorted((requests, reply))
-    for low, high in zip((3, kept[0] + 1, kept[1] + 1), (*kept, 256), strict=True):
+    kept = sorted(number for number in (requests, reply, rules) if number is not None)
+    for low, high in zip((3, *(number + 1 for number in kept)), (*kept, 256), strict=True):
         os.closerange(low, high)
     line = Line(requests, reply)
     for name in [name for name in sys.modules if name.startswith("inside")]:
         del sys.modules[name]
-    confine(settings, (os.getpid(),))
+    confine(settings, (os.getpid(),), rules)
     serve(line)

@@ -22,10 +22,12 @@ _FILES = """
     rmdir 84 -, unlink 87 -, unlinkat 263 35, rename 82 -, renameat 264 38, renameat2 316 276, link 86 -, linkat 265 37,
     symlink 88 -, symlinkat 266 36, chmod 90 -, fchmod 91 52, fchmodat 268 53, chown 92 -, lchown 94 -, fchown 93 55,
     fchownat 260 54, truncate 76 45, utime 132 -, utimes 235 -, futimesat 261 -, utimensat 280 88, setxattr 188 5,
-    lsetxattr 189 6, fsetxattr 190 7, removexattr 197 14, lremovexattr 198 15, fremovexattr 199 16"""
+    lsetxattr 189 6, fsetxattr 190 7, removexattr 197 14, lremovexattr 198 15, fremovexattr 199 16,
+    flock 73 32, inotify_init 253 -, inotify_init1 294 26, inotify_add_watch 254 27, fanotify_init 300 262"""
 _SHARED_MEMORY = """
-    memfd_create 319 279, memfd_secret 447 447, shmget 29 194, msgget 68 186, semget 64 190, mq_open 240 180,
-    mq_unlink 241 181"""
+    memfd_create 319 279, memfd_secret 447 447, shmget 29 194, shmat 30 196, shmctl 31 195, shmdt 67 197,
+    msgget 68 186, msgsnd 69 189, msgrcv 70 188, msgctl 71 187, semget 64 190, semop 65 193, semctl 66 191,
+    semtimedop 220 192, mq_open 240 180, mq_unlink 241 181"""
 _SYSTEM = """
     mount 165 40, umount2 166 39, move_mount 429 429, open_tree 428 428, fsopen 430 430, fsconfig 431 431,
     fsmount 432 432, fspick 433 433, mount_setattr 442 442, pivot_root 155 41, chroot 161 51, bpf 321 280,
@@ -36,7 +38,7 @@ _SYSTEM = """
     syslog 103 116, iopl 172 -, ioperm 173 -"""
 _BY_ARGUMENT = """
     open 2 -, openat 257 56, clone 56 220, clone3 435 435, kill 62 129, tgkill 234 131, prlimit64 302 261,
-    prctl 157 167, fcntl 72 25"""
+    prctl 157 167, fcntl 72 25, ioctl 16 29"""
 
 
 def _column(table: str, column: int) -> dict[str, int]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import operator
 import os
+from collections import deque
 from collections.abc import Callable, ItemsView, Iterator, KeysView, ValuesView
 from typing import Any
 
@@ -20,37 +22,117 @@ SEQUENCES: dict[str, tuple[Any, Callable[[Any], Any]]] = {
     "keys": (KeysView, lambda items: dict.fromkeys(items).keys()),
 }
 MOST_ITEMS = 1_000_000
+EMPTY: dict[str, type] = {kind.__name__: kind for kind in (list, dict, set, bytearray, deque)}
+CHANGEABLE = tuple(EMPTY.values())
 
 
 class Closed(Exception):
     """The other side has gone."""
 
 
-def pack(value: Any, refer: Callable[[Any], Any]) -> Any:
+class Known:
+    """Lists, dictionaries, sets and the like that both sides of a call have, numbered in the order in which they are met.
+
+    So one that occurs twice stays one, and what the code does to its arguments can be told.
+    """
+
+    def __init__(self) -> None:
+        self.values: list[Any] = []
+        self.numbers: dict[int, int] = {}
+        self.before: list[Any] = []
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def add(self, value: Any) -> None:
+        """Give a value the next number."""
+        self.numbers[id(value)] = len(self.values)
+        self.values.append(value)
+
+    def at(self, number: Any) -> Any:
+        """Return the value of a number.
+
+        Raises:
+            ValueError: If there is none.
+        """
+        if not isinstance(number, int) or not 0 <= number < len(self.values):
+            raise ValueError(f"no value has the number {number!r}")
+        return self.values[number]
+
+    def remember(self) -> None:
+        """Note what each holds now."""
+        self.before = [_content(value) for value in self.values]
+
+    def changes(self) -> list[tuple[int, Any]]:
+        """Return the numbers of those that hold something else now, and what."""
+        now = [_content(value) for value in self.values[: len(self.before)]]
+        pairs = zip(self.before, now, strict=True)
+        return [(number, new) for number, (old, new) in enumerate(pairs) if not _same(old, new)]
+
+    def replace(self, number: int, content: Any) -> None:
+        """Let a value hold something else.
+
+        Raises:
+            TypeError: If it cannot hold that.
+        """
+        value = self.at(number)
+        if isinstance(value, (list, bytearray)):
+            value[:] = content
+        elif isinstance(value, dict):
+            pairs = list(zip(content[::2], content[1::2], strict=True))
+            value.clear()
+            value.update(pairs)
+        else:
+            value.clear()
+            (value.extend if hasattr(value, "extend") else value.update)(content)
+
+
+def _content(value: Any) -> Any:
+    if isinstance(value, bytearray):
+        return bytes(value)
+    return [part for pair in value.items() for part in pair] if isinstance(value, dict) else list(value)
+
+
+def _same(old: Any, new: Any) -> bool:
+    """Whether two contents are made of the very same objects: what is equal need not be the same to a test."""
+    if isinstance(old, bytes):
+        return bool(old == new)
+    return len(old) == len(new) and all(map(operator.is_, old, new))
+
+
+def pack(value: Any, refer: Callable[[Any], Any], known: Known | None = None) -> Any:
     """Return a value as JSON can hold it; what is not plain data is left to `refer`.
 
     Subclasses of plain types become the plain type, so no method of theirs reaches the other side.
+
+    Args:
+        value: What to pack.
+        refer: Takes what is not plain data, and returns what stands for it.
+        known: What both sides have; what can be changed in place and is met here is added to it.
     """
     if value is None or isinstance(value, (bool, str)):
         return value
+    if known is not None and isinstance(value, CHANGEABLE):
+        if id(value) in known.numbers:
+            return ["known", known.numbers[id(value)]]
+        known.add(value)
     if isinstance(value, int):
         return value if -PLAIN < value < PLAIN else ["int", hex(value)]
     if isinstance(value, float):
         return float(value)
     for tag, (kind, _) in SEQUENCES.items():
         if isinstance(value, kind):
-            return [tag, *(pack(item, refer) for item in value)]
+            return [tag, *(pack(item, refer, known) for item in value)]
     if isinstance(value, dict):
-        return ["dict", *([pack(key, refer), pack(item, refer)] for key, item in value.items())]
+        return ["dict", *([pack(key, refer, known), pack(item, refer, known)] for key, item in value.items())]
     if isinstance(value, (Iterator, ValuesView, ItemsView)):
         from itertools import islice
 
-        return ["iterator", *(pack(item, refer) for item in islice(value, MOST_ITEMS))]
-    return _pack_rare(value, refer)
+        return ["iterator", *(pack(item, refer, known) for item in islice(value, MOST_ITEMS))]
+    return _pack_rare(value, refer, known)
 
 
-def _pack_rare(value: Any, refer: Callable[[Any], Any]) -> Any:
-    import collections
+def _pack_rare(value: Any, refer: Callable[[Any], Any], known: Known | None) -> Any:
     import decimal
     import fractions
     import numbers
@@ -61,8 +143,8 @@ def _pack_rare(value: Any, refer: Callable[[Any], Any]) -> Any:
         return ["complex", value.real, value.imag]
     if isinstance(value, range):
         return ["range", value.start, value.stop, value.step]
-    if isinstance(value, collections.deque):
-        return ["deque", *(pack(item, refer) for item in value)]
+    if isinstance(value, deque):
+        return ["deque", *(pack(item, refer, known) for item in value)]
     if isinstance(value, (decimal.Decimal, fractions.Fraction)):
         return [type(value).__name__, str(value)]
     if isinstance(value, type) and TYPES.get(value.__name__) is value:
@@ -74,8 +156,8 @@ def _pack_rare(value: Any, refer: Callable[[Any], Any]) -> Any:
     return ["object", refer(value)]
 
 
-def unpack(data: Any, resolve: Callable[[Any], Any]) -> Any:
-    """Return the value that `pack` was given; `resolve` finds what was left to `refer`.
+def unpack(data: Any, resolve: Callable[[Any], Any], known: Known | None = None) -> Any:
+    """Return the value that `pack` was given; `resolve` finds what was left to `refer`, and ``known`` is as there.
 
     Raises:
         ValueError: If the data has another form.
@@ -85,21 +167,29 @@ def unpack(data: Any, resolve: Callable[[Any], Any]) -> Any:
     tag, *items = data
     if tag == "object":
         return resolve(items[0])
-    if tag in ("list", "tuple", "set", "frozenset", "keys", "iterator", "deque"):
-        return _sequence(tag, [unpack(item, resolve) for item in items])
-    if tag == "dict":
-        return {unpack(key, resolve): unpack(item, resolve) for key, item in items}
+    if tag == "known" and known is not None:
+        return known.at(items[0])
+    if tag in EMPTY:
+        value = EMPTY[tag]()
+        if known is not None:
+            known.add(value)  # before what it holds, as in `pack`
+        return _fill(value, items, resolve, known)
+    if tag in ("tuple", "frozenset", "keys", "iterator"):
+        parts = [unpack(item, resolve, known) for item in items]
+        return iter(parts) if tag == "iterator" else SEQUENCES[tag][1](parts)
     return _unpack_rare(tag, items)
 
 
-def _sequence(tag: str, items: list[Any]) -> Any:
-    if tag == "iterator":
-        return iter(items)
-    if tag == "deque":
-        from collections import deque
-
-        return deque(items)
-    return SEQUENCES[tag][1](items)
+def _fill(value: Any, items: list[Any], resolve: Callable[[Any], Any], known: Known | None) -> Any:
+    if isinstance(value, bytearray):
+        value[:] = bytes.fromhex(items[0])
+    elif isinstance(value, dict):
+        for key, item in items:
+            name = unpack(key, resolve, known)
+            value[name] = unpack(item, resolve, known)
+    else:
+        (value.update if isinstance(value, set) else value.extend)(unpack(item, resolve, known) for item in items)
+    return value
 
 
 def _unpack_rare(tag: str, items: list[Any]) -> Any:
@@ -109,8 +199,6 @@ def _unpack_rare(tag: str, items: list[Any]) -> Any:
         return complex(*items)
     if tag == "bytes":
         return bytes.fromhex(items[0])
-    if tag == "bytearray":
-        return bytearray.fromhex(items[0])
     if tag == "range":
         return range(*items)
     if tag == "type":
