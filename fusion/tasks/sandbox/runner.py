@@ -26,8 +26,9 @@ START = (
     "import sys; sys.path[len(sys.path):] = {paths}; from inside.judge import main; sys.path.remove({here!r}); main()"
 )
 
-OWN = re.compile(r"graphrouter|fusion|experiments|__editable__|(?:site|dist)-packages$")
-"""Entries of the folders of packages that graded code cannot read."""
+OWN = ("graphrouter", "fusion", "experiments")
+"""Folders of installed packages that graded code cannot read."""
+PACKAGES = ("site-packages", "dist-packages")
 SYSTEM = (
     "/lib", "/lib64", "/usr/lib", "/usr/lib64", "/etc/ld.so.cache", "/etc/localtime", "/usr/share/zoneinfo",
     "/dev/null", "/dev/zero", "/dev/random", "/dev/urandom",
@@ -194,13 +195,23 @@ def _hide_this_process() -> None:
 def _visible() -> tuple[list[str], list[str]]:
     """Return what an interpreter needs: files and folders that it reads, and folders that it only lists.
 
-    The standard library and the packages beside it, entry by entry and without this project's own, so that a log or a task
-    that is installed among them cannot be read.
+    The standard library and the packages beside it, without this project's own, so that a log or a task that is installed
+    among them cannot be read.
     """
-    folders = {os.path.realpath(sysconfig.get_path(which)) for which in ("stdlib", "platstdlib", "purelib", "platlib")}
-    there = sorted(folder for folder in folders if Path(folder).is_dir())
-    entries = [str(entry) for folder in there for entry in Path(folder).iterdir() if not OWN.match(entry.name)]
-    return sorted({os.path.realpath(path) for path in (*entries, *SYSTEM)} - folders), there
+    paths = (Path(sysconfig.get_path(which)).resolve() for which in ("stdlib", "platstdlib", "purelib", "platlib"))
+    folders = [folder for folder in dict.fromkeys(paths) if folder.is_dir()]
+    parts = [str(part) for folder in folders for part in _without_own(folder)]
+    return list(dict.fromkeys(map(os.path.realpath, (*parts, *SYSTEM)))), list(map(str, folders))
+
+
+def _without_own(folder: Path) -> list[Path]:
+    """Return the folder itself where nothing of this project is installed in it, else its other entries."""
+    entries = list(folder.iterdir())
+    nested = {entry: _without_own(entry) for entry in entries if entry.name in PACKAGES and entry.is_dir()}
+    if not any(entry.name in OWN for entry in entries) and all(parts == [entry] for entry, parts in nested.items()):
+        return [folder]
+    others = [entry for entry in entries if entry.name not in OWN and entry not in nested]
+    return [*others, *(part for parts in nested.values() for part in parts)]
 
 
 @functools.cache

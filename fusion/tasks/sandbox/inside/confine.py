@@ -7,7 +7,6 @@ import os
 import struct
 import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from .landlock import restrict
@@ -156,7 +155,7 @@ def _watch_memory(memory_mb: int) -> None:
 def _hook(may_signal: tuple[int, ...], settings: Settings) -> Callable[[str, tuple[Any, ...]], None]:
     """Return an audit hook that refuses what the filter refuses, with a readable error, as far as Python tells of it."""
     events, imports, writes = DENIED_EVENTS, DENIED_IMPORTS, WRITES  # in a closure, away from code that looks for them
-    real, decode, here = os.path.realpath, os.fsdecode, str(Path.cwd())
+    real, decode, here = os.path.realpath, os.fsdecode, os.getcwd()  # noqa: PTH109 - pathlib takes long to import
     filtered = settings.seccomp
     readable = tuple(path + "/" for path in (*settings.readable, here))
     listable = (*readable, *(path + "/" for path in settings.listable))
