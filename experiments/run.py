@@ -27,6 +27,7 @@ def add_commands(commands: Any) -> None:
     parser.add_argument("--out", default="runs/single", metavar="DIR", help="results folder (default: runs/single)")
     add_logging(parser)
     add_run(parser)
+    parser.set_defaults(shares_out=True)  # agents of a sweep run side by side, each run in a folder of its own
     finish(parser)
 
 

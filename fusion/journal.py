@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import errno
-import fcntl
 import json
 import os
 import threading
@@ -14,6 +12,7 @@ from types import TracebackType
 from typing import Any
 
 from graphrouter.errors import UserError
+from graphrouter.files import try_lock
 
 SYNC_S = 1.0
 """Seconds between syncs: what a power cut can lose. A killed process loses nothing."""
@@ -43,9 +42,7 @@ class Journal:
             self._stream = os.open(self.file, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
         except OSError as error:
             raise UserError(f"{self.file} must be written, but: {error.strerror}; name another folder") from None
-        try:
-            _lock(self._stream)
-        except BlockingIOError:
+        if not try_lock(self._stream):
             os.close(self._stream)
             raise UserError(
                 f"{self.file}: another run is writing it; wait for its end, or name another folder"
@@ -98,12 +95,3 @@ class Journal:
         content = self.file.read_bytes()
         if content and not content.endswith(b"\n"):
             os.ftruncate(stream, content.rfind(b"\n") + 1)
-
-
-def _lock(stream: int) -> None:
-    """Lock the file; the lock goes with the process. A disk that knows no locks (some network disks) is used without."""
-    try:
-        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        if error.errno in (errno.EWOULDBLOCK, errno.EACCES):
-            raise BlockingIOError from None

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -14,7 +12,7 @@ import numpy as np
 import polars as pl
 
 from graphrouter.errors import UserError, first_line
-from graphrouter.files import replace_folder
+from graphrouter.files import drafted_folder
 
 Matrix = np.ndarray
 
@@ -152,9 +150,7 @@ class LLMLog:
         """
         folder = Path(folder)
         check_log_folder(folder, keep)
-        draft = folder.with_name(f".{folder.name}.{os.getpid()}")
-        try:
-            draft.mkdir(parents=True)
+        with drafted_folder(folder, "the log", keep) as draft:
             for table in COLUMNS:
                 frame: pl.DataFrame = getattr(self, table)
                 frame.write_parquet(draft / f"{table}.parquet", compression="zstd")
@@ -163,13 +159,6 @@ class LLMLog:
             about = {"name": self.name, "simulated": self.simulated, "cost_estimated": self.cost_estimated}
             about |= {"encoder": self.encoder} if self.encoder else {}
             (draft / "log.json").write_text(json.dumps(about, indent=2) + "\n")
-            for name in keep:
-                _link(folder / name, draft / name)
-            replace_folder(folder, draft)
-        except OSError as error:
-            raise UserError(f"the log must go to a folder that can be written, but {folder}: {error}") from error
-        finally:
-            shutil.rmtree(draft, ignore_errors=True)
         return folder
 
     @property
@@ -349,21 +338,6 @@ def _read_about(file: Path) -> dict[str, object]:
             f"{file}: name and encoder must be text, simulated and cost_estimated true or false; mend {wrong[0]!r}"
         )
     return {key: about[key] for key in known if key in about}
-
-
-def _link(source: Path, target: Path) -> None:
-    """Let a file or folder be in two places, without a copy where the disk allows it."""
-    if source.is_dir():
-        shutil.copytree(source, target, copy_function=_link_file)
-    elif source.exists():
-        _link_file(source, target)
-
-
-def _link_file(source: str | Path, target: str | Path) -> None:
-    try:
-        os.link(source, target)
-    except OSError:
-        shutil.copy2(source, target)
 
 
 def _read_parquet(file: Path) -> pl.DataFrame:

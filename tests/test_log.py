@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
+from graphrouter import files
 from graphrouter.errors import UserError
 from graphrouter.log import LLMLog, load_log
 
@@ -252,14 +253,10 @@ def test_a_write_that_fails_leaves_the_old_log_whole(saved, monkeypatch, error):
 
 
 def test_a_replacement_that_fails_leaves_the_old_log_whole(saved, monkeypatch):
-    original = Path.rename
+    def fail(draft: Path, folder: Path) -> None:
+        raise OSError("no more links")
 
-    def rename(self, target):
-        if target == saved and not self.name.endswith(".old"):
-            raise OSError("no more links")
-        return original(self, target)
-
-    monkeypatch.setattr(Path, "rename", rename)
+    monkeypatch.setattr(files, "_take_place", fail)
     assert "no more links" in message(LLMLog("new", **tables()).save, saved)
 
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -12,7 +10,7 @@ from typing import Any
 import polars as pl
 
 from graphrouter.errors import UserError
-from graphrouter.files import check_writable, replace_folder
+from graphrouter.files import check_writable, drafted_folder
 
 FORMAT = 1
 ABOUT = "selection.json"
@@ -48,11 +46,9 @@ def write_folder(
         about: What ``selection.json`` holds.
         card: What ``README.md`` holds.
     """
-    folder = folder.resolve()
     check_folder(folder)
-    draft = folder.with_name(f".{folder.name}.{os.getpid()}")
-    try:
-        (draft / VALIDATION).mkdir(parents=True)
+    with drafted_folder(folder, "a selection") as draft:
+        (draft / VALIDATION).mkdir()
         rows, pairs = parts["train"]
         _write_jsonl(draft / "messages.jsonl", rows, _messages)
         _write_trl(draft, rows, pairs)
@@ -61,11 +57,6 @@ def write_folder(
         report.write_csv(draft / "report.csv")
         _write_json(draft / ABOUT, {"format": FORMAT, **about})
         (draft / "README.md").write_text(card, encoding="utf-8")
-        replace_folder(folder, draft)
-    except OSError as error:
-        raise UserError(f"a selection must go to a folder that can be written, but {folder}: {error}") from None
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
 
 
 def _write_trl(folder: Path, rows: pl.DataFrame, pairs: pl.DataFrame) -> None:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +12,7 @@ import polars as pl
 
 from fusion.templates.template import Template
 from graphrouter.errors import UserError, first_line
-from graphrouter.files import check_writable, replace_folder
+from graphrouter.files import check_writable, drafted_folder
 
 Array = np.ndarray
 
@@ -59,10 +57,7 @@ def write_library(
         encoder_state: What the encoder learnt; empty where nothing.
     """
     check_folder(folder)
-    folder = folder.resolve()
-    draft = folder.with_name(f".{folder.name}.{os.getpid()}")
-    try:
-        draft.mkdir(parents=True)
+    with drafted_folder(folder, "a library", keep=JOURNALS) as draft:
         _frame(templates).write_parquet(draft / "templates.parquet", compression="zstd")
         queries.write_parquet(draft / "queries.parquet", compression="zstd")
         np.save(draft / "vectors.npy", np.ascontiguousarray(vectors, dtype=np.float32))
@@ -75,11 +70,6 @@ def write_library(
             about = about | {"encoder_state": hashlib.sha256(content).hexdigest()}
         text = json.dumps({**about, "format": FORMAT}, indent=2, ensure_ascii=False)
         (draft / "about.json").write_text(text + "\n", encoding="utf-8")
-        replace_folder(folder, draft, keep=JOURNALS)
-    except OSError as error:
-        raise UserError(f"a library must go to a folder that can be written, but {folder}: {error}") from None
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
 
 
 def read_about(folder: Path) -> dict[str, Any]:

@@ -7,10 +7,12 @@ import os
 import sys
 import warnings
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any, NoReturn, Protocol
 
-from graphrouter.errors import UserError, suggest
+from graphrouter.errors import UserError, first_line, suggest
+from graphrouter.files import is_disk_full, locked
 
 
 class CommandGroup(Protocol):
@@ -52,17 +54,23 @@ class Program:
             args.overrides = self._overrides(args, rest)
             with warnings.catch_warnings():
                 warnings.showwarning = self._show_warning
-                args.run(args)
+                with _output_of(args):
+                    args.run(args)
             sys.stdout.flush()
         except UserError as error:
             self._say(f"error: {' '.join(str(error).split())}")
             return 2
         except KeyboardInterrupt:
-            self._say(f"interrupted; {getattr(args, 'resume', 'run the same command again')}")
+            self._say(f"interrupted; {_resume(args)}")
             return 130
         except BrokenPipeError:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return 141
+        except Exception as error:
+            if not is_disk_full(error):
+                raise
+            self._say(f"error: there is no room left on a disk ({first_line(error)}); free some, and {_resume(args)}")
+            return 2
         return 0
 
     def _parser(self) -> _Parser:
@@ -94,6 +102,16 @@ class Program:
 
     def _say(self, text: str) -> None:
         print(f"{self.name}: {text}", file=sys.stderr, flush=True)
+
+
+def _resume(args: argparse.Namespace) -> str:
+    return str(getattr(args, "resume", "run the same command again"))
+
+
+def _output_of(args: argparse.Namespace) -> AbstractContextManager[None]:
+    """Return the lock on what a command writes, so that two at once do not write the same."""
+    out = getattr(args, "out", None)
+    return locked(out) if out and not getattr(args, "shares_out", False) else nullcontext()
 
 
 class _Parser(argparse.ArgumentParser):
