@@ -10,9 +10,23 @@ def first_line(error: BaseException) -> str:
     return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
 
 
+LONGEST = 200
+"""Characters of a text that an error shows: an id or a name of a column may be as long as a file."""
+
+
+def cut(text: str, longest: int = LONGEST) -> str:
+    """Return a text, or its beginning and that there is more."""
+    return text if len(text) <= longest else f"{text[: longest - 3]}..."
+
+
+def short(value: object, longest: int = 80) -> str:
+    """Return a value as Python writes it, cut."""
+    return cut(repr(value), longest)
+
+
 def suggest(word: str, known: "list[str] | tuple[str, ...]") -> str:
     """Return ``'; did you mean X?'`` where a known word is close, else the list of known words."""
     import difflib
 
-    close = difflib.get_close_matches(word, known, n=1)
-    return f"; did you mean {close[0]!r}?" if close else f"; known: {', '.join(sorted(known))}"
+    close = difflib.get_close_matches(word[:LONGEST], known, n=1)
+    return f"; did you mean {close[0]!r}?" if close else cut(f"; known: {', '.join(sorted(known))}", 1000)

@@ -9,10 +9,16 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import OmegaConf
 from omegaconf.errors import ConfigKeyError, OmegaConfBaseException
 
-from graphrouter.errors import UserError, first_line, suggest
+from graphrouter.errors import UserError, cut, first_line, short, suggest
+
+UNREADABLE = (yaml.YAMLError, OmegaConfBaseException, ValueError, OverflowError, RecursionError)
+"""Errors of a text that is no YAML, or holds what a config cannot, such as a number of thousands of digits."""
+MOST_VALUES = 100_000
+"""Values in a file, aliases unfolded. The largest config here has some hundred; ten lines of aliases make a billion."""
+DEEPEST = 50
 
 
 def configs_folder() -> Path:
@@ -48,12 +54,43 @@ def read_yaml(file: str | Path) -> dict[str, Any]:
         UserError: If the file cannot be read or is no mapping.
     """
     try:
-        loaded = OmegaConf.load(file)
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        text = Path(file).read_text(encoding="utf-8-sig")
+        root = yaml.compose(text, Loader=yaml.SafeLoader)
+        _check_size(root)
+        values = OmegaConf.to_container(OmegaConf.create(text)) if isinstance(root, yaml.MappingNode) else None
+    except (*UNREADABLE, OSError) as error:
         raise UserError(f"{file} must be a YAML mapping, but cannot be read: {_line(error)}") from None
-    if not isinstance(loaded, DictConfig):
-        raise UserError(f"{file} must be a YAML mapping of keys to values, but is a list")
-    return typing.cast(dict[str, Any], OmegaConf.to_container(loaded))
+    if not isinstance(values, dict):
+        kind = "empty" if root is None else "a list" if isinstance(root, yaml.SequenceNode) else "a single value"
+        raise UserError(f"{file} must be a YAML mapping of keys to values, but is {kind}")
+    if others := [key for key in values if not isinstance(key, str)]:
+        raise UserError(f"{file} must have keys that are texts, but has {others[0]!r}; put it in quotes")
+    return typing.cast(dict[str, Any], values)
+
+
+def _check_size(root: yaml.Node | None) -> None:
+    """Refuse YAML that a few lines of aliases blow up, that holds itself, or that nests without end.
+
+    Raises:
+        YAMLError: If it does.
+    """
+    sizes: dict[int, int] = {}
+
+    def size(node: yaml.Node, depth: int) -> int:
+        if depth > DEEPEST:
+            raise yaml.MarkedYAMLError(problem=f"it nests deeper than {DEEPEST}", problem_mark=node.start_mark)
+        if id(node) not in sizes:
+            sizes[id(node)] = MOST_VALUES + 1  # found again below itself, it has no end
+            parts = node.value if isinstance(node, yaml.CollectionNode) else []
+            flat = [part for pair in parts for part in pair] if isinstance(node, yaml.MappingNode) else parts
+            sizes[id(node)] = 1 + sum(size(part, depth + 1) for part in flat)
+        if sizes[id(node)] > MOST_VALUES:
+            problem = f"with its aliases it holds more than {MOST_VALUES:,} values, or holds itself"
+            raise yaml.MarkedYAMLError(problem=problem, problem_mark=node.start_mark)
+        return sizes[id(node)]
+
+    if root is not None:
+        size(root, 0)
 
 
 def parse_overrides(overrides: Sequence[str]) -> dict[str, Any]:
@@ -64,12 +101,14 @@ def parse_overrides(overrides: Sequence[str]) -> dict[str, Any]:
     """
     for text in overrides:
         if not text.partition("=")[0].strip() or "=" not in text:
-            raise UserError(f"an override must be key=value, such as knn.k=20, but is {text!r}")
+            raise UserError(f"an override must be key=value, such as knn.k=20, but is {short(text)}")
     try:
+        for text in overrides:
+            _check_size(yaml.compose(text.partition("=")[2], Loader=yaml.SafeLoader))
         return typing.cast(dict[str, Any], OmegaConf.to_container(OmegaConf.from_dotlist(list(overrides))))
-    except (yaml.YAMLError, OmegaConfBaseException) as error:
+    except UNREADABLE as error:
         raise UserError(
-            f"an override must be key=value with a YAML value, but among {list(overrides)}: {_line(error)}"
+            f"an override must be key=value with a YAML value, but among {short(list(overrides))}: {_line(error)}"
         ) from None
 
 
@@ -93,6 +132,8 @@ def check(schema: type, values: dict[str, Any], where: str) -> dict[str, Any]:
         ) from None
     except OmegaConfBaseException as error:
         raise UserError(f"{where}: {error.full_key or 'a value'} is of the wrong type: {_line(error)}") from None
+    except (ValueError, OverflowError, RecursionError) as error:
+        raise UserError(f"{where}: a value cannot be read: {_line(error)}") from None
     return typing.cast(dict[str, Any], merged)
 
 
@@ -144,5 +185,7 @@ def merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
 
 def _line(error: BaseException) -> str:
     mark = getattr(error, "problem_mark", None)
-    text = getattr(error, "problem", None) or first_line(error)
+    if isinstance(error, RecursionError):
+        return f"it nests deeper than {DEEPEST}"
+    text = cut(getattr(error, "problem", None) or first_line(error))
     return f"{text} (line {mark.line + 1})" if mark else text

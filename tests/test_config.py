@@ -132,6 +132,15 @@ class TestMakeRouter:
         with pytest.raises(UserError, match="YAML value"):
             parse_overrides(["k=[1"])
 
+    @pytest.mark.parametrize(
+        "word",
+        ["strength=inf", "strength=" + "9" * 400, "k=" + "9" * 5000, "k=" + "[" * 300, "k=&a [*a]", "k=!!set {a}"],
+    )
+    def test_a_value_that_no_config_holds_is_one_short_error(self, word: str) -> None:
+        with pytest.raises(UserError) as caught:
+            read_router(None, [word], "knn")
+        assert len(str(caught.value)) < 500
+
 
 class TestReadYaml:
     @pytest.mark.parametrize(
@@ -140,7 +149,22 @@ class TestReadYaml:
             ("a: 1\na: 2\n", r"duplicate key a \(line 2\)"),
             ("a: [1\n", r"\(line 2\)"),
             ("- 1\n", "is a list"),
-            ("3", "cannot be read"),
+            ("3", "is a single value"),
+            ("", "is empty"),
+            ("a: &a [*a]\n", "holds itself"),
+            ("a: " + "[" * 3000 + "]" * 3000, "nests deeper than 50"),
+            ("a: " + "9" * 5000, "cannot be read: Exceeds the limit"),
+            ("a: !!set {b, c}\n", "not a supported primitive type"),
+            ("null: 3\n", "Incompatible key type"),
+            ("3: 4\n", "must have keys that are texts, but has 3; put it in quotes"),
+            (
+                "a: &a [x, x, x, x, x, x, x, x, x]\n"
+                + "".join(
+                    f"{key}: &{key} [{', '.join(['*' + below] * 9)}]\n"
+                    for below, key in zip("abcdefgh", "bcdefghi", strict=True)
+                ),
+                "with its aliases it holds more than 100,000 values",
+            ),
             ("a: !!python/object/apply:os.getcwd []", "constructor"),
             ("\x00", "cannot be read"),
         ],

@@ -20,6 +20,7 @@ from graphrouter.errors import UserError
 from graphrouter.files import check_writable, replace_file
 from graphrouter.log import LLMLog
 from graphrouter.pipeline import RoutingPipeline, routing_data, train
+from graphrouter.pipeline.saved import about_digest
 from graphrouter.pipeline.storage import read_state, state_bytes
 from graphrouter.pipeline.unseen import log_queries, unseen_part
 from graphrouter.routers import find_router
@@ -378,7 +379,7 @@ class TestSave:
         content = pickle.dumps({"router": Trap()}, protocol=2)
         (saved / about["state"]["file"]).write_bytes(content)
         about["state"]["sha256"] = hashlib.sha256(content).hexdigest()
-        (saved / "router.json").write_text(json.dumps(about))
+        (saved / "router.json").write_text(json.dumps(about | {"sha256": about_digest(about)}))
         with pytest.raises(UserError, match="cannot be read"):
             RoutingPipeline.load(saved)
         assert not (tmp_path / "sprung").exists()
@@ -387,9 +388,61 @@ class TestSave:
         about = json.loads((saved / "router.json").read_text())
         shutil.move(saved / about["state"]["file"], tmp_path / about["state"]["file"])
         about["state"]["file"] = f"../{about['state']['file']}"
-        (saved / "router.json").write_text(json.dumps(about))
+        (saved / "router.json").write_text(json.dumps(about | {"sha256": about_digest(about)}))
         with pytest.raises(UserError, match="must hold state-"):
             RoutingPipeline.load(saved)
+
+    def test_any_edit_of_the_readable_part_is_refused(self, saved: Path) -> None:
+        whole = json.loads((saved / "router.json").read_text())
+        for path in _paths(whole):
+            for value in (None, 0, -1, "x", [], {"a": 1}, True):
+                edited = json.loads(json.dumps(whole))
+                place = edited
+                for key in path[:-1]:
+                    place = place[key]
+                if place[path[-1]] == value and type(place[path[-1]]) is type(value):
+                    continue
+                place[path[-1]] = value
+                (saved / "router.json").write_text(json.dumps(edited))
+                with pytest.raises(UserError, match="was edited|saved in format"):
+                    RoutingPipeline.load(saved)
+        for key in whole:
+            (saved / "router.json").write_text(json.dumps({name: whole[name] for name in whole if name != key}))
+            with pytest.raises(UserError, match="was edited|saved in format"):
+                RoutingPipeline.load(saved)
+
+    def test_the_order_of_keys_and_white_space_are_no_edit(self, saved: Path) -> None:
+        whole = json.loads((saved / "router.json").read_text())
+        (saved / "router.json").write_text(json.dumps(dict(reversed(whole.items()))))
+        RoutingPipeline.load(saved)
+
+    def test_a_router_of_the_format_before_loads_with_a_warning(self, saved: Path) -> None:
+        whole = json.loads((saved / "router.json").read_text())
+        del whole["sha256"]
+        (saved / "router.json").write_text(json.dumps(whole | {"format": 1}))
+        with pytest.warns(UserWarning, match="saved by an earlier version, so whether it was edited cannot be told"):
+            RoutingPipeline.load(saved)
+        (saved / "router.json").write_text(json.dumps(whole | {"format": 1, "hyperparameters": {"k": 0}}))
+        with pytest.warns(UserWarning, match="earlier"), pytest.raises(UserError, match="k must be 1 or more"):
+            RoutingPipeline.load(saved)
+        (saved / "router.json").write_text(
+            json.dumps(whole | {"format": 1, "seen_groups": 3, "llms": [3], "encoder": 7})
+        )
+        with pytest.warns(UserWarning, match="earlier"), pytest.raises(UserError, match="does not fit"):
+            RoutingPipeline.load(saved)
+
+    @pytest.mark.parametrize("text", ["[" * 100_000, '{"format": ' + "9" * 5000 + "}"])
+    def test_json_without_end_is_one_error(self, saved: Path, text: str) -> None:
+        (saved / "router.json").write_text(text)
+        with pytest.raises(UserError, match="must be JSON, but is damaged") as caught:
+            RoutingPipeline.load(saved)
+        assert len(str(caught.value)) < 500
+
+
+def _paths(value: object, path: tuple = ()) -> list[tuple]:
+    """Return the ways to all values inside a JSON value."""
+    parts = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    return [way for key, part in parts for way in ((*path, key), *_paths(part, (*path, key)))]
 
 
 class TestSavedEncoder:

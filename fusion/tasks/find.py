@@ -13,6 +13,7 @@ from fusion.tasks.base import STYLES, Task
 from fusion.tasks.graders import find_grader
 from fusion.tasks.rows import read_row
 from graphrouter.errors import UserError, suggest
+from graphrouter.settings import read_yaml
 
 SHIPPED = (
     *("gsm8k", "math", "mbpp", "human_eval", "commonsense_qa", "openbook_qa", "arc_challenge", "hellaswag"),
@@ -74,14 +75,7 @@ def _from_python(file: Path) -> Task:
 
 
 def _from_yaml(file: Path) -> Task:
-    import yaml
-
-    try:
-        about = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError, yaml.YAMLError) as error:
-        raise UserError(f"{file} must be YAML, but {error}") from error
-    if not isinstance(about, dict):
-        raise UserError(f"{file} must have keys such as name and metric, but is {type(about).__name__}")
+    about = read_yaml(file)
     unknown = [str(key) for key in about if key not in KEYS]
     if unknown:
         raise UserError(f"{file}: there is no key {unknown[0]!r}{suggest(unknown[0], KEYS)}")

@@ -311,7 +311,9 @@ class RoutingPipeline:
                 seen_groups=state["seen_groups"],
                 **{name: about[name] for name in PLAIN},
             )
-        except (KeyError, TypeError, AttributeError, RuntimeError) as error:
+        except UserError:
+            raise
+        except (KeyError, TypeError, AttributeError, RuntimeError, ValueError, IndexError) as error:
             raise UserError(
                 f"{folder} must be a router saved by this version, but does not fit: {error!r}; train it again"
             ) from None

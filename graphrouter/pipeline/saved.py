@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from graphrouter.encoders import Encoder, SentenceEncoder, find_encoder
-from graphrouter.errors import UserError
+from graphrouter.errors import UserError, cut
 from graphrouter.files import check_writable, replace_file
 from graphrouter.pipeline.storage import read_state, state_bytes
 
-FORMAT = 1
+FORMAT = 2
+"""Format 1 had no digest of ``router.json``; a router saved in it loads, with a warning."""
 
 OWN_FILES = {"router.json", "checkpoint.pt", "config.yaml"}
 """What a folder may hold that no router was saved in yet, because its training was cut off."""
@@ -52,11 +53,18 @@ def write_folder(folder: Path, about: dict[str, Any], state: dict[str, Any]) -> 
     file = folder / f"state-{digest[:16]}.pt"
     replace_file(file, content)
     about = {"format": FORMAT, "state": {"file": file.name, "sha256": digest}, **about}
+    about["sha256"] = about_digest(about)
     replace_file(folder / "router.json", json.dumps(about, indent=2, allow_nan=False).encode() + b"\n")
     for old in folder.glob("state-*.pt"):
         if old != file:
             old.unlink(missing_ok=True)
     return folder
+
+
+def about_digest(about: dict[str, Any]) -> str:
+    """Return the SHA-256 of what ``router.json`` says, whatever the order of its keys and the white space."""
+    said = {key: value for key, value in about.items() if key != "sha256"}
+    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
 
 
 def read_folder(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -70,12 +78,16 @@ def read_folder(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
         about = json.loads(file.read_bytes())
     except OSError as error:
         raise UserError(f"a saved router must be a folder with router.json, but {file}: {error.strerror}") from None
-    except ValueError as error:
-        raise UserError(f"{file} must be JSON, but is damaged ({error}); train the router again") from None
-    if not isinstance(about, dict) or about.get("format") != FORMAT:
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{file} must be JSON, but is damaged ({cut(str(error))}); train the router again") from None
+    if not isinstance(about, dict) or about.get("format") not in (1, FORMAT):
         raise UserError(
             f"{file} must be a router saved in format {FORMAT}, but is not; train it again with this version"
         )
+    if about.get("sha256") is None and about["format"] == 1:
+        warnings.warn(f"{file} was saved by an earlier version, so whether it was edited cannot be told", stacklevel=3)
+    elif about.get("sha256") != about_digest(about):
+        raise UserError(f"{file} must be as it was saved, but was edited; train the router again with other settings")
     try:
         name, digest = Path(about["state"]["file"]).name, about["state"]["sha256"]
     except (KeyError, TypeError) as error:

@@ -37,7 +37,9 @@ class RouterContract(ExtensionContract):
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         if isinstance(given := vars(cls).get("router"), type):
-            raise TypeError(f"{cls.__name__}.router must be a router, as in {given.__name__}(), but is the class itself")
+            raise TypeError(
+                f"{cls.__name__}.router must be a router, as in {given.__name__}(), but is the class itself"
+            )
 
     @classmethod
     def fit(cls, parts: Parts) -> Router:

@@ -40,7 +40,7 @@ REFUSED = [
     ("gnn", {"terms": ["prior", "bilinar"]}, "gnn.terms .* has 'bilinar'; did you mean 'bilinear'"),
     ("gnn", {"llm_features": ["size"]}, "gnn.llm_features must be among learned, description, but has 'size'"),
     ("gnn", {"seed": -1}, "gnn.seed must be 0 or more, but is -1"),
-    ("gnn", {"hidden": "9" * 500}, "gnn.hidden must be a number, 1 or more, but is '9{56}[.]{3}$"),
+    ("gnn", {"hidden": "9" * 500}, "gnn.hidden must be a number, 1 or more, but is '9{76}[.]{3}$"),
     ("conv_gnn", {"conv": "sagee"}, "unknown convolution 'sagee'; did you mean 'sage'"),
     (
         "conv_gnn",
