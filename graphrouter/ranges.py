@@ -7,7 +7,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from math import inf
 from numbers import Real
-from typing import Any
+from typing import Any, cast
 
 from graphrouter.errors import UserError, short, suggest
 
@@ -62,7 +62,7 @@ def check_numbers(where: str, value: Any, allowed: Range) -> None:
     for number in value if isinstance(value, list | tuple) else [value]:
         if not isinstance(number, Real) or isinstance(number, bool):
             raise UserError(f"{where} must be a number, {allowed}, but is {short(number)}")
-        if number not in allowed:
+        if cast("float", number) not in allowed:
             raise UserError(f"{where} must be {allowed}, but is {short(number)}")
 
 

@@ -60,6 +60,9 @@ class Program:
         except UserError as error:
             self._say(f"error: {' '.join(str(error).split())}")
             return 2
+        except RecursionError:
+            self._say("error: what is read must nest less deeply than Python can follow, but a file or a value does not")
+            return 2
         except KeyboardInterrupt:
             self._say(f"interrupted; {_resume(args)}")
             return 130
