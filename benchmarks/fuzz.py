@@ -166,8 +166,8 @@ def mutate_text_file(file: Path, dice: random.Random) -> None:
     elif kind in (".csv", ".tsv") and dice.random() < 0.6:
         frame = pl.read_csv(file, infer_schema=False)
         mutated = mutate_frame(frame, dice)
-        plain = [pl.col(name).map_elements(str, return_dtype=pl.String) for name in mutated.columns]
-        mutated.select(plain).write_csv(file)
+        plain = {name: [str(value) for value in mutated[name].to_list()] for name in mutated.columns}
+        pl.DataFrame(plain).write_csv(file)
     elif kind == ".parquet" and dice.random() < 0.7:
         mutate_frame(pl.read_parquet(file), dice).write_parquet(file)
     else:

@@ -24,6 +24,11 @@ def short(value: object, longest: int = 80) -> str:
     return cut(repr(value), longest)
 
 
+def printable(text: str) -> str:
+    r"""Return a text whose control characters, which a terminal would obey, and half surrogates are written out, as ``\x1b``."""
+    return "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text)
+
+
 def suggest(word: str, known: "list[str] | tuple[str, ...]") -> str:
     """Return ``'; did you mean X?'`` where a known word is close, else the list of known words."""
     import difflib

@@ -11,8 +11,10 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any, NoReturn, Protocol
 
-from graphrouter.errors import UserError, first_line, suggest
+from graphrouter.errors import UserError, cut, first_line, printable, suggest
 from graphrouter.files import is_disk_full, locked
+
+LONGEST_ERROR = 2000  # characters; a name in it may be as long as a file
 
 
 class CommandGroup(Protocol):
@@ -58,10 +60,12 @@ class Program:
                     args.run(args)
             sys.stdout.flush()
         except UserError as error:
-            self._say(f"error: {' '.join(str(error).split())}")
+            self._say(f"error: {cut(' '.join(str(error).split()), LONGEST_ERROR)}")
             return 2
         except RecursionError:
-            self._say("error: what is read must nest less deeply than Python can follow, but a file or a value does not")
+            self._say(
+                "error: what is read must nest less deeply than Python can follow, but a file or a value does not"
+            )
             return 2
         except KeyboardInterrupt:
             self._say(f"interrupted; {_resume(args)}")
@@ -104,7 +108,7 @@ class Program:
         self._say(f"warning: {' '.join(str(message).split())}")
 
     def _say(self, text: str) -> None:
-        print(f"{self.name}: {text}", file=sys.stderr, flush=True)
+        print(f"{self.name}: {printable(text)}", file=sys.stderr, flush=True)
 
 
 def _resume(args: argparse.Namespace) -> str:
