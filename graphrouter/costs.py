@@ -7,8 +7,11 @@ from pathlib import Path
 
 import polars as pl
 
-from graphrouter.errors import UserError, first_line
+from graphrouter.errors import UserError, first_line, shown
 from graphrouter.log import LLMLog
+from graphrouter.log_checks import MOST
+
+PRICES = ("input_price", "output_price")
 
 
 @dataclass
@@ -63,8 +66,8 @@ class Prices:
             if size_b is not None and size_b <= band.up_to:
                 return band
         raise UserError(
-            f"an LLM needs a price or a size for its cost to be estimated, but {llm!r} has neither; "
-            f"add it under 'llms' in a YAML file and name that file as the prices"
+            f"an LLM needs a price or a size for its cost to be estimated, but {shown(llm)} has neither; "
+            "put its price under 'llms' in a YAML file (see configs/prices.yaml) and give it with --prices FILE, or fill size_b"
         )
 
 
@@ -117,20 +120,22 @@ def estimate_cost(log: LLMLog, prices: Path | None = None) -> LLMLog:
         return log
     table = load_prices(prices)
     llms = _with_prices(log.llms, log.records.filter(pl.col("cost").is_null())["llm"].unique(), table)
-    per_llm = llms.select("llm", "input_price", "output_price")
-    dollars = (pl.col("input_tokens") * pl.col("input_price") + pl.col("output_tokens") * pl.col("output_price")) / 1e6
-    records = _with_tokens(log, table).join(per_llm, on="llm", how="left")
-    records = records.with_columns(cost=pl.coalesce("cost", dollars)).select(log.records.columns)
+    records = _with_tokens(log, table)
+    price_in, price_out = (
+        records.select("llm").join(llms, on="llm", how="left", maintain_order="left")[c] for c in PRICES
+    )
+    dollars = (pl.col("input_tokens") * price_in + pl.col("output_tokens") * price_out) / 1e6
+    records = records.with_columns(cost=pl.coalesce("cost", dollars))
     return replace(log, name=f"{log.name} (cost estimated)", llms=llms, records=records, cost_estimated=True)
 
 
 def _with_tokens(log: LLMLog, prices: Prices) -> pl.DataFrame:
     """Fill the missing tokens of the records that have no cost."""
-    chars = log.queries.select("query_id", query_chars=pl.col("query").str.len_chars())
-    from_query = pl.col("query_chars") / prices.characters_per_token
+    asked = log.records.select("query_id").join(log.queries, on="query_id", how="left", maintain_order="left")
+    from_query = asked["query"].str.len_chars() / prices.characters_per_token
     from_response = pl.coalesce(pl.col("response_chars") / prices.characters_per_token, pl.lit(prices.output_tokens))
     unknown = pl.col("cost").is_null()
-    return log.records.join(chars, on="query_id", how="left").with_columns(
+    return log.records.with_columns(
         input_tokens=pl.when(unknown).then(pl.coalesce("input_tokens", from_query)).otherwise("input_tokens"),
         output_tokens=pl.when(unknown).then(pl.coalesce("output_tokens", from_response)).otherwise("output_tokens"),
     )
@@ -138,16 +143,15 @@ def _with_tokens(log: LLMLog, prices: Prices) -> pl.DataFrame:
 
 def _with_prices(llms: pl.DataFrame, names: pl.Series, prices: Prices) -> pl.DataFrame:
     """Fill the missing prices of the LLMs named."""
-    needed = llms.filter(
-        pl.col("llm").is_in(names.implode()) & (pl.col("input_price").is_null() | pl.col("output_price").is_null())
-    )
-    found = [(llm, prices.find(llm, size)) for llm, size in needed.select("llm", "size_b").iter_rows()]
-    rows = {"llm": [llm for llm, _ in found], "in": [p.input for _, p in found], "out": [p.output for _, p in found]}
-    assumed = pl.DataFrame(rows, schema={"llm": pl.String, "in": pl.Float64, "out": pl.Float64})
-    filled = llms.join(assumed, on="llm", how="left")
-    return filled.with_columns(
-        input_price=pl.coalesce("input_price", "in"), output_price=pl.coalesce("output_price", "out")
-    ).select(llms.columns)
+    costless = set(names)
+    filled: dict[str, list[float | None]] = {column: [] for column in PRICES}
+    for llm, size, *known in llms.select("llm", "size_b", *PRICES).iter_rows():
+        if llm in costless and None in known:
+            assumed = prices.find(llm, size)
+            known = [assumed.input if known[0] is None else known[0], assumed.output if known[1] is None else known[1]]
+        for column, price in zip(PRICES, known, strict=True):
+            filled[column].append(price)
+    return llms.with_columns(pl.Series(column, values, dtype=pl.Float64) for column, values in filled.items())
 
 
 def _check(prices: Prices, source: Path) -> None:
@@ -156,8 +160,10 @@ def _check(prices: Prices, source: Path) -> None:
     for name, price in (prices.llms | bands).items():
         numbers |= {f"{name}, input": price.input, f"{name}, output": price.output}
     for name, number in (numbers | {"output_tokens": prices.output_tokens}).items():
-        if not 0 <= number < float("inf") or (name == "characters_per_token" and not number):
-            raise UserError(f"{source}: {name} must be finite and not negative, but is {number}; mend it")
+        if not 0 <= number <= MOST or (name == "characters_per_token" and not number):
+            raise UserError(
+                f"{source}: {name} must be finite, not negative and at most {MOST:g}, but is {number}; mend it"
+            )
     sizes = [band.up_to for band in prices.by_size]
     if sizes != sorted(sizes):
         raise UserError(f"{source}: the bands of by_size must go from small to large, but are {sizes}; sort them")

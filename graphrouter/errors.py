@@ -1,4 +1,15 @@
-"""The error that a user can mend."""
+"""The error that a user can mend, and how it shows what came."""
+
+import re
+
+LONGEST = 200
+"""Characters of a text that an error shows: an id or a name of a column may be as long as a file."""
+
+SHOWN = 80
+"""Characters of a value in an error."""
+
+_UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+"""Control characters, which a terminal obeys, and half surrogates, which cannot be written."""
 
 
 class UserError(ValueError):
@@ -10,23 +21,19 @@ def first_line(error: BaseException) -> str:
     return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
 
 
-LONGEST = 200
-"""Characters of a text that an error shows: an id or a name of a column may be as long as a file."""
-
-
 def cut(text: str, longest: int = LONGEST) -> str:
-    """Return a text, or its beginning and that there is more."""
-    return text if len(text) <= longest else f"{text[: longest - 3]}..."
-
-
-def short(value: object, longest: int = 80) -> str:
-    """Return a value as Python writes it, cut."""
-    return cut(repr(value), longest)
+    """Return a text, and of a very long one the beginning."""
+    return text if len(text) <= longest else f"{text[:longest]}..."
 
 
 def printable(text: str) -> str:
-    r"""Return a text whose control characters, which a terminal would obey, and half surrogates are written out, as ``\x1b``."""
-    return "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text)
+    """Return a text with control characters and half surrogates as escapes, so that it can be printed as one line."""
+    return _UNPRINTABLE.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+
+
+def shown(value: object) -> str:
+    """Return a value as an error shows it: on one line, and of a long one the beginning."""
+    return cut(printable(repr(value)), SHOWN)
 
 
 def suggest(word: str, known: "list[str] | tuple[str, ...]") -> str:

@@ -11,55 +11,31 @@ from typing import cast
 import numpy as np
 import polars as pl
 
-from graphrouter.errors import UserError, first_line
+from graphrouter.errors import UserError, shown
 from graphrouter.files import drafted_folder
+from graphrouter.log_checks import (
+    COLUMNS,
+    REQUIRED,
+    Rule,
+    check_ids,
+    check_name,
+    check_rows,
+    check_types,
+    check_values,
+    checked_responses,
+    sorted_by_key,
+    typed,
+)
+from graphrouter.log_files import read_about, read_parquet, read_types
+
+__all__ = ["CELL_COLUMNS", "COLUMNS", "FILES", "REQUIRED", "LLMLog", "check_log_folder", "load_log"]
 
 Matrix = np.ndarray
 
-COLUMNS: dict[str, dict[str, pl.DataType | type[pl.DataType]]] = {
-    "queries": {
-        "query_id": pl.String,
-        "task": pl.String,
-        "query": pl.String,
-        "subtask": pl.String,
-        "domain": pl.String,
-        "ground_truth": pl.String,
-        "metric": pl.String,
-        "source_split": pl.String,
-    },
-    "llms": {
-        "llm": pl.String,
-        "size_b": pl.Float64,
-        "input_price": pl.Float64,
-        "output_price": pl.Float64,
-        "description": pl.String,
-    },
-    "records": {
-        "query_id": pl.String,
-        "llm": pl.String,
-        "draw": pl.Int64,
-        "performance": pl.Float64,
-        "judge_score": pl.Float64,
-        "input_tokens": pl.Float64,
-        "output_tokens": pl.Float64,
-        "cost": pl.Float64,
-        "response_chars": pl.Float64,
-    },
-}
-"""Known columns and their types. The source's further columns are kept as they are."""
-
-REQUIRED = {
-    "queries": ("query_id", "task", "query"),
-    "llms": ("llm",),
-    "records": ("query_id", "llm", "performance"),
-}
-KEYS = {"queries": ["query_id"], "llms": ["llm"], "records": ["query_id", "llm", "draw"]}
-NEVER_NEGATIVE = {
-    "llms": ("size_b", "input_price", "output_price"),
-    "records": ("input_tokens", "output_tokens", "cost", "response_chars"),
-}
 FILES = (*(f"{table}.parquet" for table in (*COLUMNS, "responses")), "log.json")
 """Names of the files that make a log; others may lie beside them."""
+RARE_TASKS = ("refuse", "pool", "drop")
+"""What is done with a task that has too few queries to be learnt and tested; see `graphrouter.splits.by_query`."""
 CELL_COLUMNS = ("performance", "judge_score", "input_tokens", "output_tokens", "cost", "response_chars")
 
 
@@ -77,6 +53,7 @@ class LLMLog:
         folder: Where the log was loaded from; responses are read from it when asked for.
         texts: The responses of a log that is not on disk yet (``query_id``, ``llm``, ``draw``, ``response``).
         encoder: Spec of the encoder that suits its queries, used where none is named; None for the package's default.
+        rare_tasks: One of `RARE_TASKS`: what a split of the log does with a task that is too small to be divided.
 
     Raises:
         UserError: If the tables break a rule of the log; it names the table, the column and the first offending row.
@@ -91,25 +68,18 @@ class LLMLog:
     folder: Path | None = field(default=None, repr=False)
     texts: pl.DataFrame | None = field(default=None, repr=False)
     encoder: str | None = None
+    rare_tasks: str = "refuse"
 
     def __post_init__(self) -> None:
+        check_name(self.name, "a log's name")
+        if self.rare_tasks not in RARE_TASKS:
+            raise UserError(f"rare_tasks must be {', '.join(RARE_TASKS)}, but is {shown(self.rare_tasks)}")
         for table in COLUMNS:
-            frame = _typed(table, getattr(self, table), self._where(table))
-            _check_values(table, frame, self._where(table))
-            object.__setattr__(self, table, frame)
-        self._check_ids()
-        for table in COLUMNS:
-            object.__setattr__(self, table, getattr(self, table).sort(KEYS[table]))
-
-    def _check_ids(self) -> None:
-        for key, table in (("query_id", "queries"), ("llm", "llms")):
-            known = getattr(self, table)[key].implode()
-            unknown = self.records.with_row_index("row").filter(~pl.col(key).is_in(known))
-            if unknown.height:
-                raise UserError(
-                    f"{self._where('records')}, row {unknown['row'][0]}: every {key} must occur in {table}, but "
-                    f"{unknown[key][0]!r} does not ({unknown.height} records); add it there or drop its records"
-                )
+            frame = typed(table, getattr(self, table), self._where(table))
+            check_values(table, frame, self._where(table))
+            if table == "records":  # first, for an unknown LLM is why keys repeat where names were mistyped
+                check_ids(self.queries, self.llms, frame, self._where(table))
+            object.__setattr__(self, table, sorted_by_key(table, frame, self._where(table)))
 
     def _where(self, table: str) -> str:
         return str(self.folder / f"{table}.parquet") if self.folder else f"{self.name}/{table}"
@@ -128,8 +98,10 @@ class LLMLog:
         folder = Path(folder)
         if not folder.is_dir():
             raise UserError(f"a log must be a folder with queries, llms and records as Parquet, but {folder} is none")
-        about = _read_about(folder / "log.json")
-        queries, llms, records = (_read_parquet(folder / f"{table}.parquet") for table in COLUMNS)
+        about = read_about(folder / "log.json")
+        queries, llms, records = (read_parquet(folder / f"{table}.parquet") for table in COLUMNS)
+        if (responses := folder / "responses.parquet").exists():
+            check_types("responses", read_types(responses), str(responses))
         return cls(
             name=str(about.get("name", folder.resolve().name)),
             queries=queries,
@@ -176,16 +148,15 @@ class LLMLog:
         """Read the responses of the log's queries and LLMs: ``query_id``, ``llm``, ``draw``, ``response``.
 
         Raises:
-            UserError: If the log has none.
+            UserError: If the log has none, or two of one draw.
         """
         if not self.has_responses:
             raise UserError(f"{self.name} has no responses; a log with responses.parquet is needed here")
-        frame = self.texts if self.texts is not None else _read_parquet(cast(Path, self.responses_file))
-        if "draw" not in frame.columns:
-            frame = frame.with_columns(draw=pl.lit(0, pl.Int64))
+        frame = self.texts if self.texts is not None else read_parquet(cast(Path, self.responses_file))
+        frame = checked_responses(frame, self._where("responses"))
         for key, table in (("query_id", self.queries), ("llm", self.llms)):
-            frame = frame.join(table.select(key), on=key, how="semi")
-        return frame.select("query_id", "llm", "draw", "response").sort("query_id", "llm", "draw")
+            frame = frame.join(table.select(key), on=key, how="semi", maintain_order="left")
+        return frame
 
     @cached_property
     def llm_names(self) -> tuple[str, ...]:
@@ -286,23 +257,36 @@ class LLMLog:
         """Return the log with another score, such as ``judge_score``, in the place of performance."""
         if column == "performance":
             return self
-        scored = self.records.filter(pl.col(column).is_not_null()).with_columns(performance=pl.col(column))
+        scored = self.records.filter(pl.col(column).is_not_null())
         if not scored.height:
             raise UserError(
                 f"{self.name} must have a {column} for this scenario, but no record has one; choose another scenario"
             )
-        return replace(self, records=scored)
+        within = Rule(
+            column,
+            ~pl.col(column).is_between(0, 1),
+            f"{column} must be within [0, 1] to stand for performance",
+            "divide all of them by the top of their scale, or choose another scenario",
+        )
+        check_rows("records", scored, f"{self._where('records')} (with a {column})", [within])
+        return replace(self, records=scored.with_columns(performance=pl.col(column)))
 
 
 SHIPPED = Path(__file__).parent / "datasets"
 """Folder of the logs that come with the package."""
 
 
-def load_log(source: str | Path) -> LLMLog:
-    """Load a log by the name of one that comes with the package (``micropool``) or from a canonical folder."""
-    if str(source) == "micropool":
-        return LLMLog.load(SHIPPED / str(source))
-    return LLMLog.load(source)
+def load_log(source: str | Path, rare_tasks: str = "refuse") -> LLMLog:
+    """Load a log by the name of one that comes with the package (``micropool``) or from a canonical folder.
+
+    Args:
+        source: Its name or folder.
+        rare_tasks: See `LLMLog`.
+    """
+    if not isinstance(source, str | Path):
+        raise UserError(f"a log is loaded by name or folder, but what came is a {type(source).__name__}; name one")
+    log = LLMLog.load(SHIPPED / str(source) if str(source) == "micropool" else source)
+    return log if rare_tasks == log.rare_tasks else replace(log, rare_tasks=rare_tasks)
 
 
 def check_log_folder(folder: Path, keep: tuple[str, ...] = ()) -> None:
@@ -318,81 +302,3 @@ def check_log_folder(folder: Path, keep: tuple[str, ...] = ()) -> None:
     others = [file for file in folder.iterdir() if file.name not in keep] if folder.is_dir() else []
     if others and not (folder / "records.parquet").exists():
         raise UserError(f"{folder} holds other files; name a new folder, or one that holds a log")
-
-
-def _read_about(file: Path) -> dict[str, object]:
-    if not file.exists():
-        return {}
-    try:
-        about = json.loads(file.read_text())
-    except (OSError, ValueError) as error:
-        raise UserError(f"{file} must be JSON, but {error}; mend or remove it") from error
-    known = {"name": str, "simulated": bool, "cost_estimated": bool, "encoder": str}
-    wrong = [
-        key
-        for key, kind in known.items()
-        if not isinstance(about, dict) or not isinstance(about.get(key, kind()), kind)
-    ]
-    if wrong:
-        raise UserError(
-            f"{file}: name and encoder must be text, simulated and cost_estimated true or false; mend {wrong[0]!r}"
-        )
-    return {key: about[key] for key in known if key in about}
-
-
-def _read_parquet(file: Path) -> pl.DataFrame:
-    try:
-        return pl.read_parquet(file)
-    except FileNotFoundError:
-        raise UserError(f"a log must have {file.name}, but {file.parent} has none; put it there") from None
-    except (OSError, pl.exceptions.PolarsError) as error:
-        raise UserError(
-            f"{file} must be a whole Parquet file, but cannot be read ({first_line(error)}); write it again"
-        ) from None
-
-
-def _typed(table: str, frame: pl.DataFrame, where: str) -> pl.DataFrame:
-    """Check and cast the known columns; columns that the source lacks come back as nulls."""
-    for column in REQUIRED[table]:
-        if column not in frame.columns:
-            raise UserError(
-                f"{where} must have the column {column!r}, but has {', '.join(frame.columns) or 'none'}; add it"
-            )
-    if not frame.height:
-        raise UserError(f"{where} must have rows, but is empty")
-    casts = []
-    for column, kind in COLUMNS[table].items():
-        if column not in frame.columns:
-            casts.append(pl.lit(0 if column == "draw" else None, dtype=kind).alias(column))
-            continue
-        text = kind == pl.String
-        if text != (frame[column].dtype == pl.String) and frame[column].dtype != pl.Null:
-            raise UserError(
-                f"{where}: {column!r} must be {'text' if text else 'a number'}, but is {frame[column].dtype}; convert it"
-            )
-        casts.append(pl.col(column).cast(kind))
-    return frame.with_columns(casts)
-
-
-def _check_values(table: str, frame: pl.DataFrame, where: str) -> None:
-    def refuse(bad: pl.Expr, rule: str, column: str, remedy: str) -> None:
-        rows = frame.with_row_index("row").filter(bad)
-        if rows.height:
-            key = ", ".join(str(rows[name][0]) for name in KEYS[table])
-            raise UserError(
-                f"{where}, row {rows['row'][0]} ({key}): {rule}, but {column} is {rows[column][0]}; {remedy}"
-            )
-
-    for column in REQUIRED[table]:
-        if column != "task":
-            refuse(pl.col(column).is_null(), f"{column} must not be null", column, "fill it or drop the row")
-    key = KEYS[table]
-    refuse(
-        pl.struct(key).is_duplicated(), f"a key ({', '.join(key)}) must occur once", key[-1], "drop the repeated row"
-    )
-    if table == "records":
-        outside = ~pl.col("performance").is_between(0, 1) | pl.col("performance").is_nan()
-        refuse(outside, "performance must be within [0, 1]", "performance", "scale it")
-    for column in NEVER_NEGATIVE.get(table, ()):
-        bad = (pl.col(column) < 0) | pl.col(column).is_nan() | pl.col(column).is_infinite()
-        refuse(bad, f"{column} must be finite and not negative, or null", column, "mend it or set it to null")

@@ -9,7 +9,7 @@ from math import inf
 from numbers import Real
 from typing import Any, cast
 
-from graphrouter.errors import UserError, short, suggest
+from graphrouter.errors import UserError, shown, suggest
 
 MOST = sys.float_info.max
 
@@ -61,9 +61,9 @@ def check_numbers(where: str, value: Any, allowed: Range) -> None:
         raise UserError(f"{where} must not be empty; name one or more, or leave out the key for the default")
     for number in value if isinstance(value, list | tuple) else [value]:
         if not isinstance(number, Real) or isinstance(number, bool):
-            raise UserError(f"{where} must be a number, {allowed}, but is {short(number)}")
+            raise UserError(f"{where} must be a number, {allowed}, but is {shown(number)}")
         if cast("float", number) not in allowed:
-            raise UserError(f"{where} must be {allowed}, but is {short(number)}")
+            raise UserError(f"{where} must be {allowed}, but is {shown(number)}")
 
 
 def check_names(where: str, value: Any, known: Collection[str]) -> None:
@@ -77,4 +77,4 @@ def check_names(where: str, value: Any, known: Collection[str]) -> None:
         if name not in known:
             words = f"{'one of' if one else 'among'} {', '.join(known)}"
             verb = "is" if one else "has"
-            raise UserError(f"{where} must be {words}, but {verb} {short(name)}{suggest(str(name), list(known))}")
+            raise UserError(f"{where} must be {words}, but {verb} {shown(name)}{suggest(str(name), list(known))}")

@@ -12,7 +12,7 @@ import yaml
 from omegaconf import OmegaConf
 from omegaconf.errors import ConfigKeyError, OmegaConfBaseException
 
-from graphrouter.errors import UserError, cut, first_line, short, suggest
+from graphrouter.errors import UserError, cut, first_line, shown, suggest
 
 UNREADABLE = (yaml.YAMLError, OmegaConfBaseException, ValueError, OverflowError, RecursionError)
 """Errors of a text that is no YAML, or holds what a config cannot, such as a number of thousands of digits."""
@@ -101,14 +101,14 @@ def parse_overrides(overrides: Sequence[str]) -> dict[str, Any]:
     """
     for text in overrides:
         if not text.partition("=")[0].strip() or "=" not in text:
-            raise UserError(f"an override must be key=value, such as knn.k=20, but is {short(text)}")
+            raise UserError(f"an override must be key=value, such as knn.k=20, but is {shown(text)}")
     try:
         for text in overrides:
             _check_size(yaml.compose(text.partition("=")[2], Loader=yaml.SafeLoader))
         return typing.cast(dict[str, Any], OmegaConf.to_container(OmegaConf.from_dotlist(list(overrides))))
     except UNREADABLE as error:
         raise UserError(
-            f"an override must be key=value with a YAML value, but among {short(list(overrides))}: {_line(error)}"
+            f"an override must be key=value with a YAML value, but among {shown(list(overrides))}: {_line(error)}"
         ) from None
 
 

@@ -80,8 +80,20 @@ def test_an_estimate_is_kept_on_disk_as_one(prices, tmp_path):
     assert "estimated" in loaded.name
 
 
+def test_further_columns_of_any_name_have_no_say(prices):
+    plain = estimate_cost(make_log(), prices)
+    log, odd = make_log(), ("in", "out", "input_price", "output_price", "query_chars", "row", "index")
+    records = log.records.with_columns(pl.lit(7e9).alias(name) for name in odd)
+    llms = log.llms.with_columns(pl.lit(7e9).alias(name) for name in ("in", "out"))
+    queries = log.queries.with_columns(pl.lit(7e9).alias(name) for name in odd)
+    found = estimate_cost(LLMLog("tiny", queries, llms, records), prices)
+    np.testing.assert_array_equal(found.cells("cost"), plain.cells("cost"))
+    assert found.llms["input_price"].to_list() == plain.llms["input_price"].to_list()
+    assert found.records["in"].to_list() == [7e9] * 4
+
+
 def test_an_llm_without_price_and_size_is_named():
-    with pytest.raises(UserError, match="'named' has neither"):
+    with pytest.raises(UserError, match="'named' has neither.* --prices FILE"):
         estimate_cost(make_log())
 
 
@@ -92,6 +104,8 @@ def test_an_llm_without_price_and_size_is_named():
         ("llms: {x: {input: 1}}", "output"),
         ("llms: {x: {input: cheap, output: 1}}", "cheap"),
         ("llms: {x: {input: -1, output: 1}}", "x, input"),
+        ("llms: {x: {input: 1e308, output: 1}}", "at most 1e+16"),
+        ("output_tokens: .nan", "output_tokens"),
         ("characters_per_token: 0", "characters_per_token"),
         ("by_size: [{up_to: 9, input: 1, output: 1}, {up_to: 3, input: 1, output: 1}]", "small to large"),
         ("llms: [", "prices.yaml"),

@@ -11,6 +11,7 @@ from polars.testing import assert_frame_equal
 from graphrouter import files
 from graphrouter.errors import UserError
 from graphrouter.log import LLMLog, load_log
+from graphrouter.log_checks import MOST
 
 TABLES = ("queries", "llms", "records")
 
@@ -154,6 +155,18 @@ def test_with_target_puts_another_score_in_the_place_of_performance():
     assert "judge_score" in message(LLMLog("tiny", **tables()).with_target, "judge_score")
 
 
+@pytest.mark.parametrize("value", [7.0, -0.1])
+def test_a_judge_score_off_the_scale_is_named(value):
+    records = tables()["records"].with_columns(judge_score=pl.Series([float("nan"), 0.9, None, value, 0.1, None]))
+    log = LLMLog("tiny", **(tables() | {"records": records}))
+    text = message(log.with_target, "judge_score")
+    assert (
+        f"(b, big, 0): judge_score must be within [0, 1] to stand for performance, but judge_score is {value}" in text
+    )
+    infinite = records.with_columns(judge_score=pl.lit(float("inf")))
+    assert "judge_score must be finite" in message(lambda: LLMLog("tiny", **(tables() | {"records": infinite})))
+
+
 def broken(table: str, row: int, column: str, value: object) -> dict[str, pl.DataFrame]:
     frame = tables()[table]
     values = frame[column].to_list()
@@ -208,6 +221,215 @@ def test_a_broken_rule_names_the_file_the_column_and_the_first_row(tmp_path, cas
         assert word in text
 
 
+TEN = "performance", "judge_score", "input_tokens", "output_tokens", "cost", "response_chars", "draw"
+NO_NUMBERS = {
+    "struct": pl.Series([{"acc": 1.0}] * 6),
+    "list": pl.Series([[1.0]] * 6),
+    "array": pl.Series([[1.0]] * 6, dtype=pl.Array(pl.Float64, 1)),
+    "binary": pl.Series([b"1"] * 6),
+    "duration": pl.Series([1_000_000] * 6).cast(pl.Duration("us")),
+    "date": pl.Series([1] * 6).cast(pl.Date),
+    "categorical": pl.Series(["1"] * 6, dtype=pl.Categorical),
+    "enum": pl.Series(["1"] * 6, dtype=pl.Enum(["1"])),
+    "text": pl.Series(["1"] * 6),
+}
+
+
+@pytest.mark.parametrize("kind", NO_NUMBERS)
+@pytest.mark.parametrize("column", TEN)
+def test_a_column_of_another_type_than_numbers_is_named(tmp_path, kind, column):
+    records = tables()["records"].with_columns(NO_NUMBERS[kind].alias(column))
+    text = message(LLMLog.load, write(tmp_path / "log", records=records))
+    assert f"records.parquet: {column!r} must be a number, but is" in text
+    assert len(text) < 500
+
+
+@pytest.mark.parametrize(
+    "values", [[1, 2, 3], [1.0, 2.0, 3.0], [b"a", b"b", b"c"], [["a"], ["b"], ["c"]], [{"id": "a"}] * 3]
+)
+def test_a_column_of_another_type_than_text_is_named(tmp_path, values):
+    for column in ("query_id", "task", "query", "domain"):
+        queries = tables()["queries"].with_columns(pl.Series(column, values))
+        text = message(LLMLog.load, write(tmp_path / "log", queries=queries))
+        assert f"queries.parquet: {column!r} must be text, but is" in text
+        assert "graphrouter import" in text
+
+
+def test_categories_count_as_text(tmp_path):
+    enum = pl.Enum(["a", "b", "c", "big", "small", "sums"])
+    frames = {
+        name: frame.with_columns(pl.col(column).cast(kind) for column in ("query_id", "llm", "task") if column in frame)
+        for name, frame in tables().items()
+        for kind in (pl.Categorical if name == "queries" else enum,)
+    }
+    assert_same(LLMLog.load(write(tmp_path / "log", **frames)), LLMLog("tiny", **tables()))
+
+
+@pytest.mark.parametrize("kind", [pl.Int8, pl.UInt64, pl.Float32, pl.Decimal(10, 2), pl.Boolean])
+def test_every_type_of_number_is_taken(kind):
+    records = tables()["records"].with_columns(
+        pl.Series("performance", [1, 0, 1, 0, 0, 1]).cast(kind), pl.col("draw").cast(kind)
+    )
+    log = LLMLog("tiny", **(tables() | {"records": records}))
+    assert log.records["performance"].to_list() == [1, 0, 1, 0, 0, 1]
+    assert log.records["draw"].to_list() == [0, 0, 1, 0, 0, 0]
+
+
+@pytest.mark.parametrize("column", [*TEN, "size_b", "input_price"])
+def test_nan_is_a_missing_number(column):
+    table = "records" if column in TEN else "llms"
+    frame = tables()[table].with_columns(pl.lit(float("nan")).alias(column))
+    if column in ("performance", "draw"):
+        frame = frame.unique(["query_id", "llm"], maintain_order=True)
+    if column == "performance":
+        assert "row 0 (a, big, 0): performance must be within [0, 1], but performance is nan" in message(
+            lambda: LLMLog("tiny", **(tables() | {table: frame}))
+        )
+        return
+    found = getattr(LLMLog("tiny", **(tables() | {table: frame})), table)[column]
+    assert set(found) == ({0} if column == "draw" else {None})
+
+
+@pytest.mark.parametrize("draw", [0.5, 1e308, float("inf"), -float("inf"), 2.0**60])
+def test_a_draw_must_be_a_whole_number(tmp_path, draw):
+    records = tables()["records"].with_columns(draw=pl.Series([0.0, None, 1.0, draw, float("nan"), 0.0]))
+    text = message(LLMLog.load, write(tmp_path / "log", records=records))
+    assert f"records.parquet, row 3: draw must be a whole number, or null for 0, but is {draw}" in text
+
+
+@pytest.mark.parametrize("value", [1e17, 1e308, float("inf"), -1.0])
+@pytest.mark.parametrize(
+    ("table", "column"),
+    [
+        *(("records", column) for column in ("input_tokens", "output_tokens", "cost", "response_chars")),
+        *(("llms", column) for column in ("size_b", "input_price", "output_price")),
+    ],
+)
+def test_a_number_beyond_all_bounds_is_named(table, column, value):
+    frame = (
+        tables()[table]
+        .with_columns(pl.lit(1.0).alias(column))[:-1]
+        .vstack(tables()[table].with_columns(pl.lit(value).alias(column))[-1:])
+    )
+    text = message(lambda: LLMLog("tiny", **(tables() | {table: frame})))
+    assert f"row {frame.height - 1}" in text
+    assert f"{column} must be finite, not negative and at most 1e+16, or null, but {column} is {value}" in text
+
+
+def test_figures_of_the_largest_numbers_are_finite():
+    largest = [pl.lit(MOST).alias(column) for column in ("input_tokens", "output_tokens", "response_chars")]
+    prices = tables()["llms"].with_columns(pl.lit(MOST).alias(c) for c in ("size_b", "input_price", "output_price"))
+    log = LLMLog("big", **(tables() | {"records": tables()["records"].with_columns(largest), "llms": prices}))
+    seen = log.cells("draws") > 0
+    for column in ("cost", "input_tokens", "response_chars"):
+        assert np.isfinite(log.cells(column)[seen] ** 2).all()
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_an_extra_column_may_have_any_name(tmp_path, table):
+    extra = tables()[table].with_columns(pl.lit(3).alias(name) for name in ("row", "index", "in", "out", "draws"))
+    log = LLMLog.load(write(tmp_path / "log", **{table: extra}))
+    assert set(getattr(log, table)["row"]) == {3}
+    unknown = broken("records", 4, "llm", "huge") | ({table: extra} if table != "records" else {})
+    assert "row 4" in message(LLMLog.load, write(tmp_path / "log", **unknown))
+
+
+def test_an_unknown_llm_is_named_rather_than_the_keys_that_it_repeats():
+    records = pl.concat([tables()["records"], tables()["records"].with_columns(llm=pl.lit("hgue"))])
+    text = message(lambda: LLMLog("tiny", **(tables() | {"records": records})))
+    assert "every llm must occur in llms, but 'hgue' does not (6 records)" in text
+
+
+@pytest.mark.parametrize("sign", ["\x00", "\x1b[2J", "\n", "\t", "\x7f", "\x9b31m"])
+@pytest.mark.parametrize(
+    ("table", "column"), [("llms", "llm"), *(("queries", c) for c in ("query_id", "task", "domain"))]
+)
+def test_a_name_with_control_characters_is_named_without_them(table, column, sign):
+    frame = tables()[table].with_columns(pl.lit("x").alias("domain"))
+    frame = frame.with_columns(pl.concat_str(pl.col(column).fill_null("t"), pl.lit(sign)).alias(column))
+    text = message(lambda: LLMLog("tiny", **(tables() | {table: frame})))
+    assert "row 0" in text
+    assert f"{column} must not hold control characters" in text
+    assert text.isprintable()
+
+
+def test_a_query_may_hold_any_text():
+    queries = tables()["queries"].with_columns(query=pl.lit("a\x00b\n\x1b[0m"))
+    assert LLMLog("tiny", **(tables() | {"queries": queries})).queries["query"][0] == "a\x00b\n\x1b[0m"
+
+
+def test_long_values_are_cut():
+    long = "x" * 300_000
+    for changes in (
+        {"records": tables()["records"].with_columns(llm=pl.lit(long))},
+        {"queries": tables()["queries"].with_columns(query_id=pl.lit(long))},
+        {"queries": tables()["queries"].rename({"query": long})},
+        {
+            "llms": tables()["llms"].with_columns(
+                size_b=pl.lit("x", dtype=pl.Enum([f"x{i}" for i in range(900)] + ["x"]))
+            )
+        },
+    ):
+        assert len(message(lambda: LLMLog("tiny", **(tables() | changes)))) < 600  # noqa: B023
+
+
+@pytest.mark.parametrize("name", ["\ud800", "a\x1b[2J", "a\nb", "a\x00"])
+def test_a_name_of_a_log_can_be_printed(tmp_path, name):
+    assert "name" in message(lambda: LLMLog(name, **tables()))
+    folder = write(tmp_path / "log")
+    for key in ("name", "encoder"):
+        (folder / "log.json").write_text(json.dumps({key: name}))
+        assert f"log.json: {key} must be text without control characters" in message(LLMLog.load, folder)
+
+
+def test_tables_must_be_polars():
+    class Frame:
+        height = 3
+
+    text = message(lambda: LLMLog("tiny", **(tables() | {"queries": Frame()})))
+    assert "tiny/queries must be a polars.DataFrame, but is a" in text
+    assert "by name or folder" in message(load_log, tables()["queries"])
+
+
+SAID = {"query_id": ["a", "a", "b"], "llm": ["big", "small", "small"], "response": ["2", "3", "4"]}
+BAD_RESPONSES = {
+    "no response": (pl.DataFrame(SAID).drop("response"), "must have the column 'response', but has query_id, llm"),
+    "integer ids": (pl.DataFrame(SAID | {"query_id": [1, 1, 2]}), "'query_id' must be text, but is Int64"),
+    "binary names": (pl.DataFrame(SAID | {"llm": [b"x"] * 3}), "'llm' must be text, but is Binary"),
+    "lists": (pl.DataFrame(SAID | {"response": [["2"]] * 3}), "'response' must be text, but is List(String)"),
+    "text for a draw": (pl.DataFrame(SAID | {"draw": ["x"] * 3}), "'draw' must be a number, but is String"),
+}
+
+
+@pytest.mark.parametrize("case", BAD_RESPONSES)
+def test_bad_responses_are_named_when_the_log_is_loaded(tmp_path, case):
+    folder = write(tmp_path / "log")
+    BAD_RESPONSES[case][0].write_parquet(folder / "responses.parquet")
+    assert f"responses.parquet: {BAD_RESPONSES[case][1]}".replace(": must", " must") in message(LLMLog.load, folder)
+
+
+def test_a_repeated_response_is_named_with_its_row(tmp_path):
+    folder = write(tmp_path / "log")
+    pl.concat([pl.DataFrame(SAID)] * 2).with_columns(row=1).write_parquet(folder / "responses.parquet")
+    text = message(LLMLog.load(folder).responses)
+    assert "responses.parquet, row 0 (a, big, 0): a key (query_id, llm, draw) must occur once" in text
+    pl.DataFrame(SAID | {"draw": [0.0, 0.5, 0.0]}).write_parquet(folder / "responses.parquet")
+    assert "responses.parquet, row 1: draw must be a whole number" in message(LLMLog.load(folder).responses)
+
+
+def test_responses_with_categories_further_columns_and_missing_draws_are_taken(tmp_path):
+    folder = write(tmp_path / "log")
+    said = pl.DataFrame(SAID | {"draw": [float("nan"), None, 1.0]}).with_columns(
+        pl.col("llm").cast(pl.Categorical), row=pl.lit(1), index=pl.lit(2)
+    )
+    said.write_parquet(folder / "responses.parquet")
+    assert LLMLog.load(folder).responses().rows() == [
+        ("a", "big", 0, "2"),
+        ("a", "small", 0, "3"),
+        ("b", "small", 1, "4"),
+    ]
+
+
 @pytest.mark.parametrize("keep", [0, 4, 200])
 def test_an_empty_or_truncated_file_is_named(tmp_path, keep):
     file = write(tmp_path / "log") / "records.parquet"
@@ -222,7 +444,18 @@ def test_an_absent_file_or_folder_is_named(tmp_path):
     assert "nowhere" in message(load_log, tmp_path / "nowhere")
 
 
-@pytest.mark.parametrize("content", ["{", "[]", json.dumps({"simulated": "yes"}), json.dumps({"encoder": 3})])
+@pytest.mark.parametrize(
+    "content",
+    [
+        "{",
+        "[]",
+        "[" * 100_000,
+        '{"a": ' * 100_000,
+        "9" * 5000,
+        json.dumps({"simulated": "yes"}),
+        json.dumps({"encoder": 3}),
+    ],
+)
 def test_a_bad_log_json_is_named(tmp_path, content):
     folder = write(tmp_path / "log")
     (folder / "log.json").write_text(content)

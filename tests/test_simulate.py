@@ -102,6 +102,20 @@ def test_text_tells_more_than_the_task():
     assert error_text.mean() < 0.7 * error_task.mean()
 
 
+@pytest.mark.parametrize(("llms", "first"), [(999, "sim-001-1b"), (1000, "sim-0001-1b"), (12345, "sim-00001-1b")])
+def test_any_number_of_llms_keeps_the_order_of_their_sizes(llms, first):
+    log, truth = simulate_with_truth(queries=12, llms=llms)
+    assert log.llm_names[0] == first
+    assert (np.diff(log.llms["size_b"]) >= 0).all()
+    assert truth.shape == (12, llms)
+    assert log.records.height == 12 * llms
+
+
+def test_a_simulation_beyond_the_memory_is_refused():
+    with pytest.raises(UserError, match="must fit in memory, but .* need about"):
+        simulate(queries=10**7, llms=10**6)
+
+
 @pytest.mark.parametrize(
     "wrong", [{"queries": 0}, {"tasks": 9}, {"llms": 0}, {"draws": 0}, {"missing": 1.0}, {"missing": -0.1}]
 )
