@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from graphrouter.errors import UserError, suggest
+from graphrouter.log import RARE_TASKS
 from graphrouter.routers import find_router
 from graphrouter.routers.base import Router
 from graphrouter.scenario import find_scenario
@@ -48,6 +49,8 @@ class CompareConfig:
         settings: At most so many settings of each router's search space are tried, the same number for every router.
         estimate_cost: Whether to estimate the cost of a log that has none, from characters and prices.
         prices: YAML with prices for the estimate; None for prices by size.
+        rare_tasks: What is done with tasks that are too small to be divided: ``refuse``, ``pool`` or ``drop``; see
+            `graphrouter.splits.by_query`.
         hyperparameters: Of each router by name, where they differ from the router's own defaults.
     """
 
@@ -59,6 +62,7 @@ class CompareConfig:
     settings: int = 6
     estimate_cost: bool = False
     prices: str | None = None
+    rare_tasks: str = "refuse"
     hyperparameters: dict[str, Any] = dataclasses.field(default_factory=dict)
 
 
@@ -176,6 +180,7 @@ def _check_comparison(config: CompareConfig, where: dict[str, str]) -> None:
         "seeds must be 1 or more": config.seeds >= 1,
         f"tune_by must be {', '.join(TUNE_BY)}": config.tune_by in TUNE_BY,
         "settings must be 1 or more": config.settings >= 1,
+        f"rare_tasks must be {', '.join(RARE_TASKS)}": config.rare_tasks in RARE_TASKS,
     }
     for rule, holds in rules.items():
         key = rule.split()[0]

@@ -276,17 +276,17 @@ SHIPPED = Path(__file__).parent / "datasets"
 """Folder of the logs that come with the package."""
 
 
-def load_log(source: str | Path, rare_tasks: str = "refuse") -> LLMLog:
+def load_log(source: str | Path, rare_tasks: str | None = None) -> LLMLog:
     """Load a log by the name of one that comes with the package (``micropool``) or from a canonical folder.
 
     Args:
         source: Its name or folder.
-        rare_tasks: See `LLMLog`.
+        rare_tasks: See `LLMLog`; None for the default.
     """
     if not isinstance(source, str | Path):
         raise UserError(f"a log is loaded by name or folder, but what came is a {type(source).__name__}; name one")
     log = LLMLog.load(SHIPPED / str(source) if str(source) == "micropool" else source)
-    return log if rare_tasks == log.rare_tasks else replace(log, rare_tasks=rare_tasks)
+    return log if rare_tasks in (None, log.rare_tasks) else replace(log, rare_tasks=rare_tasks)
 
 
 def check_log_folder(folder: Path, keep: tuple[str, ...] = ()) -> None:

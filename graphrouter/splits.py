@@ -1,6 +1,6 @@
 """Splits by query group, stratified by task; also by time, leave-task-out, leave-LLM-out and cells-out.
 
-A group is the queries of equal normalised text: it stays on one side. Which side is decided by a hash of the seed
+A group is the queries of equal wording (see `fold_text`): it stays on one side. Which side is decided by a hash of the seed
 and the text, so neither row order nor the presence of other tasks changes it.
 """
 
@@ -13,8 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from graphrouter.errors import UserError, suggest
+from graphrouter.errors import UserError, shown, suggest
 from graphrouter.log import LLMLog
+from graphrouter.wording import fold_text
 
 FRACTIONS = (0.6, 0.2, 0.2)
 PARTS = ("train", "validation", "test")
@@ -37,24 +38,28 @@ class Split:
 
 
 def normalise_text(text: str) -> str:
-    """Return the text in lower case with white space folded: what counts as equal wording."""
+    """Return the text in lower case with white space folded."""
     return " ".join(text.casefold().split())
 
 
 def query_groups(texts: Iterable[str]) -> np.ndarray:
-    """Number the groups of equal normalised text.
+    """Number the groups of equal wording.
 
     Args:
         texts: Q texts.
 
     Returns:
-        [Q] int64; the number is a hash of the text, so that it does not depend on the other texts.
+        [Q] int64; the number is a hash of the folded text, so that it does not depend on the other texts.
     """
-    return np.array([int(text_digest(normalise_text(text))[:15], 16) for text in texts], dtype=np.int64)
+    return np.array([int(text_digest(fold_text(text))[:15], 16) for text in texts], dtype=np.int64)
 
 
 def by_query(log: LLMLog, seed: int, fractions: Sequence[float] = FRACTIONS) -> Split:
     """Split the scored queries by group, stratified by task.
+
+    A task of fewer than two groups cannot be both learnt and tested. What is done with one is said by ``log.rare_tasks``:
+    ``refuse`` it; ``pool`` its queries with those of other such tasks and those without a task, and divide them as one
+    task; or ``drop`` them from all parts.
 
     Args:
         log: Queries without any record are left out.
@@ -62,33 +67,30 @@ def by_query(log: LLMLog, seed: int, fractions: Sequence[float] = FRACTIONS) -> 
         fractions: Shares of train, validation and test.
 
     Raises:
-        UserError: If the fractions are not three positive shares of 1, or a part would be empty.
+        UserError: If the fractions are not three positive shares of 1, a task is rare and refused, or a part would be
+            empty.
     """
     _check_fractions(fractions)
     scored = log.cells("draws").sum(axis=1) > 0
-    strata: dict[str, dict[str, list[int]]] = {}
+    strata: dict[str, dict[str, list[tuple[str, int]]]] = {}
     stratum_of: dict[str, str] = {}
     rows = log.queries.select("task", "query").with_row_index()
     for row, task, text in rows.sort("task", "index", nulls_last=True).iter_rows():
         if scored[row]:
-            key = normalise_text(text)
+            key = fold_text(text)
             stratum = stratum_of.setdefault(key, task or "")
-            strata.setdefault(stratum, {}).setdefault(key, []).append(row)
-    for stratum, members in strata.items():
-        if len(members) < 2 and stratum:
-            raise UserError(
-                f"{log.name}: a task must have two differently worded scored queries or more, so that it can be learnt "
-                f"and tested, but {stratum!r} has {len(members)}; merge it with another task, or drop it"
-            )
+            strata.setdefault(stratum, {}).setdefault(key, []).append((normalise_text(text), row))
+    _settle_rare(log, strata)
     parts: list[list[int]] = [[], [], []]
     bounds = np.cumsum(fractions[:2])
     for stratum in sorted(strata):
-        groups = sorted(strata[stratum].items(), key=lambda item: text_digest(f"{seed}/{item[0]}"))
+        # By the first spelling, so that a group of one spelling goes where it went before punctuation was folded.
+        groups = sorted(map(sorted, strata[stratum].values()), key=lambda group: text_digest(f"{seed}/{group[0][0]}"))
         # A stratum too small to divide goes where chance puts it, so that no part is fed by rounding alone.
         offset = int(text_digest(f"{seed}/{stratum}")[:8], 16) / 16**8
-        for position, (_, group) in enumerate(groups):
+        for position, group in enumerate(groups):
             share = (position + offset) / len(groups)
-            parts[int(np.searchsorted(bounds, share, side="right"))].extend(group)
+            parts[int(np.searchsorted(bounds, share, side="right"))].extend(row for _, row in group)
     split = Split(*(np.array(sorted(part), dtype=np.int64) for part in parts))
     for name in PARTS:
         if not len(getattr(split, name)):
@@ -96,6 +98,22 @@ def by_query(log: LLMLog, seed: int, fractions: Sequence[float] = FRACTIONS) -> 
                 f"{log.name} must have queries for train, validation and test, but {name} is empty; use a larger log"
             )
     return split
+
+
+def _settle_rare(log: LLMLog, strata: dict[str, dict[str, list[tuple[str, int]]]]) -> None:
+    """Refuse, pool or drop the tasks of fewer than two groups."""
+    rare = [stratum for stratum, groups in strata.items() if stratum and len(groups) < 2]
+    if rare and log.rare_tasks == "refuse":
+        raise UserError(
+            f"{log.name}: a task must have two differently worded scored queries or more, so that it can be learnt and "
+            f"tested, but {shown(rare[0])} has {len(strata[rare[0]])}"
+            f"{f' and {len(rare) - 1} more have so few' if len(rare) > 1 else ''}; merge it with another task, or give "
+            "--rare-tasks pool or drop (rare_tasks in a config)"
+        )
+    for stratum in rare:
+        groups = strata.pop(stratum)
+        if log.rare_tasks == "pool":
+            strata.setdefault("", {}).update(groups)
 
 
 def _check_fractions(fractions: Sequence[float]) -> None:
@@ -109,8 +127,8 @@ def leave_task_out(log: LLMLog, task: str, seed: int, validation: float = 0.25) 
     Queries of other tasks with the wording of a test query are left out.
     """
     if task not in log.tasks:
-        raise UserError(f"{log.name} has no task {task!r}{suggest(task, list(log.tasks))}")
-    texts = [normalise_text(text) for text in log.queries["query"]]
+        raise UserError(f"{log.name} has no task {shown(task)}{suggest(task, list(log.tasks))}")
+    texts = [fold_text(text) for text in log.queries["query"]]
     inside = np.array([name == task for name in log.queries["task"]])
     scored = log.cells("draws").sum(axis=1) > 0
     held = {text for text, here in zip(texts, inside, strict=True) if here}
@@ -167,7 +185,7 @@ def by_time(log: LLMLog, fractions: Sequence[float] = FRACTIONS) -> Split:
     ordered = np.sort(times[scored])
     bounds = [ordered[min(int(len(ordered) * share), len(ordered) - 1)] for share in np.cumsum(fractions[:2])]
     part = np.searchsorted(bounds, times[scored], side="right")
-    texts = [normalise_text(log.queries["query"][int(row)]) for row in scored]
+    texts = [fold_text(log.queries["query"][int(row)]) for row in scored]
     first: dict[str, int] = {}
     for text, number in zip(texts, part.tolist(), strict=True):
         first[text] = min(number, first.get(text, number))

@@ -1,4 +1,5 @@
 from collections import Counter
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 
 import numpy as np
@@ -242,3 +243,129 @@ def test_by_time_says_what_it_lacks():
     ):
         with pytest.raises(UserError, match=said):
             by_time(log)
+
+
+CAPITAL = "What is the capital of Velia?"
+SAME = [
+    (CAPITAL, "what is the  capital of Velia ?"),
+    (CAPITAL, "What is the capital of Velia"),
+    (CAPITAL, "What is the capital of Velia?!"),
+    (CAPITAL, "Ｗｈａｔ　ｉｓ　ｔｈｅ　ｃａｐｉｔａｌ　ｏｆ　Ｖｅｌｉａ？"),
+    (CAPITAL, 'What is "the capital" of \u2018Velia\u2019?'),
+    ("Well, what is it?", "Well what is it"),
+    ("Hello,world: go", "hello, world; go"),
+    ("don\u2019t stop", "don't stop!"),
+    ("Velia \u2014 the land", "Velia\u2014the land"),
+    ("Velia \u2013 the land", "Velia - the land..."),
+    ("你好，世界！", "你好世界"),
+    ("ｶﾞｽとは？", "ガスとは"),
+    ("¿Qué es 1,5?", "qué es 1,5"),
+    ("caf\u00e9", "cafe\u0301\u200b."),
+    ('She said "I don\'t know."', "she said I don't know"),
+    ("It holds 3.5 l.", "it holds ３．５ l"),
+]
+DIFFERENT = [
+    ("3.5", "35"),
+    ("1,2", "12"),
+    ("10:30", "1030"),
+    ("5!", "5"),
+    ("n!", "n"),
+    ("(a + b)!", "(a + b)"),
+    ("5!!", "5!"),
+    ("x - y", "x + y"),
+    ("-3", "3"),
+    ("x != y", "x = y"),
+    ("x := 3", "x = 3"),
+    ("f'(x)", "f(x)"),
+    ("y' = 2y", "y = 2y"),
+    ('print("1" + "2")', "print(1 + 2)"),
+    ("(1, 2)", "[1, 2]"),
+    ("C++", "C"),
+    ("C#", "C"),
+    (".NET", "net"),
+    ("50%", "50"),
+    ("$5", "5"),
+    ("x²", "x2"),
+    ("½", "12"),
+    ("1/2", "12"),
+    ("a*b", "ab"),
+    ("???", "!!!"),
+    ("", "?"),
+]
+
+
+@pytest.mark.parametrize(("one", "other"), SAME)
+def test_punctuation_and_width_make_no_other_wording(one, other):
+    groups = query_groups([one, other, f"{one} again"])
+    assert groups[0] == groups[1] != groups[2]
+
+
+@pytest.mark.parametrize(("one", "other"), DIFFERENT)
+def test_signs_with_a_meaning_make_another_wording(one, other):
+    groups = query_groups([one, other, f"Work out {one} now", f"Work out {other} now"])
+    assert len(set(groups[:2])) == 2
+    if other not in ("", "?", "!!!"):
+        assert len(set(groups[2:])) == 2
+
+
+def test_wordings_that_differ_in_punctuation_stay_on_one_side():
+    texts = [
+        text for n in range(60) for text in (f"What is number {n}?", f"what is  number {n} ?", f"What is number {n}")
+    ]
+    log = make_log(texts, ["t"] * len(texts))
+    split = by_query(log, 0)
+    for part in PARTS:
+        assert {row // 3 for row in getattr(split, part)} == {row // 3 for row in getattr(split, part) if row % 3 == 0}
+        assert len(getattr(split, part)) % 3 == 0
+
+
+def test_a_split_without_such_wordings_is_what_it_was():
+    """Which side a group goes to follows from its spelling as it was before punctuation was folded."""
+    log = make_log([f"Is {n}, the number, odd?" for n in range(10)], ["t"] * 10)
+    split = by_query(log, 0)
+    assert [getattr(split, part).tolist() for part in PARTS] == [[0, 3, 4, 6, 8, 9], [1, 5], [2, 7]]
+
+
+def rare_log() -> LLMLog:
+    """Thirty queries of a task, one of each of four others, and one without a task."""
+    texts = [f"text {number}" for number in range(35)]
+    return make_log(texts, ["t"] * 30 + ["w", "x", "y", "z", None])
+
+
+def test_rare_tasks_are_refused_with_the_option():
+    with pytest.raises(UserError, match=r"'w' has 1 and 3 more have so few; .*--rare-tasks pool or drop"):
+        by_query(rare_log(), 0)
+
+
+def test_rare_tasks_are_dropped():
+    log = replace(rare_log(), rare_tasks="drop")
+    split = by_query(log, 0)
+    assert sorted(np.concatenate([getattr(split, part) for part in PARTS])) == [*range(30), 34]
+    plain = by_query(log.take(np.array([*range(30), 34])), 0)
+    assert all(
+        np.array_equal(getattr(split, part)[getattr(split, part) < 30], getattr(plain, part)[getattr(plain, part) < 30])
+        for part in PARTS
+    )
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_rare_tasks_are_pooled(seed):
+    log = replace(rare_log(), rare_tasks="pool")
+    split = by_query(log, seed)
+    assert sorted(np.concatenate([getattr(split, part) for part in PARTS])) == list(range(35))
+    alone = by_query(log.take(np.arange(30)), seed)
+    for part in PARTS:
+        rows = getattr(split, part)
+        np.testing.assert_array_equal(rows[rows < 30], getattr(alone, part))
+    assert sum(split.train >= 30) == 3
+    assert log.take(split.test).rare_tasks == "pool"
+    assert leave_task_out(log, "w", seed).test.tolist() == [30]
+
+
+def test_a_log_without_rare_tasks_is_split_alike_whatever_the_option():
+    log = simulate(queries=100, tasks=4, llms=2)
+    splits = [by_query(replace(log, rare_tasks=how), 1) for how in ("refuse", "pool", "drop")]
+    for part in PARTS:
+        assert len({getattr(split, part).tobytes() for split in splits}) == 1
+    with pytest.raises(UserError, match="rare_tasks must be refuse, pool, drop, but is 'keep'"):
+        replace(log, rare_tasks="keep")

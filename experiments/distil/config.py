@@ -43,6 +43,7 @@ class Distil:
         base: LLM of the log that the students start from.
         seeds: From 0; each is a split, a selection and a training.
         encoder: Of the selection; None for the log's own.
+        rare_tasks: What is done with tasks that are too small to be divided: ``refuse``, ``pool`` or ``drop``.
         train: What all arms share.
         tries: Settings that every student is trained with; the one that is best on the validation queries of its seed is
             kept, and asked the test queries.
@@ -54,6 +55,7 @@ class Distil:
     base: str = ""
     seeds: int = 3
     encoder: str | None = None
+    rare_tasks: str = "refuse"
     train: dict[str, Any] = field(default_factory=dict)
     tries: list[dict[str, Any]] = field(default_factory=lambda: [{}])
     arms: list[Arm] = field(default_factory=list)

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from experiments.distil.config import Arm, Distil, label
+from experiments.distil.config import Arm, Distil, label, read_distil
 from graphrouter.errors import UserError
 from graphrouter.files import check_writable, replace_file
 from graphrouter.log import load_log
@@ -50,7 +50,7 @@ def _ask(config: Distil, arm: Arm, seed: int, student: Path, folder: Path, part:
     """Ask a student the questions of a part, and return its mean performance."""
     from fusion.evaluation.model import ask, find_students
 
-    log = load_log(config.log)
+    log = load_log(config.log, config.rare_tasks)
     tasks = [str(file) for file in sorted((Path(config.pool) / "tasks").glob("*.yaml"))]
     students = find_students([str(student)], arm.base or config.base, log)
     return float(np.nanmean(ask(log, tasks, students, folder, seed, part=part).cells("performance")))
@@ -85,7 +85,7 @@ def make_data(config: Distil, arm: Arm, seed: int, out: Path) -> str:
             {"seed": seed, "encoder": config.encoder, "tokenizer": tokenizer, **arm.select}, arm.name
         )
         kept = None if settings.ranking == "baseline" else out / "rankings" / f"{label(settings.ranking, seed)}.parquet"
-        select(load_log(config.log), settings, kept=kept).save(folder)
+        select(load_log(config.log, config.rare_tasks), settings, kept=kept).save(folder)
     return str(folder)
 
 
@@ -109,7 +109,7 @@ def run_all(config: Distil, out: Path, jobs: int, progress: bool) -> None:
     """
     check_writable(out, "the experiment")
     kept, resolved = out / CONFIG, to_yaml(to_plain(config))
-    if kept.exists() and kept.read_text() != resolved:
+    if kept.exists() and read_distil(str(kept)) != config:
         raise UserError(f"{kept} must be this experiment, but is another; name another --out, or remove it")
     replace_file(kept, resolved.encode())
     context = multiprocessing.get_context("spawn")

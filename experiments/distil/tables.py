@@ -25,7 +25,7 @@ def report(out: Path) -> str:
         UserError: If the folder holds no experiment, or one that has not ended.
     """
     config = read_distil(str(out / CONFIG))
-    log = load_log(config.log)
+    log = load_log(config.log, config.rare_tasks)
     counts = sorted({arm.seeds or config.seeds for arm in config.arms}, reverse=True)
     tables = []
     for count in counts:

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from graphrouter.cli.options import ENCODER_HELP, KEEPS, add_command, add_run, finish, names, tell
+from graphrouter.cli.options import ENCODER_HELP, KEEPS, add_command, add_rare_tasks, add_run, finish, names, tell
 from graphrouter.cli.program import CommandGroup, Program
 
 if TYPE_CHECKING:
@@ -67,6 +67,7 @@ def add_table(
         parser.add_argument("--prices", metavar="FILE", help="YAML with prices for a cost that the log lacks")
     if options:
         options(parser)
+    add_rare_tasks(parser)
     add_run(parser)
     finish(parser)
 

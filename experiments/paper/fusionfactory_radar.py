@@ -32,7 +32,7 @@ def rebuild(args: argparse.Namespace) -> Table:
     from graphrouter.evaluation.store import log_label
     from graphrouter.log import LLMLog
 
-    log = open_log(args.log)
+    log = open_log(args.log, rare_tasks=args.rare_tasks)
     given = {"guided": args.guided, "answers": args.answers}
     guided, answers = (LLMLog.load(path) if path else None for path in given.values())
     found = evaluate_levels(

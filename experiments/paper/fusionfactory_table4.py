@@ -41,7 +41,7 @@ def rebuild(args: argparse.Namespace) -> Table:
     from experiments.paper.table import Table
     from graphrouter.evaluation.store import log_label
 
-    settings, log = Settings.of(args), open_log(args.log, cost=True, prices=args.prices)
+    settings, log = Settings.of(args), open_log(args.log, rare_tasks=args.rare_tasks, cost=True, prices=args.prices)
     tested = run_scenarios(log, settings, "by_query", ROUTERS, ("performance_first", "balance", "cost_first"))
     judged = log.records["judge_score"].is_not_null().any()
     if judged:

@@ -26,7 +26,7 @@ def rebuild(args: argparse.Namespace) -> Table:
     from fusion.evaluation import evaluate_thoughts
     from graphrouter.evaluation.store import log_label
 
-    log = open_log(args.log)
+    log = open_log(args.log, rare_tasks=args.rare_tasks)
     level = evaluate_thoughts(log)
     rows = table_rows(level)
     columns = [

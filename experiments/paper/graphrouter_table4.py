@@ -36,7 +36,7 @@ def rebuild(args: argparse.Namespace) -> Table:
     from experiments.paper.table import Table
     from graphrouter.evaluation.store import log_label
 
-    settings, log = Settings.of(args), open_log(args.log, cost=True, prices=args.prices)
+    settings, log = Settings.of(args), open_log(args.log, rare_tasks=args.rare_tasks, cost=True, prices=args.prices)
     tested = run_scenarios(log, settings, "by_query", ROUTERS, SCENARIOS)
     second, source_notes = None, ["The log names no split of its source, so there is no second column."]
     if set(log.queries["source_split"].drop_nulls()) >= {"train", "test"}:

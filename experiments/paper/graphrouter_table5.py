@@ -76,7 +76,7 @@ def rebuild(args: argparse.Namespace) -> Table:
 
     if args.shots < 0:
         raise UserError(f"--shots must be 0 or more, but is {args.shots}")
-    settings, log = Settings.of(args), open_log(args.log, cost=True, prices=args.prices)
+    settings, log = Settings.of(args), open_log(args.log, rare_tasks=args.rare_tasks, cost=True, prices=args.prices)
     new = choose_new(log, args.new)
     evaluation = compare_routers(
         log,

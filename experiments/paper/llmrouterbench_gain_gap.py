@@ -55,7 +55,7 @@ def rebuild(args: argparse.Namespace) -> Table:
     from experiments.paper.table import Table
     from graphrouter.evaluation.store import log_label
 
-    settings, log = Settings.of(args), open_log(args.log)
+    settings, log = Settings.of(args), open_log(args.log, rare_tasks=args.rare_tasks)
     compare_routers(log, settings, "by_query", ROUTERS, scenarios=["performance_first"])
     rows = table_rows(Scored(settings.out / "by_query"))
     return Table(

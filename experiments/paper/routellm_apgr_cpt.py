@@ -65,7 +65,7 @@ def rebuild(args: argparse.Namespace) -> Table:
     from experiments.paper.table import Column, Table
     from graphrouter.evaluation.store import log_label
 
-    settings, log = Settings.of(args), open_log(args.log)
+    settings, log = Settings.of(args), open_log(args.log, rare_tasks=args.rare_tasks)
     strong, weak = choose_pair(log, args.strong, args.weak)
     pair = log.take_llms([strong, weak])
     compare_routers(pair, settings, "by_query", ROUTERS, scenarios=["performance_first"])

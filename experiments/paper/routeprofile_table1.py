@@ -45,7 +45,7 @@ def rebuild(args: argparse.Namespace) -> Table:
     from experiments.paper.table import Column, Table
     from graphrouter.evaluation.store import log_label
 
-    settings, log = Settings.of(args), open_log(args.log)
+    settings, log = Settings.of(args), open_log(args.log, rare_tasks=args.rare_tasks)
     scenario = ["performance_first"]
     compare_routers(log, settings, "by_query", ROUTERS, scenarios=scenario)
     tested, second = Scored(settings.out / "by_query"), None

@@ -39,7 +39,7 @@ def rebuild(args: argparse.Namespace) -> Table:
     from experiments.paper.table import Table
     from graphrouter.evaluation.store import log_label
 
-    settings, log = Settings.of(args), open_log(args.log)
+    settings, log = Settings.of(args), open_log(args.log, rare_tasks=args.rare_tasks)
     parts = {part: part_tasks(log, part) for part in (INSIDE, OUTSIDE)}
     seen = leaked(log, (INSIDE, OUTSIDE))
     compare_routers(log, settings, FOLDER, ROUTERS, scenarios=["performance_first"], split=by_source(INSIDE, OUTSIDE))

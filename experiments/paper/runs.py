@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -60,13 +60,14 @@ class Settings:
         return f"{self.seeds} seed{'s' if self.seeds > 1 else ''}; {tuned}{changed}."
 
 
-def open_log(source: str, *, cost: bool = False, prices: str | None = None) -> LLMLog:
+def open_log(source: str, *, cost: bool = False, prices: str | None = None, rare_tasks: str | None = None) -> LLMLog:
     """Load a log by name, from a canonical folder, or in a public layout.
 
     Args:
         source: Name or path.
         cost: Whether a cost is needed: it is estimated where the log has none, and called so in every output.
         prices: YAML with prices for the estimate, laid over those by size.
+        rare_tasks: See `graphrouter.log.load_log`.
 
     Raises:
         UserError: If it is none.
@@ -78,6 +79,7 @@ def open_log(source: str, *, cost: bool = False, prices: str | None = None) -> L
     path = Path(source)
     canonical = not path.exists() or (path / "queries.parquet").exists()
     log = load_log(source) if canonical else read_log(path)[0]
+    log = replace(log, rare_tasks=rare_tasks or log.rare_tasks)
     return estimate_cost(log, Path(prices) if prices else None) if cost and not log.has_cost else log
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from graphrouter.config import hyperparameters, make_router
 from graphrouter.errors import UserError, suggest
+from graphrouter.log import RARE_TASKS
 from graphrouter.routers import router_names
 from graphrouter.scenario import find_scenario
 from graphrouter.settings import check, merge, parse_overrides, to_plain
@@ -36,6 +37,7 @@ class RunConfig:
         shots: With ``leave_llm_out``, how many logged training queries of the new LLM the router takes in.
         train_share: Share of the training queries that is kept; a larger share contains a smaller one.
         missing: Share of the cells of train and validation that is hidden; likewise nested.
+        rare_tasks: What is done with tasks that are too small to be divided: ``refuse``, ``pool`` or ``drop``.
         llms: Names or patterns such as ``*7b*``; empty for all.
         pool: So many of these LLMs, drawn by a hash of the seed and the name, nested; None for all.
         hyperparameters: Of the router, where they differ from its defaults.
@@ -52,6 +54,7 @@ class RunConfig:
     shots: int = 0
     train_share: float = 1.0
     missing: float = 0.0
+    rare_tasks: str = "refuse"
     llms: list[str] = field(default_factory=list)
     pool: int | None = None
     hyperparameters: dict[str, Any] = field(default_factory=dict)
@@ -100,6 +103,8 @@ def changed(config: RunConfig, values: dict[str, Any], where: str) -> RunConfig:
 def settings(config: RunConfig) -> dict[str, Any]:
     """Return a run's settings flat and fully resolved, each hyperparameter as ``router.name``."""
     plain = {name: to_plain(getattr(config, name)) for name in FIELDS if name != OF_ROUTER}
+    if config.rare_tasks == RunConfig.rare_tasks:
+        del plain["rare_tasks"]  # runs keep the id that they had before there was a choice
     return plain | deepcopy(_resolved(config.router, json.dumps(config.hyperparameters, sort_keys=True)))
 
 
@@ -155,6 +160,7 @@ def _check(config: RunConfig, where: str) -> None:
         and (config.shots == 0 or config.protocol == "leave_llm_out"),
         "train_share must be above 0 and at most 1": 0 < config.train_share <= 1,
         "missing must be within [0, 1)": 0 <= config.missing < 1,
+        f"rare_tasks must be {', '.join(RARE_TASKS)}": config.rare_tasks in RARE_TASKS,
         "pool must be 2 or more": config.pool is None or config.pool >= 2,
     }
     for rule, holds in rules.items():

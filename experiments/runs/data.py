@@ -28,6 +28,7 @@ from graphrouter.splits import (
     query_groups,
     text_digest,
 )
+from graphrouter.wording import fold_text
 
 Array = np.ndarray
 KEPT = 4
@@ -72,7 +73,8 @@ def load_run(config: RunConfig, device: str = "cpu", progress: bool = False) -> 
         UserError: If the log does not do for the run.
     """
     scenarios = [find_scenario(name) for name in config.scenarios or ()]
-    log = _log(config.log, config.estimate_cost, scenarios[0].target if scenarios else "performance")
+    target = scenarios[0].target if scenarios else "performance"
+    log = _log(config.log, config.estimate_cost, target, config.rare_tasks)
     split = _split(log, config.protocol, config.held_out, config.seed)
     train = shared_rows(log, split.train, config.train_share, config.seed)
     encoder, vectors = _vectors(log, config.encoder or default_encoder(log), train.tobytes(), device, progress)
@@ -112,24 +114,26 @@ def shared_rows(log: LLMLog, rows: Array, share: float, seed: int) -> Array:
     """
     if share >= 1:
         return rows
-    strata: dict[str, dict[str, list[int]]] = {}
+    strata: dict[str, dict[str, list[tuple[str, int]]]] = {}
     tasks, texts = log.queries["task"], log.queries["query"]
     for row in rows.tolist():
-        strata.setdefault(tasks[row] or "", {}).setdefault(normalise_text(texts[row]), []).append(row)
+        group = strata.setdefault(tasks[row] or "", {}).setdefault(fold_text(texts[row]), [])
+        group.append((normalise_text(texts[row]), row))
     kept: list[int] = []
     for name, groups in strata.items():
-        order = sorted(groups, key=lambda text: text_digest(f"share/{seed}/{text}"))
+        # By the first spelling, as in `by_query`.
+        order = sorted(map(sorted, groups.values()), key=lambda group: text_digest(f"share/{seed}/{group[0][0]}"))
         # A task too small for the share is in or out by chance, so that small tasks are not kept more often.
         offset = int(text_digest(f"share/{seed}/{name}")[:8], 16) / 16**8
-        kept += [row for at, text in enumerate(order) if (at + offset) / len(order) < share for row in groups[text]]
+        kept += [row for at, group in enumerate(order) if (at + offset) / len(order) < share for _, row in group]
     if not kept:
         raise UserError(f"{log.name} must have training queries left, but a share of {share:g} leaves none; raise it")
     return np.array(sorted(kept), dtype=np.int64)
 
 
 @lru_cache(maxsize=KEPT)
-def _log(source: str, estimate: bool, target: str) -> LLMLog:
-    log = load_log(source)
+def _log(source: str, estimate: bool, target: str, rare_tasks: str = "refuse") -> LLMLog:
+    log = load_log(source, rare_tasks)
     return (estimate_cost(log) if estimate else log).with_target(target)
 
 

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from graphrouter.cli.options import ENCODER_HELP, KEEPS, add_command, finish, names, tell
+from graphrouter.cli.options import ENCODER_HELP, KEEPS, add_command, add_rare_tasks, finish, names, tell
 from graphrouter.errors import UserError
 
 if TYPE_CHECKING:
@@ -57,6 +57,7 @@ def _add_guides(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--encoder", metavar="SPEC", help=f"says which queries are near: {ENCODER_HELP}")
     parser.add_argument("--split-seed", type=int, default=0, metavar="N", help="of the source's split (default: 0)")
+    add_rare_tasks(parser)
     parser.add_argument(
         "--part", metavar="PART", help="only questions of this part of the split: train, validation, test"
     )
@@ -104,7 +105,7 @@ def _guiding(args: argparse.Namespace) -> Guiding | None:
     from graphrouter.log import load_log
 
     return Guiding(
-        Source(load_log(args.source), args.split_seed, args.encoder),
+        Source(load_log(args.source, args.rare_tasks), args.split_seed, args.encoder),
         parse_guides(args.guide),
         part=args.part,
         styles=args.guide_styles,

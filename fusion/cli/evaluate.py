@@ -7,7 +7,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fusion.cli import levels
-from graphrouter.cli.options import ENCODER_HELP, KEEPS, add_command, add_run, finish, names, run_options, tell
+from graphrouter.cli.options import (
+    ENCODER_HELP,
+    KEEPS,
+    add_command,
+    add_rare_tasks,
+    add_run,
+    finish,
+    names,
+    run_options,
+    tell,
+)
 from graphrouter.errors import UserError
 
 if TYPE_CHECKING:
@@ -39,6 +49,7 @@ def add_commands(commands: Any) -> None:
     parser.add_argument("--seeds", type=int, metavar="N", help="starts of every router (default: 5)")
     parser.add_argument("--encoder", metavar="SPEC", help=f"of the routers: {ENCODER_HELP}")
     levels.add_options(parser)
+    add_rare_tasks(parser)
     add_run(parser)
     finish(parser)
 
@@ -58,7 +69,7 @@ def evaluate(args: argparse.Namespace) -> None:
         raise UserError("--routers, --seeds and --encoder are for --router; give it with them")
     if args.out:
         check_writable(args.out, "results")
-    log = load_log(args.log)
+    log = load_log(args.log, args.rare_tasks)
     level = evaluate_thoughts(log)
     _print(level, args.format)
     if args.out:

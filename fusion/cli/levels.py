@@ -39,7 +39,7 @@ def evaluate(args: argparse.Namespace) -> None:
     if args.level == "model" and not args.students:
         raise UserError("--level model needs --students, models from fusion train; name them")
     check_writable(args.out, "results")
-    log = load_log(args.log)
+    log = load_log(args.log, args.rare_tasks)
     answers = _answers(log, args) if args.students else None
     base = Path(args.base).resolve().name if args.base and args.base not in log.llm_names else args.base
     how = {"base": base, "seed": args.split_seed, "encoder": args.encoder, "run": run_options(args)}

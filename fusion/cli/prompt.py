@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from graphrouter.cli.options import ENCODER_HELP, add_command, finish, tell
+from graphrouter.cli.options import ENCODER_HELP, add_command, add_rare_tasks, finish, tell
 from graphrouter.errors import UserError
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ def add_commands(commands: Any) -> None:
     )
     parser.add_argument("--encoder", metavar="SPEC", help=f"says which queries are near: {ENCODER_HELP}")
     parser.add_argument("--split-seed", type=int, default=0, metavar="N", help="of the split of --shots (default: 0)")
+    add_rare_tasks(parser)
     parser.add_argument("--out", required=True, metavar="FILE", help="JSONL for the prompts; one there is replaced")
     finish(parser)
 
@@ -62,7 +63,7 @@ def _guide(args: argparse.Namespace) -> Guide | None:
         from fusion.guidance import Source
         from fusion.guidance.shots import Shots
 
-        source = Source(load_log(args.shots), args.split_seed, args.encoder)
+        source = Source(load_log(args.shots, args.rare_tasks), args.split_seed, args.encoder)
         return Shots(args.shown, source=source, rank_by=args.ranking)
     if args.templates:
         from fusion.guidance.thoughts import Thoughts

@@ -6,7 +6,7 @@ import argparse
 from typing import Any
 
 from fusion.cli.rank import add_keep_ranking
-from graphrouter.cli.options import ENCODER_HELP, add_command, finish, names, tell
+from graphrouter.cli.options import ENCODER_HELP, add_command, add_rare_tasks, finish, names, tell
 
 LISTS = ("skip", "llms", "without_llms", "licences", "styles", "against")
 """Settings that an option gives as ``A,B``."""
@@ -36,6 +36,7 @@ def add_commands(commands: Any) -> None:
     parser.add_argument("--top-k", type=int, metavar="K", help="most responses per query (default: 5)")
     parser.add_argument("--seed", type=int, help="of the split and of every choice by chance (default: 0)")
     parser.add_argument("--encoder", help=ENCODER_HELP)
+    add_rare_tasks(parser)
     parser.add_argument(
         "--skip", metavar="A,B", help="rules to leave out; 'extras' for all beyond the k best right ones"
     )
@@ -72,7 +73,7 @@ def select(args: argparse.Namespace) -> None:
     settings = make_settings(merge(values, parse_overrides(args.overrides)), args.config or "the selection")
     check_folder(Path(args.out))
     kept = Path(args.keep_ranking) if args.keep_ranking else None
-    made = run(load_log(args.log), settings, kept=kept, progress=not args.quiet)
+    made = run(load_log(args.log, args.rare_tasks), settings, kept=kept, progress=not args.quiet)
     made.save(args.out)
     print(made.summary())
     tell(f"{args.out}: README.md says what was selected and how")

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fusion.cli.rank import add_keep_ranking
-from graphrouter.cli.options import ENCODER_HELP, KEEPS, add_command, finish, names, tell
+from graphrouter.cli.options import ENCODER_HELP, KEEPS, add_command, add_rare_tasks, finish, names, tell
 from graphrouter.errors import UserError
 
 if TYPE_CHECKING:
@@ -62,6 +62,7 @@ def _add_mine(commands: Any) -> None:
     parser.add_argument("--limit", type=int, metavar="N", help="at most N queries, spread over tasks and clusters")
     parser.add_argument("--seed", type=int, default=0, help="of the split; its training queries are mined (default: 0)")
     parser.add_argument("--encoder", metavar="SPEC", help=ENCODER_HELP)
+    add_rare_tasks(parser)
     _add_near(parser)
     parser.add_argument(
         "--summariser", choices=("extractive", "llm"), help="default: llm with --model, else extractive"
@@ -93,7 +94,7 @@ def mine(args: argparse.Namespace) -> None:
 
     if args.ranking not in RANKINGS:
         raise UserError(f"there is no ranking {args.ranking!r}{suggest(args.ranking, RANKINGS)}")
-    log = load_log(args.log)
+    log = load_log(args.log, args.rare_tasks)
     done = run(
         log,
         partial(

@@ -18,6 +18,7 @@ from fusion.ranking import RANKINGS, rank
 from fusion.templates.source import RIGHT
 from graphrouter.errors import UserError, suggest
 from graphrouter.evaluation.store import log_digest
+from graphrouter.splits import query_groups
 
 Array = np.ndarray
 
@@ -38,7 +39,8 @@ class Shots(Guide):
     """Solved examples.
 
     An example is a turn as it happened: where the log knows the styles of its candidates, the response is of one of the
-    style that is asked, and the prompt is that of the style. A query whose best response is wrong is no example.
+    style that is asked, and the prompt is that of the style. A query whose best response is wrong is no example, and of
+    queries of equal wording the nearest is shown, once.
 
     Attributes:
         source: The log that they come from; only its training queries. Its encoder's vectors say what is near.
@@ -97,13 +99,14 @@ class Shots(Guide):
         return ranked.join(styles, on="llm").sort("query_id", "rank")
 
     def _pool(self, style: str | None) -> pl.DataFrame:
-        """Return the examples of a style: ``query_id, response, prompt, task, row``, sorted by id."""
+        """Return the examples of a style: ``query_id, response, prompt, task, row, group``, sorted by id."""
         if style not in self._pools:
             ranked = self._ranked
             if style is not None and "style" in ranked.columns:
                 ranked = ranked.filter(pl.col("style") == style)
             best = ranked.unique("query_id", keep="first", maintain_order=True)
             queries = self.source.train.queries.select("query_id", "query", "task").with_row_index("row")
+            queries = queries.with_columns(group=pl.Series(query_groups(queries["query"])))
             pool = best.join(queries, on="query_id")
             if style is not None and style in self.prompts:
                 known = self.prompts[style]
@@ -115,7 +118,7 @@ class Shots(Guide):
                     f"{self.source.log.name} must have a right response to a training query"
                     f"{f' in the style {style}' if style else ''}, but has none; guide another style, or by another log"
                 )
-            self._pools[style] = pool.select("query_id", "response", "query", "task", "row").sort("query_id")
+            self._pools[style] = pool.select("query_id", "response", "query", "task", "row", "group").sort("query_id")
         return self._pools[style]
 
 
@@ -123,13 +126,14 @@ class _Nearest:
     """Exact search within a task.
 
     Args:
-        pool: ``query_id`` and ``task`` of N examples.
+        pool: ``query_id``, ``task`` and ``group`` of wording of N examples.
         vectors: [N, D] of length 1.
     """
 
     def __init__(self, pool: pl.DataFrame, vectors: Array) -> None:
         self._ids = pool["query_id"].to_list()
         self._tasks = np.array(pool["task"].to_list(), dtype=object)
+        self._groups = pool["group"].to_list()
         self._vectors = vectors.astype(np.float64)
 
     def search(
@@ -158,10 +162,13 @@ class _Nearest:
 
     def _first(self, order: Array, without: Set[str], task: str | None, count: int) -> list[int]:
         kept: list[int] = []
+        shown: set[int] = set()
         for row in order:
-            if self._ids[row] in without or (task is not None and self._tasks[row] != task):
+            elsewhere = task is not None and self._tasks[row] != task
+            if self._ids[row] in without or elsewhere or self._groups[row] in shown:
                 continue
             task = self._tasks[row] if task is None else task
+            shown.add(self._groups[row])
             kept.append(int(row))
             if len(kept) == count:
                 break

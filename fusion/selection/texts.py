@@ -6,6 +6,8 @@ import hashlib
 import re
 from collections.abc import Iterator, Sequence
 
+from graphrouter.wording import fold_width
+
 WORDS = re.compile(r"\w+|[-+*/=<>^%]")
 """Runs of letters and digits, and the signs of arithmetic, which alone tell many questions apart."""
 
@@ -18,12 +20,12 @@ CHARS_PER_TOKEN = 4
 
 def words(text: str) -> list[str]:
     """Return the words of a text in lower case; punctuation is left out."""
-    return WORDS.findall(text.casefold())
+    return WORDS.findall(fold_width(text).casefold())
 
 
 def numbers(text: str) -> list[str]:
     """Return the numbers in a text, sorted. Sentence encoders hardly tell them apart."""
-    return sorted(NUMBERS.findall(text))
+    return sorted(NUMBERS.findall(fold_width(text)))
 
 
 def ngrams(sequence: Sequence[str], length: int) -> Iterator[str]:

@@ -14,6 +14,7 @@ from fusion.templates.template import Template, template_id
 from fusion.templates.truths import content_words
 from graphrouter.errors import UserError
 from graphrouter.splits import normalise_text
+from graphrouter.wording import fold_text
 
 Array = np.ndarray
 
@@ -96,8 +97,9 @@ def keep_only(library: Library, ids: set[str]) -> Library:
 def _groups(library: Library, numbers: list[int], threshold: float) -> list[list[int]]:
     """Return groups of near-duplicates, the leader first."""
     order = sorted(numbers, key=lambda number: _rank(library.templates[number]))
-    wordings = [normalise_text(library.templates[number].text) for number in order]
-    said = [content_words(wording) for wording in wordings]
+    texts = [library.templates[number].text for number in order]
+    wordings = [fold_text(text) for text in texts]
+    said = [content_words(normalise_text(text)) for text in texts]
     near = _near_pairs(library.text_vectors[order], threshold)
     leads: dict[int, list[int]] = {}
     worded: dict[str, int] = {}

@@ -9,6 +9,7 @@ from graphrouter.cli.options import (
     KEEPS,
     add_command,
     add_fitting,
+    add_rare_tasks,
     add_scenarios,
     finish,
     names,
@@ -45,6 +46,7 @@ def add_commands(commands: Any) -> None:
     parser.add_argument(
         "--out", required=True, metavar="DIR", help="folder for the results: new, or that of the same comparison"
     )
+    add_rare_tasks(parser)
     add_fitting(parser)
     finish(parser)
 
@@ -56,7 +58,7 @@ def compare(args: argparse.Namespace) -> None:
 
     given = {
         key: getattr(args, key)
-        for key in ("routers", "seeds", "scenarios", "encoder", "tune_by", "estimate_cost", "prices")
+        for key in ("routers", "seeds", "scenarios", "encoder", "tune_by", "estimate_cost", "prices", "rare_tasks")
     }
     config = read_comparison(args.config, args.overrides, **given)
     check_writable(args.out, "results")
@@ -72,7 +74,7 @@ def _run(config: CompareConfig, args: argparse.Namespace) -> None:
     from graphrouter.scenario import find_scenario
 
     run = run_options(args)
-    log = open_log(args.log, config.estimate_cost, config.prices)
+    log = open_log(args.log, config.estimate_cost, config.prices, config.rare_tasks)
     encoder = encoder_of(log, config.encoder, args.device)
     if not isinstance(encoder, TfidfEncoder):
         # Its vectors are the same for all seeds. An encoder that fails does so here, before anything is written.

@@ -113,13 +113,23 @@ def run_options(args: argparse.Namespace) -> RunOptions:
     return RunOptions(device=args.device, progress=not args.quiet, wandb=getattr(args, "wandb", "off"))
 
 
-def open_log(source: str, estimate: bool | None, prices: str | None) -> LLMLog:
-    """Load a log, and estimate its cost where that is asked for."""
+def add_rare_tasks(parser: argparse.ArgumentParser) -> None:
+    """Add the option of every command that splits a log. Without it `graphrouter.log.load_log` has the default, or a config."""
+    parser.add_argument(
+        "--rare-tasks",
+        choices=("refuse", "pool", "drop"),
+        help="tasks with fewer than two differently worded scored queries: refuse the log, pool their queries and divide "
+        "them as one task, or drop them from training and evaluation (default: refuse)",
+    )
+
+
+def open_log(source: str, estimate: bool | None, prices: str | None, rare_tasks: str | None = None) -> LLMLog:
+    """Load a log, estimate its cost where that is asked for, and say what a split does with rare tasks."""
     from graphrouter.log import load_log
 
     if prices and not estimate:
         raise UserError("--prices are for an estimate; give --estimate-cost with them")
-    log = load_log(source)
+    log = load_log(source, rare_tasks)
     if not estimate:
         return log
     from graphrouter.costs import estimate_cost

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from graphrouter.cli.options import KEEPS, add_command, add_fitting, finish, open_log, run_options, tell
+from graphrouter.cli.options import KEEPS, add_command, add_fitting, add_rare_tasks, finish, open_log, run_options, tell
 from graphrouter.routers import router_names
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ def add_commands(commands: Any) -> None:
     parser.add_argument(
         "--out", required=True, metavar="DIR", help="folder for the router; one that is there is replaced at the end"
     )
+    add_rare_tasks(parser)
     add_fitting(parser)
     finish(parser)
 
@@ -50,7 +51,7 @@ def train(args: argparse.Namespace) -> None:
     check_folder(out)
     run = run_options(args)
     run.checkpoint = out / "checkpoint.pt"
-    log = open_log(args.log, args.estimate_cost, args.prices)
+    log = open_log(args.log, args.estimate_cost, args.prices, args.rare_tasks)
     run.wandb_name = f"{log.name}-{router.name}-seed{args.seed}"
     pipeline = fit(log, router, args.encoder, seed=args.seed, run=run, target=args.target)
     pipeline.save(out)

@@ -232,6 +232,7 @@ def log_config(log: LLMLog) -> Config:
         "has_cost": log.has_cost,
         "simulated": log.simulated,
         "cost_estimated": log.cost_estimated,
+        **({} if log.rare_tasks == "refuse" else {"rare_tasks": log.rare_tasks}),
     }
 
 
@@ -242,7 +243,7 @@ def log_label(log: LLMLog) -> str:
 
 
 def log_digest(log: LLMLog) -> str:
-    """Return a hash of a log's content: texts, tasks, LLMs and every cell."""
+    """Return a hash of a log's content: texts, tasks, LLMs, every cell, and what a split does with rare tasks."""
     digest = hashlib.sha256()
     for frame in (log.queries.select("query_id", "task", "query"), log.llms.select("llm", "description")):
         for row in frame.iter_rows():
@@ -251,4 +252,6 @@ def log_digest(log: LLMLog) -> str:
         digest.update(log.llms[column].fill_null(float("nan")).to_numpy().tobytes())
     for column in ("draws", *CELL_COLUMNS):
         digest.update(np.ascontiguousarray(log.cells(column)).tobytes())
+    if log.rare_tasks != "refuse":  # which queries are learnt and tested follows from it
+        digest.update(log.rare_tasks.encode())
     return digest.hexdigest()

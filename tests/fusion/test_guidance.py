@@ -29,7 +29,7 @@ from fusion.guidance.thoughts import Thoughts
 from fusion.llms import LLM
 from fusion.prompts import THOUGHTS
 from graphrouter.errors import UserError
-from graphrouter.splits import PARTS, by_query, normalise_text
+from graphrouter.splits import PARTS, by_query, normalise_text, query_groups
 
 
 @functools.cache
@@ -225,6 +225,8 @@ class TestShots:
         for item, shown in zip(asked_of(test), guide("few_shot").find(asked_of(test), "direct"), strict=True):
             (vector,) = source().fitted.encode([item.text])
             pool = right.filter(pl.col("task") == item.task).sort("query_id")
+            groups = pl.Series("group", query_groups(pool["query"]))
+            pool = pool.with_columns(groups).unique("group", keep="first", maintain_order=True)
             near = np.round(vectors[pool["row"].to_numpy()] @ vector, 5)
             order = np.argsort(-near, kind="stable")[:3]
             assert sorted(np.round([near[i] for i in order], 4)) == sorted(
@@ -236,6 +238,17 @@ class TestShots:
             for piece in shown:
                 assert piece.text == f"word{piece.source.split('-')[1]}"
                 assert piece.prompt == pool.row(by_predicate=pl.col("query_id") == piece.source, named=True)["query"]
+
+    @pytest.mark.parametrize("twin", [str.upper, lambda text: f"{text} !", lambda text: text.replace(" ", "  ")])
+    def test_a_question_is_shown_once(self, twin):
+        log = make_log(40)
+        texts = log.queries["query"].to_list()
+        twins = [twin(texts[row - 1]) if row % 2 else text for row, text in enumerate(texts)]
+        doubled = dataclasses.replace(log, queries=log.queries.with_columns(query=pl.Series(twins)))
+        shots = Shots(6, source=Source(doubled), rank_by="random")
+        for item, shown in zip(asked_of(doubled), shots.find(asked_of(doubled)), strict=True):
+            groups = query_groups([item.text, *(piece.prompt for piece in shown)])
+            assert len(set(groups)) == len(groups) == 7
 
     def test_an_example_is_of_the_style_that_is_asked(self):
         known = {
