@@ -1,7 +1,6 @@
 """What the tables of a log must hold, and the errors that name the file, the column and the first offending row.
 
-A missing number is null or NaN. A name (of a query, task, domain or LLM) is text without control characters: they would
-change the terminal that it is printed on, and NumPy drops NULs at the end of a text. No number is beyond `MOST`.
+A missing number is null or NaN, and none is beyond `MOST`. Names may be any text; what prints them escapes control characters.
 """
 
 from __future__ import annotations
@@ -48,17 +47,15 @@ COLUMNS: dict[str, dict[str, Kind]] = {
 
 RESPONSES: dict[str, Kind] = {"query_id": pl.String, "llm": pl.String, "draw": pl.Int64, "response": pl.String}
 """Columns of ``responses``."""
+RESPONSES_REQUIRED = ("query_id", "llm", "response")
 
 REQUIRED = {
     "queries": ("query_id", "task", "query"),
     "llms": ("llm",),
     "records": ("query_id", "llm", "performance"),
-    "responses": ("query_id", "llm", "response"),
 }
 KEYS = {"queries": ["query_id"], "llms": ["llm"], "records": ["query_id", "llm", "draw"]}
 KEYS["responses"] = KEYS["records"]
-NAMES = {"queries": ("query_id", "task", "subtask", "domain", "metric", "source_split"), "llms": ("llm",)}
-"""Columns of names; those of records must occur in these."""
 NEVER_NEGATIVE = {
     "llms": ("size_b", "input_price", "output_price"),
     "records": ("input_tokens", "output_tokens", "cost", "response_chars"),
@@ -68,7 +65,6 @@ MOST = 1e16
 exact, and small enough for squares to be finite in single precision and means to be finite everywhere."""
 MOST_DRAW = 2**53
 """Up to here a draw that is written as a float is exact."""
-CONTROL = r"\p{Cc}"
 
 
 class Rule(NamedTuple):
@@ -115,15 +111,6 @@ def typed(table: str, frame: pl.DataFrame, where: str) -> pl.DataFrame:
                 Rule(column, pl.col(column).is_null(), f"{column} must not be null", "fill it or drop the row")
                 for column in needed
             ),
-            *(
-                Rule(
-                    column,
-                    pl.col(column).str.contains(CONTROL),
-                    f"{column} must not hold control characters (line ends, tabs, NUL, escapes)",
-                    "take them out",
-                )
-                for column in NAMES.get(table, ())
-            ),
         ],
     )
     return frame
@@ -135,7 +122,7 @@ def check_types(table: str, schema: dict[str, pl.DataType], where: str) -> None:
     Raises:
         UserError: If not.
     """
-    for column in REQUIRED[table]:
+    for column in REQUIRED.get(table, RESPONSES_REQUIRED):
         if column not in schema:
             has = ", ".join(map(printable, schema)) or "none"
             raise UserError(f"{where} must have the column {column!r}, but has {cut(has)}; add it")

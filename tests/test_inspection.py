@@ -180,6 +180,112 @@ def test_odd_queries_are_found(outcomes):
     assert "there is one LLM only, 'm0'" in suspicious(outcomes[:5, :1])
 
 
+def test_constant_tokens_are_found(outcomes):
+    texts = [f"text {'x' * number}" for number in range(40)]
+    places = np.arange(120)
+    counts = {"input_tokens": np.full(120, 40), "output_tokens": np.full(120, 3)}
+    found = suspicious(outcomes, queries={"query": texts}, records=counts)
+    assert "input_tokens is 40 in all its 120 records although queries differ in length" in found
+    assert "output_tokens is" not in found  # one letter may be all that was asked for
+    found = suspicious(outcomes, records=counts | {"response_chars": 5 + places % 7})
+    assert "output_tokens is 3 in all its 120 records although responses differ in length" in found
+    one = {"input_tokens": np.where(places % 3 == 1, 7, 10 + places % 9)}
+    found = suspicious(outcomes, queries={"query": texts}, records=one)
+    assert "m1 has input_tokens 7 in all its 40 records" in found
+    assert "m0 has input_tokens" not in found
+    assert "input_tokens is" not in suspicious(outcomes, queries={"query": ["a", "b"] * 20}, records=counts)
+
+
+@pytest.mark.parametrize(("kept", "said"), [(1, True), (3, True), (4, False), (6, False)])
+def test_many_missing_outcomes_are_found(kept, said):
+    performance = np.full((30, 6), NAN)
+    for row in range(30):
+        performance[row, [(row + step) % 6 for step in range(kept)]] = row % 2
+    found = suspicious(performance)
+    line = f"30 of 30 scored queries have outcomes of half of the 6 LLMs or fewer (the median query has {kept})"
+    assert (line in found) == said
+
+
+@pytest.mark.parametrize("twin", ["m0 ", " m0", "M0", "m\xa00", "ｍ0", "m0\u200b"])
+def test_names_that_differ_in_white_space_are_found(outcomes, twin):
+    names = {"llm": ["m0", twin, "m2"]}
+    rows = [names["llm"][place % 3] for place in range(120)]
+    found = suspicious(outcomes, llms=names, records={"llm": rows})
+    assert "differ in case, width or white space only" in found
+    assert f"{'m0'!r}" in found
+    tasks = suspicious(outcomes, ["t"] * 20 + ["t "] * 20)
+    assert "tasks 't', 't ' differ in case, width or white space only" in tasks
+    assert "differ in case" not in suspicious(outcomes, ["t"] * 20 + ["u"] * 20)
+
+
+def test_wordings_that_differ_in_white_space_are_found(outcomes):
+    texts = ["Same?", "same ?", "twin", "twin"] + [f"text {number}" for number in range(36)]
+    found = suspicious(outcomes, queries={"query": texts})
+    assert "4 queries share their text with another" in found
+    assert "1 texts are spelled in several ways" in found
+    assert "spelled" not in suspicious(outcomes, queries={"query": ["twin"] * 2 + texts[4:] + ["a", "b"]})
+
+
+@pytest.mark.parametrize(
+    ("table", "column", "meant"),
+    [
+        ("records", "costs", "cost"),
+        ("records", "Cost", "cost"),
+        ("records", "cost_usd", "cost"),
+        ("records", "input_token", "input_tokens"),
+        ("records", "output-tokens", "output_tokens"),
+        ("llms", "size_B", "size_b"),
+        ("queries", "domains", "domain"),
+        ("records", "latency", None),
+        ("queries", "style", None),
+    ],
+)
+def test_a_misspelt_column_is_found(outcomes, table, column, meant):
+    rows = {"records": 120, "llms": 3, "queries": 40}[table]
+    found = suspicious(outcomes, **{table: {column: np.arange(rows) % 5}})
+    line = f"{table}: a column {column} is not read; did you mean {meant}?"
+    assert (line in found) if meant else ("is not read" not in found)
+
+
+def test_a_column_beside_the_one_that_is_read_is_no_misspelling(outcomes):
+    both = {"cost": np.arange(120) / 100, "costs": np.arange(120) / 100}
+    assert "is not read" not in suspicious(outcomes, records=both)
+
+
+def test_near_duplicates_are_measured():
+    template = "A farmer has {} sheep and buys {} more at the market on a rainy Tuesday. How many sheep has she now?"
+    alike = [template.format(n, n + 2) for n in range(100, 140)]
+    rng = np.random.default_rng(0)
+    unlike = [" ".join("".join(rng.choice(list("abcdefghij"), 7)) for _ in range(12)) for _ in range(160)]
+    log = make_log([[0.0, 1.0]] * 200, ["t"] * 200, queries={"query": alike + unlike})
+    share = inspect_log(log).near_duplicates
+    assert share == pytest.approx(0.2, abs=0.1)
+    assert inspect_log(make_log([[0.0, 1.0]] * 160, ["t"] * 160, queries={"query": unlike})).near_duplicates == 0
+    assert np.isnan(inspect_log(make_log([[0.0, 1.0]] * 2, ["t"] * 2)).near_duplicates)
+    assert "Near-duplicates of training queries" in inspect_log(log).text()
+
+
+def test_names_cannot_change_the_terminal(outcomes):
+    odd = ["m0\x1b[2J", "m1\x07", "m2\x00"]
+    rows = [odd[place % 3] for place in range(120)]
+    columns = {"llm": rows, "\x1b]0;title": np.ones(120), "no\x1b": [None] * 120}
+    log = make_log(outcomes.tolist(), ["t\x1b[31m"] * 20 + ["t"] * 20, llms={"llm": odd}, records=columns)
+    text = inspect_log(log).text()
+    assert "m0\\x1b[2J" in text
+    assert all(line.isprintable() for line in text.split("\n"))
+
+
+def test_tasks_that_differ_in_a_nul_or_are_called_as_a_column_are_kept_apart(outcomes):
+    tasks = ["a"] * 10 + ["a\x00"] * 10 + ["llm"] * 10 + ["cost"] * 10
+    found = inspect_log(make_log(outcomes.tolist(), tasks))
+    assert found.tasks.select("task", "queries").rows() == [("a", 10), ("a\x00", 10), ("cost", 10), ("llm", 10)]
+    np.testing.assert_allclose(found.performance[:, 3].mean(), outcomes[20:30].mean())
+    header, first, *_ = found.text().split("Performance per LLM and task\n")[1].split("\n")
+    assert header.split() == ["llm", "a", "a\\x00", "cost", "llm"]
+    assert first.split()[0] == found.llms["llm"][0]
+    assert first.split()[3] == f"{found.performance[0, 2]:.3f}"
+
+
 @pytest.mark.real_data
 @pytest.mark.parametrize(
     ("name", "random", "single", "task", "oracle"),

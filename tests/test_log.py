@@ -340,22 +340,14 @@ def test_an_unknown_llm_is_named_rather_than_the_keys_that_it_repeats():
     assert "every llm must occur in llms, but 'hgue' does not (6 records)" in text
 
 
-@pytest.mark.parametrize("sign", ["\x00", "\x1b[2J", "\n", "\t", "\x7f", "\x9b31m"])
-@pytest.mark.parametrize(
-    ("table", "column"), [("llms", "llm"), *(("queries", c) for c in ("query_id", "task", "domain"))]
-)
-def test_a_name_with_control_characters_is_named_without_them(table, column, sign):
-    frame = tables()[table].with_columns(pl.lit("x").alias("domain"))
-    frame = frame.with_columns(pl.concat_str(pl.col(column).fill_null("t"), pl.lit(sign)).alias(column))
-    text = message(lambda: LLMLog("tiny", **(tables() | {table: frame})))
-    assert "row 0" in text
-    assert f"{column} must not hold control characters" in text
-    assert text.isprintable()
-
-
-def test_a_query_may_hold_any_text():
-    queries = tables()["queries"].with_columns(query=pl.lit("a\x00b\n\x1b[0m"))
-    assert LLMLog("tiny", **(tables() | {"queries": queries})).queries["query"][0] == "a\x00b\n\x1b[0m"
+def test_a_name_with_control_characters_is_taken_and_escaped_in_errors():
+    name = "a\x1b[2J\n\x00"
+    queries = tables()["queries"].with_columns(query_id=pl.Series([name, "b", "c"]), task=pl.lit(name))
+    records = tables()["records"].with_columns(query_id=pl.col("query_id").replace("a", name))
+    frames = tables() | {"queries": queries, "records": records}
+    assert LLMLog("tiny", **frames).tasks == (name,)
+    for changes in (broken("records", 3, "llm", name), {"records": records.with_columns(cost=pl.lit(-1.0))}):
+        assert message(lambda: LLMLog("tiny", **(frames | changes))).isprintable()  # noqa: B023
 
 
 def test_long_values_are_cut():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from graphrouter.errors import printable
 from graphrouter.evaluation.collected import Evaluation
 from graphrouter.evaluation.view import View
 
@@ -25,7 +26,7 @@ def format_table(evaluation: Evaluation) -> str:
         rows.append([router, *cells, _difference(view, router, first)])
     widths = [max(len(row[number]) for row in rows) for number in range(len(rows[0]))]
     lines = [_line(row, widths) for row in rows]
-    return "\n".join([_title(evaluation), "", lines[0], "-" * len(lines[0]), *lines[1:]])
+    return "\n".join(map(printable, [_title(evaluation), "", lines[0], "-" * len(lines[0]), *lines[1:]]))
 
 
 def _title(evaluation: Evaluation) -> str:

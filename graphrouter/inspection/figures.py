@@ -7,8 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
+from graphrouter.errors import printable
+from graphrouter.inspection.near_duplicates import GRAM, near_duplicates
 from graphrouter.inspection.suspicious import find_suspicious
-from graphrouter.inspection.text import pairs, table
+from graphrouter.inspection.text import matrix, pairs, table
 from graphrouter.log import LLMLog
 from graphrouter.splits import query_groups
 
@@ -40,6 +42,8 @@ class Inspection:
         reference: Mean performance of random, best single, best per task and oracle. The best are picked and scored on
             the same queries, so these are upper figures; an honest comparison picks them on a training split.
         suspicious: Sentences about what is odd in the log.
+        near_duplicates: Share of the test queries that are spelled nearly as a training query is; see
+            `graphrouter.inspection.near_duplicates`. NaN where the log is too small to be divided.
     """
 
     name: str
@@ -54,6 +58,7 @@ class Inspection:
     shares: dict[str, float]
     reference: dict[str, float]
     suspicious: list[str]
+    near_duplicates: float = float("nan")
 
     def text(self) -> str:
         """Return the figures as lines to print."""
@@ -66,13 +71,17 @@ class Inspection:
             "Mean performance, picked and scored on the same queries, so upper figures\n"
             + pairs(self.reference)
             + f"\n  best single is {self.llms['llm'][0]}",
+            "Near-duplicates of training queries\n"
+            + pairs({f"share of test queries, by {GRAM} characters in a row": self.near_duplicates}),
             "Tasks\n" + table(self.tasks),
             "LLMs\n" + table(self.llms),
         ]
         if self.llms.height <= TABLE_LLMS and 1 < self.tasks.height <= TABLE_TASKS:
-            columns = {name: self.performance[:, place] for place, name in enumerate(self.tasks["task"])}
-            blocks.append("Performance per LLM and task\n" + table(pl.DataFrame({"llm": self.llms["llm"], **columns})))
-        blocks.append("Suspicious\n" + "\n".join(f"  {line}" for line in self.suspicious or ["nothing found"]))
+            shown = matrix(self.llms["llm"].to_list(), self.tasks["task"].to_list(), self.performance)
+            blocks.append(f"Performance per LLM and task\n{shown}")
+        blocks.append(
+            "Suspicious\n" + "\n".join(f"  {printable(line)}" for line in self.suspicious or ["nothing found"])
+        )
         return "\n\n".join(blocks) + "\n"
 
 
@@ -103,6 +112,7 @@ def inspect_log(log: LLMLog) -> Inspection:
         shares=_shares(performance[scored]),
         reference=_reference(performance, members, by_task, scored),
         suspicious=find_suspicious(log, members, by_task),
+        near_duplicates=near_duplicates(log),
     )
 
 
@@ -115,9 +125,12 @@ def masked_mean(values: Array, axis: int | None = None) -> Array:
 
 def _members(log: LLMLog) -> dict[str, Array]:
     """Return the rows of each task's queries; queries without a task come last, if there are any."""
-    tasks = log.queries["task"].fill_null(NO_TASK).to_numpy()
-    names = [*log.tasks, *([NO_TASK] if log.queries["task"].null_count() else [])]
-    return {name: np.flatnonzero(tasks == name) for name in names}
+    tasks = log.queries["task"]  # not as an array: NumPy drops NULs at the end of a name
+    members = {name: (tasks == name).arg_true().to_numpy() for name in log.tasks}
+    without = tasks.is_null().arg_true().to_numpy()
+    if len(without):
+        members[NO_TASK] = np.concatenate([members.get(NO_TASK, without[:0]), without])
+    return members
 
 
 def _counts(log: LLMLog, scored: Array) -> dict[str, int]:

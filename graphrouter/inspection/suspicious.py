@@ -7,7 +7,9 @@ from collections.abc import Iterator
 import numpy as np
 import polars as pl
 
+from graphrouter.inspection.columns import constant_tokens, missing_outcomes, near_names, null_columns
 from graphrouter.log import LLMLog
+from graphrouter.log_checks import MOST
 from graphrouter.splits import query_groups
 
 Array = np.ndarray
@@ -31,7 +33,8 @@ def find_suspicious(log: LLMLog, members: dict[str, Array], by_task: Array) -> l
         by_task: [T, M] mean performance, NaN where there is no record.
     """
     checks = (_queries(log), _constant(log, members), _copies(log), _leaks(log), _failures(log, members, by_task))
-    return [line for check in (*checks, _costs(log), _responses(log), _null_columns(log)) for line in check]
+    columns = (_costs(log), _responses(log), constant_tokens(log), missing_outcomes(log))
+    return [line for check in (*checks, *columns, near_names(log), null_columns(log)) for line in check]
 
 
 def _queries(log: LLMLog) -> Iterator[str]:
@@ -42,6 +45,10 @@ def _queries(log: LLMLog) -> Iterator[str]:
     if len(np.unique(groups)) < len(groups):
         repeated = log.queries.filter(pl.Series(groups).is_duplicated())
         yield f"{repeated.height} queries share their text with another, first {repeated['query_id'][0]!r}; splits keep them together"
+        spelled = log.queries.select(group=pl.Series(groups), text=pl.col("query").str.strip_chars())
+        several = spelled.filter(pl.col("text").n_unique().over("group") > 1)["group"].n_unique()
+        if several:
+            yield f"{several} texts are spelled in several ways that differ in case, white space, width or punctuation only"
     if len(log.llm_names) == 1:
         yield f"there is one LLM only, {log.llm_names[0]!r}; nothing can be routed"
 
@@ -80,7 +87,7 @@ def _leaks(log: LLMLog) -> Iterator[str]:
         if name in ("performance", "draw") or not kind.is_numeric():
             continue
         known = log.records.select("performance", pl.col(name).cast(pl.Float64)).drop_nulls().to_numpy()
-        known = known[np.isfinite(known).all(axis=1)]
+        known = known[(np.abs(known) <= MOST).all(axis=1)]
         if len(known) < ENOUGH or (np.ptp(known, axis=0) == 0).any():
             continue
         correlation = float(np.corrcoef(known.T)[0, 1])
@@ -122,11 +129,3 @@ def _responses(log: LLMLog) -> Iterator[str]:
     if empty.height:
         most = empty["llm"].value_counts().sort("count", "llm", descending=[True, False])
         yield f"{empty.height} responses are empty, most of them ({most['count'][0]}) by {most['llm'][0]}"
-
-
-def _null_columns(log: LLMLog) -> Iterator[str]:
-    for table in ("queries", "llms", "records"):
-        frame: pl.DataFrame = getattr(log, table)
-        empty = [name for name in frame.columns if frame[name].null_count() == frame.height]
-        if empty:
-            yield f"{table}: no value in {', '.join(empty)}"

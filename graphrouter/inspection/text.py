@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Sequence
 
+import numpy as np
 import polars as pl
+
+from graphrouter.errors import printable
 
 Cell = str | float | None
 
@@ -18,12 +22,34 @@ def pairs(figures: dict[str, int] | dict[str, float]) -> str:
 
 def table(frame: pl.DataFrame) -> str:
     """Return the rows with aligned columns: text to the left, numbers to the right, ``-`` where there is none."""
-    columns = []
-    for name, kind in frame.schema.items():
-        cells = [HEADINGS.get(name, name), *(_cell(name, value) for value in frame[name])]
+    return _aligned(
+        ([HEADINGS.get(name, name), *(_cell(name, value) for value in frame[name])], kind == pl.String)
+        for name, kind in frame.schema.items()
+    )
+
+
+def matrix(rows: Sequence[str], columns: Sequence[str], values: np.ndarray) -> str:
+    """Return a number for each LLM and column, whatever these are called.
+
+    Args:
+        rows: M names of LLMs.
+        columns: C names.
+        values: [M, C].
+    """
+    numbers = (
+        ([name, *(_cell("", float(value)) for value in values[:, at])], False) for at, name in enumerate(columns)
+    )
+    return _aligned([(["llm", *rows], True), *numbers])
+
+
+def _aligned(columns: Iterable[tuple[list[str], bool]]) -> str:
+    """Return columns side by side; each comes with whether it is text."""
+    padded = []
+    for cells, is_text in columns:
+        cells = [printable(cell) for cell in cells]
         width = max(map(len, cells))
-        columns.append([cell.ljust(width) if kind == pl.String else cell.rjust(width) for cell in cells])
-    return "\n".join("  " + "  ".join(row).rstrip() for row in zip(*columns, strict=True))
+        padded.append([cell.ljust(width) if is_text else cell.rjust(width) for cell in cells])
+    return "\n".join("  " + "  ".join(row).rstrip() for row in zip(*padded, strict=True))
 
 
 def _cell(name: str, value: Cell) -> str:
