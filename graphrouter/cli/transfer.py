@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from graphrouter.cli.options import add_command, finish, tell
+from graphrouter.errors import UserError
 
 REJECTED = "rejected.csv"
 
@@ -17,7 +18,24 @@ def add_commands(commands: Any) -> None:
 
     parser = add_command(commands, "import", import_log, "make a log of one in a public layout")
     parser.add_argument("path", metavar="PATH", help="file or folder; for FusionBench also its name on the hub")
-    parser.add_argument("--format", metavar="F", help=f"one of {', '.join(FORMATS)} (default: guessed)")
+    parser.add_argument(
+        "--format", metavar="F", help=f"one of {', '.join(FORMATS)} (default: guessed, and named; never table)"
+    )
+    parser.add_argument(
+        "--column",
+        action="append",
+        default=[],
+        metavar="NAME=COLUMN",
+        help="for a plain table (CSV, TSV, JSON, JSONL or Parquet, one row per query and LLM): which column is query, llm, "
+        "performance (in [0, 1]), cost (US dollars), task, response and so on; once per column, and left out where the "
+        "names are these",
+    )
+    parser.add_argument(
+        "--failed",
+        choices=("missing", "wrong"),
+        default="missing",
+        help="what a failed request or generation counts as (default: missing, so its cell has no score)",
+    )
     parser.add_argument("--out", required=True, metavar="LOG", help="folder for the log; a log there is replaced")
     parser.add_argument("--name", metavar="N", help="of the log (default: that of the file or folder)")
     parser.add_argument("--skip-bad", action="store_true", help=f"leave bad rows out, and list them in LOG/{REJECTED}")
@@ -33,15 +51,19 @@ def add_commands(commands: Any) -> None:
 def import_log(args: argparse.Namespace) -> None:
     """Read a public log, and save it whole or not at all."""
     from graphrouter.files import check_writable
-    from graphrouter.formats import read_log
+    from graphrouter.formats import cost_of, guess_format, read_log
     from graphrouter.formats.builder import write_rejected
     from graphrouter.log import check_log_folder
 
     out = Path(args.out)
     check_log_folder(out)
     check_writable(out, "the log")
-    log, rejected = read_log(args.path, args.format, args.name, args.skip_bad, progress=not args.quiet)
+    columns = _columns(args.column)
+    layout = args.format or ("table" if columns else guess_format(args.path))
+    wrong = args.failed == "wrong"
+    log, rejected = read_log(args.path, layout, args.name, args.skip_bad, not args.quiet, wrong, columns)
     log.save(out)
+    tell(f"{args.path}: read as {layout}; {cost_of(log, layout)}")
     if rejected:
         write_rejected(rejected, out / REJECTED)
     draws = log.records["draw"].n_unique()
@@ -53,6 +75,19 @@ def import_log(args: argparse.Namespace) -> None:
         *([f"up to {draws} draws"] if draws > 1 else []),
     ]
     tell(f"{out}: {', '.join(counts)}" + (f"; {len(rejected):,} bad rows, see {out / REJECTED}" if rejected else ""))
+
+
+def _columns(words: list[str]) -> dict[str, str]:
+    """Return the table's columns by the log's."""
+    columns: dict[str, str] = {}
+    for word in words:
+        name, equals, column = word.partition("=")
+        if not equals or not name or not column:
+            raise UserError(f"--column must be NAME=COLUMN, such as query=prompt, but is {word!r}")
+        if name in columns:
+            raise UserError(f"--column must name a column once, but {name!r} is given twice")
+        columns[name] = column
+    return columns
 
 
 def export_log(args: argparse.Namespace) -> None:

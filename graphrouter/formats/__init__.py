@@ -2,7 +2,7 @@
 
 A layout is a module of this package with
 
-- ``NAME``, as in ``--format``, and ``LAYOUT``, one line that says what it looks like;
+- ``NAME``, as in ``--format``, ``LAYOUT``, one line that says what it looks like, and ``COST_UNIT``, what its costs are in;
 - ``recognises(path) -> bool``: a cheap look at names and columns, which never raises;
 - ``read(path, builder) -> None``: adds all of it to a `LogBuilder`, and raises `UserError` for what is not the layout;
 - ``write(log, path) -> None``, where the layout can be exported; warns of what it cannot hold.
@@ -14,12 +14,12 @@ import warnings
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from graphrouter.errors import UserError, suggest
 
 if TYPE_CHECKING:
-    from graphrouter.formats.builder import Rejected
+    from graphrouter.formats.builder import LogBuilder, Rejected
     from graphrouter.log import LLMLog
 
 FORMATS = (
@@ -33,10 +33,11 @@ FORMATS = (
     "routerdc",
     "routerarena",
     "gateway",
+    "table",
 )
+PATH = 200
+"""Most characters of a path that cannot be followed, which an error shows."""
 EXPORTS = ("canonical", "router_data", "llmrouter", "routerbench")
-SEEN = 12
-"""Most names of files and of columns that an error lists."""
 
 
 def format_names() -> tuple[str, ...]:
@@ -51,7 +52,9 @@ def layout(name: str) -> ModuleType:
         UserError: If there is none of this name.
     """
     if name not in FORMATS:
-        raise UserError(f"a format must be one of the known layouts, but is {name!r}{suggest(name, list(FORMATS))}")
+        raise UserError(
+            f"a format must be one of the known layouts, but is {name[:PATH]!r}{suggest(name[:PATH], list(FORMATS))}"
+        )
     return import_module(f"graphrouter.formats.{name}")
 
 
@@ -61,28 +64,34 @@ def guess_format(path: str | Path) -> str:
     Raises:
         UserError: If none does, or several do; it lists what was seen.
     """
+    from graphrouter.formats.unknown import advice, seen
+
     path = Path(path)
+    _check_path(path)
     found = [name for name in FORMATS if layout(name).recognises(path)]
     if len(found) == 1:
         return found[0]
     if not path.exists():
         raise UserError(f"{path} must be a file or folder with a multi-LLM log, but does not exist; check the path")
     which = f"fits {' and '.join(found)}" if found else "fits none of the known layouts"
-    known = found or FORMATS
-    raise UserError(f"{path} {which}; seen: {seen(path)}; say which with --format: {', '.join(known)}")
+    known = ", ".join(found or FORMATS)
+    remedy = "" if found else advice(path)
+    raise UserError(f"{path} {which}; seen: {seen(path)}; {remedy}say which with --format: {known}")
 
 
-def seen(path: Path) -> str:
-    """Return what a path holds, for an error: file names, and the columns of the first table."""
-    from graphrouter.formats.rows import TABLES, columns_of
-
-    if path.is_dir():
-        names = sorted(file.name + "/" * file.is_dir() for file in path.iterdir())
-        tables = [path / name for name in names if Path(name).suffix.lower() in TABLES]
-        listed = ", ".join(names[:SEEN]) + (f" and {len(names) - SEEN} more" if len(names) > SEEN else "")
-        inside = f"{tables[0].name} with {_columns(columns_of(tables[0]))}" if tables else "no table"
-        return f"a folder with {listed or 'nothing'} ({inside})"
-    return f"a file with {_columns(columns_of(path))}"
+def _check_path(path: Path) -> None:
+    """Refuse a path that cannot be followed, such as a link to itself. One that is not there may be a name on the hub."""
+    try:
+        path.stat()
+        if path.is_dir():
+            next(path.iterdir(), None)
+    except FileNotFoundError:
+        return
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise UserError(
+            f"{str(path)[:PATH]} must be a file or folder that can be read, but: {reason}; name another"
+        ) from None
 
 
 def read_log(
@@ -91,6 +100,8 @@ def read_log(
     name: str | None = None,
     skip_bad: bool = False,
     progress: bool = False,
+    failed_as_wrong: bool = False,
+    columns: dict[str, str] | None = None,
 ) -> tuple[LLMLog, list[Rejected]]:
     """Read a public log.
 
@@ -100,6 +111,8 @@ def read_log(
         name: Of the log; None for the name that it has, or that of the file or folder.
         skip_bad: Whether bad rows are left out; otherwise the first one ends the import.
         progress: Whether to show how far the reading is.
+        failed_as_wrong: Whether failed generations count as wrong answers; otherwise their cells stay missing.
+        columns: Of the layout ``table``: the file's columns by the log's, such as ``{"query": "prompt"}``.
 
     Returns:
         The log, and the rows that were left out. Warns of what was left out or missing without being bad.
@@ -109,18 +122,48 @@ def read_log(
     """
     from graphrouter.formats.builder import LogBuilder
 
+    from graphrouter.formats.builder import UNSCORED
+
     path = Path(path)
-    module = layout(format or guess_format(path))
-    resolved = path.resolve()
-    builder = LogBuilder(resolved.name if path.is_dir() else resolved.stem, skip_bad, progress)
-    module.read(path, builder)
+    _check_path(path)
+    module = layout(format or ("table" if columns else guess_format(path)))
+    if columns and module.NAME != "table":
+        raise UserError(
+            f"columns are named for the format table, but the format is {module.NAME}; leave one of them out"
+        )
+    builder = _builder(path, skip_bad, progress, failed_as_wrong, columns)
+    try:
+        module.read(path, builder)
+    finally:
+        builder.close_bars()
     builder.name = name or builder.name
     log = builder.build()
-    if builder.unscored:
-        _warn(log, f"{builder.unscored:,} rows have no performance, so their cells stay missing")
-    if builder.copies:
-        _warn(log, f"{builder.copies:,} rows are exact copies of others, and are left out")
+    for remark, count in sorted(builder.remarks.items(), key=lambda item: (item[0] != UNSCORED, item[0])):
+        if count:
+            _warn(log, f"{count:,} rows {remark}")
     return log, builder.rejected
+
+
+def _builder(path: Path, *options: Any) -> LogBuilder:
+    from graphrouter.formats.builder import LogBuilder
+    from graphrouter.formats.sources import stem
+
+    resolved = path.resolve()
+    return LogBuilder(resolved.name if path.is_dir() else stem(resolved), *options)
+
+
+def cost_of(log: LLMLog, format: str) -> str:  # noqa: A002 - the word that users type
+    """Return what the costs of a log were taken for, in words.
+
+    Args:
+        log: As it was read.
+        format: Name of the layout that it was in.
+    """
+    if log.records["cost"].null_count() < log.records.height:
+        return f"cost taken as {layout(format).COST_UNIT}"
+    if "source_cost" in log.records.columns:
+        return "cost kept as source_cost, for it is scaled within each task and no money"
+    return "cost from tokens and prices" if log.has_cost else "no cost"
 
 
 def export_log(log: LLMLog, format: str, path: str | Path) -> None:  # noqa: A002 - the word that users type
@@ -136,10 +179,3 @@ def export_log(log: LLMLog, format: str, path: str | Path) -> None:  # noqa: A00
 
 def _warn(log: LLMLog, what: str) -> None:
     warnings.warn(f"{log.name}: {what}", stacklevel=3)
-
-
-def _columns(columns: list[str]) -> str:
-    if not columns:
-        return "no columns that can be read"
-    more = f" and {len(columns) - SEEN} more" if len(columns) > SEEN else ""
-    return f"columns {', '.join(columns[:SEEN])}{more}"

@@ -4,22 +4,29 @@ from __future__ import annotations
 
 import hashlib
 import json
-import warnings
+import sys
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-import numpy as np
 import polars as pl
 
 from graphrouter.errors import UserError
 from graphrouter.formats.flat import write_csv
-from graphrouter.formats.rows import BadRow, Row, read_rows, shown
-from graphrouter.log import COLUMNS, LLMLog
+from graphrouter.formats.frames import Vector, numbered, table, with_vectors
+from graphrouter.formats.rows import BadRow, OffScale, Row, read_rows, shown
+from graphrouter.log import LLMLog
 
-Vector = np.ndarray
+UNSCORED = "have no performance, so their cells stay missing"
+FAILED = "are failed requests or generations, so their cells stay missing; --failed wrong counts them as wrong answers"
+WRONG = "are failed requests or generations, and count as wrong answers"
+OFF_SCALE = "have a score outside [0, 1] and are left out; where that is its scale, map it and import again"
+COPIES = "are exact copies of others, and are left out"
+
+Item = TypeVar("Item")
 
 
 @dataclass(frozen=True)
@@ -43,23 +50,34 @@ class LogBuilder:
         name: Of the log.
         skip_bad: Whether a bad row is noted in ``rejected`` and left out; otherwise the first one ends the import.
         progress: Whether to show how far each table is read.
+        failed_as_wrong: Whether calls that failed count as wrong answers; otherwise their cells stay missing.
+        columns: For a layout whose columns the user names: theirs, by ours.
 
     Attributes:
         rejected: The bad rows.
-        copies: How many records were exact copies.
-        unscored: How many records had no performance, because the call or its scoring failed: see `leave_missing`.
+        unscored: How many rows were left out without being bad: see `leave_missing`.
+        remarks: What the user must hear of that is no fault of a row, and of how many rows it holds.
         simulated: Whether the records come from a simulator; set by a format that knows.
         cost_estimated: Whether costs are estimates; likewise.
         encoder: Spec of the encoder that suits the log's queries, or None; likewise.
     """
 
-    def __init__(self, name: str, skip_bad: bool = False, progress: bool = False) -> None:
+    def __init__(
+        self,
+        name: str,
+        skip_bad: bool = False,
+        progress: bool = False,
+        failed_as_wrong: bool = False,
+        columns: dict[str, str] | None = None,
+    ) -> None:
         self.name = name
         self.skip_bad = skip_bad
         self.progress = progress
+        self.failed_as_wrong = failed_as_wrong
+        self.columns = columns or {}
         self.rejected: list[Rejected] = []
-        self.copies = 0
         self.unscored = 0
+        self.remarks: Counter[str] = Counter()
         self.simulated = False
         self.cost_estimated = False
         self.encoder: str | None = None
@@ -67,15 +85,23 @@ class LogBuilder:
         self._llms: dict[str, dict[str, Any]] = {}
         self._records: dict[tuple[str, str], list[dict[str, Any]]] = {}
         self._vectors: dict[str, Vector] = {}
+        self._bars: list[Any] = []
 
-    def reject(self, file: Path, row: int, reason: str) -> None:
+    @property
+    def copies(self) -> int:
+        """How many records were exact copies."""
+        return self.remarks[COPIES]
+
+    def reject(
+        self, file: Path, row: int, reason: str, remedy: str = "mend it, or leave bad rows out with --skip-bad"
+    ) -> None:
         """Note a bad row.
 
         Raises:
             UserError: If bad rows are not to be skipped.
         """
         if not self.skip_bad:
-            raise UserError(f"{file}, row {row}: {reason}; mend it, or leave bad rows out with --skip-bad")
+            raise UserError(f"{file}, row {row}: {reason}" + (f"; {remedy}" if remedy else ""))
         self.rejected.append(Rejected(file, row, reason))
 
     @contextmanager
@@ -83,6 +109,9 @@ class LogBuilder:
         """Turn a `BadRow` that is raised inside into a rejected row."""
         try:
             yield
+        except OffScale as bad:
+            self.reject(row.file, row.number, str(bad), remedy="")
+            self.remarks[OFF_SCALE] += 1
         except BadRow as bad:
             self.reject(row.file, row.number, str(bad))
 
@@ -102,14 +131,22 @@ class LogBuilder:
         """Read the rows of a table; lines that are no rows are rejected."""
         return self.watched(read_rows(file, self.reject), file.name)
 
-    def watched(self, rows: Iterable[Row], what: str) -> Iterator[Row]:
-        """Pass rows on, with a progress bar where that is wanted."""
+    def watched(self, items: Iterable[Item], what: str, unit: str = "rows") -> Iterator[Item]:
+        """Pass items on, with a progress bar where that is wanted."""
         if not self.progress:
-            yield from rows
+            yield from items
             return
         from tqdm import tqdm
 
-        yield from tqdm(rows, desc=what, unit=" rows", leave=False)
+        # A terminal's line is cleared at the end; elsewhere a bar that stays ends its line.
+        bar = tqdm(items, desc=what, unit=f" {unit}", leave=not sys.stderr.isatty())
+        self._bars.append(bar)
+        yield from bar
+
+    def close_bars(self) -> None:
+        """Take the progress bars off the screen, also that of a table whose reading has ended in an error."""
+        while self._bars:
+            self._bars.pop().close()
 
     def add_query(self, task: str | None, query: str, *, query_id: str | None = None, **columns: Any) -> str:
         """Add a query, or find it where it is known.
@@ -149,9 +186,18 @@ class LogBuilder:
         """Whether both have been added."""
         return query_id in self._queries and llm in self._llms
 
-    def leave_missing(self) -> None:
+    def leave_missing(self, why: str = UNSCORED) -> None:
         """Count a record without performance. Its cell stays missing, which is no fault of the row."""
         self.unscored += 1
+        self.remarks[why] += 1
+
+    def failure(self) -> float | None:
+        """Count a call that failed, and return its performance: 0 where failures are wrong answers, else None."""
+        if not self.failed_as_wrong:
+            self.leave_missing(FAILED)
+            return None
+        self.remarks[WRONG] += 1
+        return 0.0
 
     def add_record(
         self,
@@ -177,7 +223,7 @@ class LogBuilder:
             BadRow: If performance is outside [0, 1], or the draw is there already.
         """
         if not 0 <= performance <= 1:
-            raise BadRow(f"performance must be within [0, 1], but is {shown(performance)}")
+            raise OffScale("performance", performance)
         record = {"draw": draw, "performance": performance, **columns}
         if response is not None:
             record["response"] = response
@@ -185,10 +231,12 @@ class LogBuilder:
                 record["response_chars"] = float(len(response))
         cell = self._records.setdefault((query_id, llm), [])
         if draw is None and record in cell:
-            self.copies += 1
+            self.remarks[COPIES] += 1
             return
         if draw is not None and any(other["draw"] == draw for other in cell):
-            raise BadRow(f"a record must occur once, but query {query_id}, LLM {llm}, draw {draw} was there before")
+            raise BadRow(
+                f"a record must occur once, but query {shown(query_id)}, LLM {shown(llm)}, draw {draw} was there before"
+            )
         cell.append(record)
 
     def build(self) -> LLMLog:
@@ -199,7 +247,7 @@ class LogBuilder:
         """
         if not self._records:
             raise UserError(f"{self.name} must hold at least one scored response, but holds none{self._left_out()}")
-        records = [row for key, cell in self._records.items() for row in _numbered(key, cell)]
+        records = [row for key, cell in self._records.items() for row in numbered(key, cell)]
         keys = ("query_id", "llm", "draw")
         texts = [{key: row[key] for key in (*keys, "response")} for row in records if "response" in row]
         for row in records:
@@ -207,9 +255,9 @@ class LogBuilder:
         queries = [{"query_id": key} | row for key, row in self._queries.items()]
         return LLMLog(
             self.name,
-            self._with_vectors(_table("queries", queries)),
-            _table("llms", [{"llm": key} | row for key, row in self._llms.items()]),
-            _table("records", records),
+            with_vectors(table("queries", queries), self._vectors, self.name),
+            table("llms", [{"llm": key} | row for key, row in self._llms.items()]),
+            table("records", records),
             simulated=self.simulated,
             cost_estimated=self.cost_estimated,
             encoder=self.encoder,
@@ -218,21 +266,7 @@ class LogBuilder:
 
     def _left_out(self) -> str:
         bad = f"; {len(self.rejected)} rows were bad, the first: {self.rejected[0].reason}" if self.rejected else ""
-        return bad + (f"; {self.unscored} rows had no performance" if self.unscored else "")
-
-    def _with_vectors(self, queries: pl.DataFrame) -> pl.DataFrame:
-        if not self._vectors:
-            return queries
-        lengths = {len(vector) for vector in self._vectors.values()}
-        if len(lengths) > 1 or len(self._vectors) < queries.height:
-            warnings.warn(
-                f"{self.name}: vectors are left out, for {len(self._vectors)} of {queries.height} queries have one, "
-                f"of lengths {', '.join(map(str, sorted(lengths)))}",
-                stacklevel=2,
-            )
-            return queries
-        stacked = np.stack([self._vectors[query_id] for query_id in queries["query_id"]])
-        return queries.with_columns(pl.Series("vector", stacked).arr.to_list())
+        return bad + "".join(f"; {count:,} rows {remark}" for remark, count in self.remarks.items())
 
 
 def content_id(task: str | None, *parts: str | None) -> str:
@@ -252,29 +286,9 @@ def _merge(known: dict[str, dict[str, Any]], key: str, columns: dict[str, Any], 
     for column, value in columns.items():
         if value is not None and row.get(column) is not None and row[column] != value:
             raise BadRow(
-                f"{column} of {what} {key!r} must be the same in all rows, but is {shown(value)} after {shown(row[column])}"
+                f"{column} of {what} {shown(key)} must be the same in all rows, but is {shown(value)} after "
+                f"{shown(row[column])}"
             )
     for column, value in columns.items():
         if value is not None or column not in row:
             row[column] = value
-
-
-def _numbered(key: tuple[str, str], cell: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    """Number the draws of a cell that the source did not, by their content, after those that it did."""
-    counted = [record for record in cell if record["draw"] is not None]
-    others = [record for record in cell if record["draw"] is None]
-    if len(others) > 1:
-        others.sort(key=lambda record: json.dumps(record, sort_keys=True, default=str))
-    first = max((record["draw"] for record in counted), default=-1) + 1
-    for draw, record in enumerate(others, start=first):
-        record["draw"] = draw
-    for record in counted + others:
-        yield {"query_id": key[0], "llm": key[1], **record}
-
-
-def _table(table: str, rows: list[dict[str, Any]]) -> pl.DataFrame:
-    """Make a frame; its columns are in an order that does not depend on that of the rows."""
-    names = {column for row in rows for column in row}
-    known = {column: kind for column, kind in COLUMNS[table].items() if column in names}
-    frame = pl.DataFrame(rows, schema_overrides=known, infer_schema_length=None, strict=False)
-    return frame.select(*known, *sorted(names - set(known)))

@@ -8,13 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 from graphrouter.errors import UserError
 from graphrouter.formats.builder import LogBuilder
-from graphrouter.formats.rows import TABLES, BadRow, Row, columns_of, read_json
+from graphrouter.formats.cells import did_you_mean
+from graphrouter.formats.rows import TABLES, BadRow, Row, columns_of, header, read_json, shown
+from graphrouter.formats.sources import PACKED
 from graphrouter.log import COLUMNS, REQUIRED
 
 if TYPE_CHECKING:
     from graphrouter.log import LLMLog
 
 NAME = "canonical"
+COST_UNIT = "US dollars"
 LAYOUT = "a folder with the tables queries, llms, records and, optionally, responses"
 
 
@@ -34,6 +37,7 @@ def read(path: Path, builder: LogBuilder) -> None:
     for table in REQUIRED:
         if files[table] is None:
             raise UserError(f"{path} must be {LAYOUT}, but has no {table} ({', '.join(TABLES)}); put it there")
+        did_you_mean(files[table], header(files[table]), COLUMNS[table])  # type: ignore[arg-type]
     _read_about(path / "log.json", builder)
     responses = _read_responses(files["responses"], builder) if files["responses"] else {}
     for row in builder.rows(files["llms"]):  # type: ignore[arg-type]
@@ -44,7 +48,7 @@ def read(path: Path, builder: LogBuilder) -> None:
         with builder.checking(row):
             query_id = row.text("query_id")
             if query_id in ids:
-                raise BadRow(f"a query_id must occur once, but {query_id!r} was there before")
+                raise BadRow(f"a query_id must occur once, but {shown(query_id)} was there before")
             columns = _columns(row, "queries", "query_id", "task", "query")
             builder.add_query(row.optional_text("task"), row.text("query"), query_id=query_id, **columns)
             ids.add(query_id)
@@ -63,8 +67,10 @@ def _read_records(file: Path, builder: LogBuilder, responses: dict[tuple[str, st
         with builder.checking(row):
             query_id, llm, draw = _key(row)
             if not builder.knows(query_id, llm):
-                raise BadRow(f"query {query_id!r} and LLM {llm!r} must occur in queries and llms, but one does not")
-            performance = row.number_of("performance", high=1)
+                raise BadRow(
+                    f"query {shown(query_id)} and LLM {shown(llm)} must occur in queries and llms, but one does not"
+                )
+            performance = row.share_of("performance")
             columns = _columns(row, "records", "query_id", "llm", "draw", "performance")
             response = responses.pop((query_id, llm, draw), None)
             builder.add_record(query_id, llm, performance, draw=draw, response=response, **columns)
@@ -74,9 +80,9 @@ def _read_responses(file: Path, builder: LogBuilder) -> dict[tuple[str, str, int
     responses = {}
     for row in builder.rows(file):
         with builder.checking(row):
-            text = row.values.get("response")
+            text = row.whole_text("response")
             if text is not None:
-                responses[_key(row)] = str(text)
+                responses[_key(row)] = text
     return responses
 
 
@@ -114,4 +120,8 @@ def _read_about(file: Path, builder: LogBuilder) -> None:
 
 
 def _find(path: Path, table: str) -> Path | None:
-    return next((file for ending in TABLES if (file := path / f"{table}{ending}").is_file()), None)
+    return next((file for name in _names(table) if (file := path / name).is_file()), None)
+
+
+def _names(table: str) -> list[str]:
+    return [f"{table}{ending}{packed}" for ending in TABLES for packed in ("", *PACKED)]

@@ -31,7 +31,10 @@ from graphrouter.formats.vectors import parse_vector
 
 NAME = "fusionbench"
 LAYOUT = "one row per query and candidate with task_name, query, llm, performance; or the hub name ulab-ai/FusionBench"
+COST_UNIT = "millionths of a dollar"
 REQUIRED = ("task_name", "query", "llm", "performance")
+MARKS = ("input_tokens_num", "output_tokens_num", "query_embedding", "task_description", "llm_description", "llm_judge")
+"""Columns that few other tables have. The required ones alone are anyone's, with costs in dollars."""
 SUFFIX = "_think"
 STEP_BY_STEP = re.compile(r"\blet['’‘`´]?s\s+think\s+step[\s-]+by[\s-]+step[\s.!:…]*", re.IGNORECASE)
 ANSWER = re.compile(r"\W*answer\W*", re.IGNORECASE)
@@ -44,8 +47,8 @@ TOLERANCE = 0.001
 
 
 def recognises(path: Path) -> bool:
-    """Whether a table has the columns, or the name is FusionBench's on the hub."""
-    return holds(path, REQUIRED) or (is_hub_name(path) and "fusionbench" in path.name.lower())
+    """Whether a table has the columns and one that marks it, or the name is FusionBench's on the hub."""
+    return holds(path, REQUIRED, MARKS) or (is_hub_name(path) and "fusionbench" in path.name.lower())
 
 
 def read(path: Path, builder: LogBuilder) -> None:
@@ -71,8 +74,7 @@ def performance_of(row: Row) -> float | None:
     if isinstance(value, dict):
         value = value.get("pass@1")
     found = PASS_AT_1.fullmatch(value.strip()) if isinstance(value, str) else None
-    plain = Row(row.file, row.number, {"performance": found[1] if found else value})
-    return plain.optional_number("performance", high=1)
+    return Row(row.file, row.number, {"performance": found[1] if found else value}).share("performance")
 
 
 def without_step_by_step(query: str) -> str:
@@ -100,17 +102,19 @@ class _Reader:
         self.builder.add_llm(llm)
         if description := row.optional_text("llm_description"):
             self.descriptions.setdefault(llm, Counter())[description] += 1
-        performance = performance_of(row)
-        if performance is None:
+        performance, response = performance_of(row), row.whole_text("response")
+        if performance is None and not response:
+            performance = self.builder.failure()
+        elif performance is None:
             self.builder.leave_missing()
+        if performance is None:
             return
-        response = row.values.get("response")
         self.builder.add_record(
             query_id,
             llm,
             performance,
-            response=None if response is None else str(response),
-            judge_score=row.optional_number("llm_judge", high=1),
+            response=response,
+            judge_score=row.share("llm_judge"),
             **self._spent(llm, row),
         )
 
@@ -143,6 +147,11 @@ class _Reader:
         parts = [None if a is None or b is None else a * b for a, b in zip(tokens, prices, strict=True)]
         if cost is not None and None not in parts:
             expected = float(sum(parts))  # type: ignore[arg-type]
+            if expected and abs(cost * 1e6 - expected) <= TOLERANCE * expected:
+                raise BadRow(
+                    f"cost must be in {COST_UNIT}, as FusionBench writes it, but {cost:g} is tokens times prices in dollars; "
+                    "read it with --format table"
+                )
             self.odd_costs[llm] += abs(cost - expected) > TOLERANCE * max(cost, expected)
         return {
             "input_tokens": tokens[0],

@@ -35,7 +35,20 @@ NAME = "llmrouter"
 LAYOUT = (
     "routing data in JSONL with task_name, query, model_name, performance; query JSONL and candidates JSON beside it"
 )
+COST_UNIT = "tokens times the LLMs' prices"
 ROUTING = ("query", "model_name", "performance")
+MARKS = (
+    "embedding_id",
+    "token_num",
+    "response_time",
+    "choices",
+    "metric",
+    "ground_truth",
+    "task_id",
+    "fig_id",
+    "user_id",
+)
+"""Columns that mark it. The three that are needed alone are anyone's, and a cost there would not be read."""
 QUERIES = ("task_name", "query", "ground_truth", "metric")
 SPLITS = ("train", "test", "validation")
 SPLIT = re.compile(r"(?<![a-z])(train|test|validation)(?![a-z])")
@@ -61,8 +74,8 @@ Identity = tuple[str | None, ...]
 
 
 def recognises(path: Path) -> bool:
-    """Whether a table has the columns of routing data."""
-    return holds(path, ROUTING)
+    """Whether a table has the columns of routing data, and one that marks it."""
+    return holds(path, ROUTING, MARKS)
 
 
 def read(path: Path, builder: LogBuilder) -> None:
@@ -144,15 +157,16 @@ def _add_query(row: Row, builder: LogBuilder, several: dict[Identity, set[str]])
 
 def _add_record(row: Row, query_id: str, builder: LogBuilder) -> None:
     llm = builder.add_llm(row.text("model_name"))
-    performance, response = row.optional_number("performance", high=1), row.values.get("response")
+    performance, response = row.share("performance"), row.whole_text("response")
     tokens: dict[str, Any] = {column: row.optional_number(column) for column in ("input_tokens", "output_tokens")}
-    failed = isinstance(response, str) and response.startswith(FAILED) and set(tokens.values()) == {0.0}
-    if performance is None or failed:
+    if response is not None and response.startswith(FAILED) and set(tokens.values()) == {0.0}:
+        performance, response = builder.failure(), None
+    elif performance is None:
         builder.leave_missing()
+    if performance is None:
         return
-    text = None if response is None else str(response)
     latency = row.optional_number("response_time")
-    builder.add_record(query_id, llm, performance, response=text, latency_s=latency, **tokens)
+    builder.add_record(query_id, llm, performance, response=response, latency_s=latency, **tokens)
 
 
 def _text(value: object) -> str | None:

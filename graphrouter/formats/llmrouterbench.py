@@ -13,20 +13,22 @@ counted as 0, and a cost or token count of 0, which is written where it is not k
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Iterable
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from tqdm import tqdm
-
 from graphrouter.errors import UserError
 from graphrouter.formats.builder import LogBuilder, content_id
-from graphrouter.formats.cells import charged, score, text_of
+from graphrouter.formats.cells import charged
+from graphrouter.formats.chats import text_of
 from graphrouter.formats.rows import BadRow, Row, read_json, shown
+from graphrouter.formats.sources import BROKEN, open_text
 
 NAME = "llmrouterbench"
+COST_UNIT = "US dollars"
 LAYOUT = "LLMRouterBench's results: results/bench/<dataset>/<split>/<model>/<timestamp>.json with records[]"
 BELOW = ("results/bench/*/*/*/*.json", "bench/*/*/*/*.json", "*/*/*/*.json", "*/*/*.json", "*/*.json", "*.json")
 """Result files below the repository, ``results``, ``results/bench``, and the folder of one data set, split or model."""
@@ -41,9 +43,9 @@ def recognises(path: Path) -> bool:
         files = _files(path)
         if not files:
             return False
-        with files[0].open(encoding="utf-8") as stream:
+        with open_text(files[0]) as stream:
             head = stream.read(HEAD)
-    except (OSError, UnicodeDecodeError):
+    except (OSError, UnicodeDecodeError, UserError, *BROKEN):
         return False
     return all(f'"{name}"' in head for name in ("records", "origin_query", "raw_output"))
 
@@ -63,9 +65,9 @@ def read(path: Path, builder: LogBuilder) -> None:
         raise UserError(
             f"{path} must hold <dataset>/<split>/<model>/<timestamp>.json, but has none; name results/bench"
         )
-    runs = [list(group) for _, group in groupby(files, key=lambda file: file.resolve().parent)]
+    runs = [list(group) for _, group in groupby(files, key=lambda file: _resolved(file).parent)]
     questions = _Questions(builder)
-    for candidates in tqdm(runs, "results", unit=" runs", leave=False, disable=not builder.progress):
+    for candidates in builder.watched(runs, "results", "runs"):
         run = _newest(candidates)
         if run is not None:
             _add(*run, questions)
@@ -80,6 +82,11 @@ def _files(path: Path) -> list[Path]:
         if files:
             return files
     return []
+
+
+def _resolved(file: Path) -> Path:
+    """Return the file that a link leads to; a link that leads to itself stays, and fails when it is read."""
+    return Path(os.path.realpath(file))
 
 
 def _newest(files: Iterable[Path]) -> tuple[Path, dict[str, Any]] | None:
@@ -102,7 +109,7 @@ def _add(file: Path, content: dict[str, Any], questions: _Questions) -> None:
     """Add the records of a run. Its names stand in it, or else in its path."""
     dataset, split, model = (
         str(content.get(key) or part)
-        for key, part in zip(("dataset_name", "split", "model_name"), file.resolve().parent.parts[-3:], strict=True)
+        for key, part in zip(("dataset_name", "split", "model_name"), _resolved(file).parent.parts[-3:], strict=True)
     )
     rows = []
     for number, values in enumerate(content["records"], start=1):
@@ -130,9 +137,10 @@ class _Questions:
 
     def add(self, row: Row, dataset: str, split: str, model: str, apart: bool) -> None:
         """Add a record, unless it has no score."""
-        performance = score(row, "score")
+        performance = row.share("score")
         if performance is None:
-            self.builder.leave_missing()
+            performance = self.builder.failure()
+        if performance is None:
             return
         prompt, truth = _prompt(row), _text(row.values.get("ground_truth"))
         if not prompt:

@@ -18,11 +18,13 @@ from pathlib import Path
 
 from graphrouter.errors import UserError
 from graphrouter.formats.builder import LogBuilder, content_id
-from graphrouter.formats.cells import TRUTH, score
+from graphrouter.formats.row import TRUTH
 from graphrouter.formats.rows import BadRow, Row, columns_of, read_rows, shown
+from graphrouter.formats.sources import ending, stem
 
 NAME = "routellm"
 LAYOUT = "RouteLLM's evals: gsm8k_responses.csv or mmlu_<subject>.csv (prompt, <weak>, <strong>), or mt_bench/judgements.jsonl"
+COST_UNIT = "US dollars"
 PROMPT, RESPONSE = "prompt", "_response"
 JUDGEMENTS, QUESTIONS = "judgements.jsonl", "question.jsonl"
 WITHIN = ("gsm8k_responses.csv", "mmlu_*.csv", JUDGEMENTS)
@@ -39,9 +41,9 @@ def recognises(path: Path) -> bool:
     if path.is_dir():
         return any(recognises(file) for pattern in WITHIN for file in list(path.rglob(pattern))[:1])
     columns = columns_of(path)
-    if path.suffix.lower() == ".jsonl":
+    if ending(path) == ".jsonl":
         return set(columns) >= JUDGEMENT
-    if path.suffix.lower() != ".csv" or len(_llms(columns)) != 2 or not _is_ours(columns):
+    if ending(path) != ".csv" or len(_llms(columns)) != 2 or not _is_ours(columns):
         return False
     first = next(read_rows(path, lambda *_: None), None)
     return first is not None and all(str(first.values[llm]).lower() in (*TRUTH, "0", "1") for llm in _llms(columns))
@@ -57,7 +59,7 @@ def read(path: Path, builder: LogBuilder) -> None:
     if not files:
         raise UserError(f"{path} must hold {', '.join(WITHIN)}, but holds none of them; name RouteLLM's folder evals")
     for file in files:
-        if file.suffix.lower() == ".jsonl":
+        if ending(file) == ".jsonl":
             _judgements(file, builder)
         else:
             _correctness(file, builder)
@@ -75,7 +77,7 @@ def _is_ours(columns: list[str]) -> bool:
 
 def _correctness(file: Path, builder: LogBuilder) -> None:
     """Add a table of right and wrong. Equal prompts in one file are draws of one query."""
-    name = file.stem.removesuffix("_responses")
+    name = stem(file).removesuffix("_responses")
     task, subtask = ("mmlu", name) if name.startswith("mmlu_") else (name, None)
     for row in builder.rows(file):
         columns = list(row.values)
@@ -84,7 +86,7 @@ def _correctness(file: Path, builder: LogBuilder) -> None:
             raise UserError(f"{file} must have the columns {PROMPT}, <weak>, <strong>, but has {shown(columns)}")
         with builder.checking(row):
             query = row.text(PROMPT)
-            marks = {llm: score(row, llm) for llm in llms}
+            marks = {llm: row.share(llm) for llm in llms}
             responses = {llm: row.optional_text(llm + RESPONSE) for llm in llms}
             key = builder.add_query(task, query, query_id=content_id(task, subtask, query), subtask=subtask)
             for llm, mark in marks.items():

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 NAME = "router_data"
 LAYOUT = "router_data.csv with task_id, query, llm, effect, cost, and LLM descriptions in JSON beside it"
+COST_UNIT = "US dollars (raw_cost)"
 REQUIRED = ("task_id", "query", "llm", "effect")
 TABLE, DESCRIPTIONS = "router_data.csv", "LLM_Descriptions.json"
 HEADER = (
@@ -97,7 +98,7 @@ def _add(row: Row, builder: LogBuilder) -> None:
     if vector is not None:
         builder.add_vector(query_id, vector)
     llm = builder.add_llm(row.text("llm"))
-    effect = row.optional_number("effect", high=1)
+    effect = row.share("effect")
     if effect is None:
         builder.leave_missing()
         return

@@ -7,7 +7,8 @@ a list of ``{"global index", "prompt", "prediction", "generated_result": {"gener
 inference_cost}``. ``llm_evaluation/run.py`` fills in accuracy and cost.
 
 Conventions: a record is a scored answer, so a log of predictions holds one LLM per query, and more where a router's
-entries for optimality ask others. Entries without an answer or without a score are left out. Routers share cached
+entries for optimality ask others. Entries without a score and failed generations are left out, each with a count; the latter can
+count as wrong. Routers share cached
 answers: an answer that stands in several files, with equal tokens and cost, counts once. The task is the part of the
 index before the first ``_``, as in the evaluation there. A cost of 0, which is written where no price is known, is
 missing. Files ``*-robustness.json`` hold changed prompts without answers, and are skipped.
@@ -20,14 +21,19 @@ from typing import Any
 
 from graphrouter.errors import UserError
 from graphrouter.formats.builder import LogBuilder, content_id
-from graphrouter.formats.cells import charged, score
+from graphrouter.formats.cells import charged
 from graphrouter.formats.rows import BadRow, Row, columns_of, shown
+from graphrouter.formats.sources import ending, stem
 
 NAME = "routerarena"
 LAYOUT = "RouterArena's router_inference/predictions/<router>.json or cached_results/<llm>.jsonl"
+COST_UNIT = "US dollars"
 INSIDE = ("router_inference/predictions/*.json", "cached_results/*.jsonl")
 INDICES = ("global index", "global_index")
+TEXTS = (".json", ".jsonl", ".ndjson")
 ROBUSTNESS = "-robustness"
+METEOR = "meteor_score"
+BELOW = "have a score below 0, as METEOR's penalty for word order can make it, and count as 0"
 
 
 def recognises(path: Path) -> bool:
@@ -58,10 +64,10 @@ def read(path: Path, builder: LogBuilder) -> None:
 
 def _files(path: Path) -> list[Path]:
     if path.is_file():
-        return [path] if path.suffix.lower() in (".json", ".jsonl") else []
+        return [path] if ending(path) in TEXTS else []
     found = [file for pattern in INSIDE for file in sorted(path.glob(pattern))]
-    found = found or sorted(file for file in path.glob("*.json*") if file.suffix.lower() in (".json", ".jsonl"))
-    return [file for file in found if not file.stem.endswith(ROBUSTNESS)]
+    found = found or sorted(file for file in path.glob("*.*") if ending(file) in TEXTS)
+    return [file for file in found if not stem(file).endswith(ROBUSTNESS)]
 
 
 def _add(row: Row, builder: LogBuilder) -> None:
@@ -74,9 +80,13 @@ def _add(row: Row, builder: LogBuilder) -> None:
     answer = row.values if cached else _object(row, "generated_result")
     marks = _object(row, "evaluation_result") if cached else row.values
     facts = Row(row.file, row.number, {**_object(Row(row.file, row.number, answer), "token_usage"), **answer, **marks})
-    performance = score(facts, "score" if cached else "accuracy")
-    if performance is None or facts.values.get("success") is False or facts.values.get("generated_answer") is None:
+    performance = _performance(facts, "score" if cached else "accuracy", builder)
+    if answer and (facts.values.get("success") is False or facts.values.get("generated_answer") is None):
+        performance = builder.failure()
+    elif performance is None or not answer:
         builder.leave_missing()
+        return
+    if performance is None:
         return
     columns: dict[str, Any] = {
         "input_tokens": charged(facts, "input_tokens"),
@@ -88,6 +98,15 @@ def _add(row: Row, builder: LogBuilder) -> None:
     builder.add_query(task, query, query_id=key, subtask=finer if finer != task else None)
     builder.add_llm(llm)
     builder.add_record(key, llm, performance, response=facts.optional_text("generated_answer") or "", **columns)
+
+
+def _performance(facts: Row, column: str, builder: LogBuilder) -> float | None:
+    """Return a score. Predictions do not say by which metric; of those there, only METEOR can fall below 0."""
+    value = facts.values.get(column)
+    if isinstance(value, int | float) and -1 < value < 0 and facts.values.get("metric") in (None, METEOR):
+        builder.remarks[BELOW] += 1
+        return 0.0
+    return facts.share(column)
 
 
 def _object(row: Row, column: str) -> dict[str, Any]:

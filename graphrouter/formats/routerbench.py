@@ -21,7 +21,7 @@ from pathlib import Path
 
 from graphrouter.errors import UserError
 from graphrouter.formats.builder import LogBuilder
-from graphrouter.formats.cells import amount, score, texts
+from graphrouter.formats.cells import texts
 from graphrouter.formats.frame_pickle import read_frame
 from graphrouter.formats.rows import BadRow, Row, columns_of, shown
 from graphrouter.formats.wide_table import COST, EVAL_NAME, PROMPT, RESPONSE, SAMPLE_ID, write
@@ -33,6 +33,7 @@ LAYOUT = (
     "RouterBench's wide table (.pkl, .csv, .parquet): sample_id, prompt, eval_name, <llm>, <llm>|model_response, "
     "<llm>|total_cost"
 )
+COST_UNIT = "US dollars"
 PICKLES = (".pkl", ".pickle")
 LLM, SCORE, RAW_RESPONSE = "model_name", "performance", "model_response"
 RAW_COSTS = ("cost", "total_cost")
@@ -112,16 +113,16 @@ def _checked_llms(path: Path, columns: Iterable[str]) -> list[str]:
 
 def _cells(row: Row, llms: list[str]) -> Iterator[_Cell]:
     if not llms:
-        mark = score(row, SCORE)
-        costs = (amount(row, name) for name in RAW_COSTS)
+        mark = row.share(SCORE)
+        costs = (row.optional_number(name) for name in RAW_COSTS)
         if mark is not None:
             yield _Cell(
                 row.text(LLM), mark, next((cost for cost in costs if cost is not None), None), texts(row, RAW_RESPONSE)
             )
     for llm in llms:
-        mark = score(row, llm)
+        mark = row.share(llm)
         if mark is not None:
-            yield _Cell(llm, mark, amount(row, llm + COST), texts(row, llm + RESPONSE))
+            yield _Cell(llm, mark, row.optional_number(llm + COST), texts(row, llm + RESPONSE))
 
 
 def _add(row: Row, query: str, cells: list[_Cell], chosen: dict[str, str], builder: LogBuilder) -> None:

@@ -21,6 +21,7 @@ from graphrouter.formats.rows import BadRow, Row, columns_of, shown
 
 NAME = "routerdc"
 LAYOUT = 'RouterDC\'s tasks: <task>_<split>.json with [{"question": text, "scores": {<llm>: number}}]'
+COST_UNIT = "US dollars"
 INSIDE = Path("datasets/split2_model7")
 PROBABILITIES = ("mmlu", "cmmlu", "ceval", "arc_challenge", "arc_easy", "math_prealgebra")
 SHARES = ("gsm8k", "humaneval", "humaneval_javascript", "mbpp")
@@ -85,4 +86,4 @@ def _add(row: Row, builder: LogBuilder) -> None:
 
 
 def _mark(row: Row, llm: str, value: Any) -> float | None:
-    return Row(row.file, row.number, {f"the score of {llm}": value}).optional_number(f"the score of {llm}", high=1.0)
+    return Row(row.file, row.number, {f"the score of {llm}": value}).share(f"the score of {llm}")

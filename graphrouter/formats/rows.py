@@ -2,102 +2,44 @@
 
 from __future__ import annotations
 
-import csv
 import json
-import math
-import sys
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
 from graphrouter.errors import UserError, first_line
+from graphrouter.formats.csv_rows import SEPARATORS, csv_header, csv_rows
+from graphrouter.formats.json_values import DECODER, Twice, may_hold_half, mended, tell_of_halves
+from graphrouter.formats.parquet_rows import parquet_columns, parquet_rows
+from graphrouter.formats.row import BadRow, OffScale, Reject, Row, cut, shown
+from graphrouter.formats.sources import BROKEN, TABLES, ending, not_utf8, open_text
 
-Reject = Callable[[Path, int, str], None]
-"""Takes the file, the number and the reason of a row that cannot be used; raises, or notes it and returns."""
+__all__ = [
+    "TABLES",
+    "BadRow",
+    "OffScale",
+    "Row",
+    "columns_of",
+    "cut",
+    "header",
+    "holds",
+    "read_json",
+    "read_rows",
+    "shown",
+    "tables",
+    "tables_with",
+]
 
-TABLES = (".csv", ".json", ".jsonl", ".parquet")
-SHOWN = 60
-"""Characters of a bad value that an error shows."""
-NO_NUMBER = ("", "nan", "none", "null")
-"""Texts of a number that is missing, as pandas and Python write them."""
 LOOKED_AT = 64
 """Most tables of a folder whose columns are looked at to guess its layout."""
 CHUNK = 1 << 20
 
 
-class BadRow(ValueError):
-    """A row that cannot be used; its text is the reason."""
-
-
-@dataclass(frozen=True)
-class Row:
-    """One row of a file.
-
-    Attributes:
-        file: Where it stands.
-        number: The line it begins on in CSV and JSONL, else its place in the list, from 1.
-        values: By column.
-    """
-
-    file: Path
-    number: int
-    values: dict[str, Any]
-
-    def text(self, column: str) -> str:
-        """Return a text that must be there."""
-        value = self.optional_text(column)
-        if value is None:
-            raise BadRow(f"{column} must be text, but is {'empty' if column in self.values else 'absent'}")
-        return value
-
-    def optional_text(self, column: str) -> str | None:
-        """Return a text, or None where it is absent, null or empty. Numbers come back as they are written."""
-        value = self.values.get(column)
-        if value is None or value == "":
-            return None
-        if isinstance(value, dict | list):
-            raise BadRow(f"{column} must be text, but is {shown(value)}")
-        return str(value)
-
-    def number_of(self, column: str, *, low: float = 0.0, high: float = math.inf) -> float:
-        """Return a number that must be there."""
-        value = self.optional_number(column, low=low, high=high)
-        if value is None:
-            came = shown(self.values[column]) if column in self.values else "absent"
-            raise BadRow(f"{column} must be a number, but is {came}")
-        return value
-
-    def optional_number(self, column: str, *, low: float = 0.0, high: float = math.inf) -> float | None:
-        """Return a finite number within [low, high], or None where it is absent, null, empty or not a number (NaN)."""
-        value = self.values.get(column)
-        if value is None or (isinstance(value, str) and value.strip().lower() in NO_NUMBER):
-            return None
-        try:
-            number = float(value)
-        except (TypeError, ValueError, OverflowError):
-            raise BadRow(f"{column} must be a number, but is {shown(value)}") from None
-        if math.isnan(number):
-            return None
-        if not math.isfinite(number) or not low <= number <= high:
-            limits = f"within [{low:g}, {high:g}]" if math.isfinite(high) else f"finite and at least {low:g}"
-            raise BadRow(f"{column} must be {limits}, but is {shown(value)}")
-        return number
-
-
-def shown(value: object) -> str:
-    """Return a value as an error shows it: its beginning, and of an object only its type, for a key may be inside."""
-    if isinstance(value, dict) or (isinstance(value, list) and any(isinstance(part, dict) for part in value)):
-        return "a JSON object" if isinstance(value, dict) else "a list of JSON objects"
-    text = repr(value)
-    return text if len(text) <= SHOWN else f"{text[:SHOWN]}..."
-
-
 def read_rows(file: Path, reject: Reject) -> Iterator[Row]:
-    """Read a table of any of the types in `TABLES`, told by its ending.
+    """Read a table of any of the types in `TABLES`, told by its ending; text may be compressed, see `open_text`.
 
     Args:
-        file: CSV with a header, a JSON list of objects, JSONL, or Parquet.
+        file: CSV with a header (between cells a comma, semicolon or tab), a JSON list of objects, JSONL, or Parquet.
         reject: Is told of each line that is no row.
 
     Yields:
@@ -106,38 +48,55 @@ def read_rows(file: Path, reject: Reject) -> Iterator[Row]:
     Raises:
         UserError: If the file is absent, of another type, or not readable as a whole.
     """
-    readers = {".csv": _csv, ".json": _json, ".jsonl": _jsonl, ".parquet": _parquet}
-    if file.suffix.lower() not in readers:
+    if ending(file) not in READERS:
         raise UserError(f"{file} must be one of {', '.join(TABLES)}, by its ending; convert or rename it")
     try:
-        yield from readers[file.suffix.lower()](file, reject)
-    except UnicodeDecodeError as error:
-        raise UserError(
-            f"{file} must be UTF-8, but is not ({error.reason} at byte {error.start}); convert it"
-        ) from None
-    except OSError as error:
-        raise UserError(f"{file} must be a file that can be read, but {error.strerror or error}") from None
+        yield from READERS[ending(file)](file, reject)
+    except (UnicodeDecodeError, *BROKEN, OSError) as error:
+        raise _unreadable(file, error) from None
+
+
+def _unreadable(file: Path, error: Exception) -> UserError:
+    if isinstance(error, UnicodeDecodeError):
+        return not_utf8(file)
+    if isinstance(error, BROKEN):
+        return UserError(f"{file} must be a whole compressed file, but {first_line(error)}; fetch it again")
+    return UserError(f"{file} must be a file that can be read, but {getattr(error, 'strerror', None) or error}")
 
 
 def tables(path: Path) -> list[Path]:
     """Return the tables at a path, by ending: the file itself, or those in the folder and below, sorted; none hidden."""
     if not path.is_dir():
-        return [path] if path.is_file() and path.suffix.lower() in TABLES else []
-    files = (file for file in path.rglob("*") if file.suffix.lower() in TABLES and file.is_file())
+        return [path] if path.is_file() and ending(path) in TABLES else []
+    files = (file for file in path.rglob("*") if ending(file) in TABLES and file.is_file())
     return sorted(file for file in files if not any(part.startswith(".") for part in file.relative_to(path).parts))
 
 
 def tables_with(path: Path, columns: Iterable[str]) -> list[Path]:
-    """Return the tables at a path that have all of these columns."""
-    wanted = set(columns)
-    return [file for file in tables(path) if wanted <= set(columns_of(file))]
+    """Return the tables at a path that have all of these columns.
+
+    Raises:
+        UserError: If there is none, and one of them cannot be read.
+    """
+    wanted, broken = set(columns), None
+    found = []
+    for file in tables(path):
+        try:
+            if wanted <= set(header(file)):
+                found.append(file)
+        except UserError as error:
+            broken = broken or error
+    if broken and not found:
+        raise broken
+    return found
 
 
-def holds(path: Path, columns: Iterable[str]) -> bool:
-    """Whether one of the first tables at a path has all of these columns; never raises."""
-    wanted = set(columns)
+def holds(path: Path, columns: Iterable[str], marks: Iterable[str] = ()) -> bool:
+    """Whether one of the first tables at a path has all of these columns, and one of the marks; never raises."""
+    wanted, telling = set(columns), set(marks)
     try:
-        return any(wanted <= set(columns_of(file)) for file in tables(path)[:LOOKED_AT])
+        found = (set(columns_of(file)) for file in tables(path)[:LOOKED_AT])
+        return any(wanted <= names and (not telling or bool(telling & names)) for names in found)
     except OSError:
         return False
 
@@ -145,63 +104,64 @@ def holds(path: Path, columns: Iterable[str]) -> bool:
 def columns_of(file: Path) -> list[str]:
     """Return the columns of the first row; empty where the file is no table. Reads no more than it needs."""
     try:
-        if file.suffix.lower() == ".parquet":
-            import polars as pl
-
-            return list(pl.read_parquet_schema(file))
-        return list(next(read_rows(file, lambda *_: None)).values)
-    except (UserError, OSError, StopIteration):
+        return header(file)
+    except (UserError, OSError):
         return []
-    except Exception as error:  # polars raises many kinds for a file that is no Parquet
-        if type(error).__module__.startswith("polars"):
-            return []
-        raise
 
 
-def _csv(file: Path, reject: Reject) -> Iterator[Row]:
-    limit = csv.field_size_limit(sys.maxsize)  # a vector or a passage in a cell is longer than the default
-    try:
-        with file.open(encoding="utf-8-sig", newline="") as stream:
-            reader = csv.DictReader(stream)
-            while True:
-                line = reader.line_num + 1 if reader.line_num else 2
-                try:
-                    values = next(reader)
-                except StopIteration:
-                    return
-                except csv.Error as error:
-                    raise UserError(f"{file}, line {line}: must be CSV, but {error}; mend it") from None
-                if None in values or None in values.values():
-                    reject(file, line, f"must have {len(reader.fieldnames or ())} cells, as the header has")
-                else:
-                    yield Row(file, line, values)
-    finally:
-        csv.field_size_limit(limit)
+def header(file: Path) -> list[str]:
+    """Return the columns of the first row, or of a CSV file that has none; empty for an empty file.
+
+    Raises:
+        UserError: If the file is no table, or names a column twice.
+    """
+    if ending(file) == ".parquet":
+        return parquet_columns(file)
+    first = next(read_rows(file, lambda *_: None), None)
+    if first is not None:
+        return list(first.values)
+    return csv_header(file) if ending(file) in SEPARATORS else []
 
 
 def _jsonl(file: Path, reject: Reject) -> Iterator[Row]:
-    with file.open(encoding="utf-8-sig") as stream:
+    halves = 0
+    with open_text(file) as stream:
         for number, line in enumerate(stream, start=1):
             if not line.strip():
                 continue
+            if number == 1 and line.lstrip().startswith("["):
+                yield from _json(file, reject)
+                return
             try:
-                values = json.loads(line)
+                values = DECODER.decode(line)
+            except Twice as error:
+                reject(file, number, str(error))
+                continue
             except (ValueError, RecursionError) as error:
                 reject(file, number, f"must be JSON, but {error}")
                 continue
+            if may_hold_half(line):
+                values, broken = mended(values)
+                halves += broken
             yield from _object(file, number, values, reject)
+    tell_of_halves(file, halves)
 
 
 def _json(file: Path, reject: Reject) -> Iterator[Row]:
     """Read a list of objects, or objects one after the other, as ``datasets`` writes to files that end in ``.json`` too."""
-    with file.open(encoding="utf-8-sig") as stream:
-        for number, value in enumerate(_values(file, stream), start=1):
+    halves = 0
+    with open_text(file) as stream:
+        for number, (value, text) in enumerate(_values(file, stream), start=1):
+            if may_hold_half(text):
+                value, broken = mended(value)
+                halves += broken
             yield from _object(file, number, value, reject)
+    tell_of_halves(file, halves)
 
 
-def _values(file: Path, stream: TextIO) -> Iterator[object]:
-    """Read the values of a long JSON list one by one, so that never all of them are in memory."""
-    decoder, text, place, between = json.JSONDecoder(), stream.read(CHUNK), 0, " \t\r\n,"
+def _values(file: Path, stream: TextIO) -> Iterator[tuple[object, str]]:
+    """Read the values of a long JSON list one by one, with their text, so that never all of them are in memory."""
+    text, place, between = stream.read(CHUNK), 0, " \t\r\n,"
     inside = text.lstrip(" \t\r\n").startswith("[")
     text = text.lstrip(" \t\r\n")[inside:]
     while True:
@@ -209,8 +169,11 @@ def _values(file: Path, stream: TextIO) -> Iterator[object]:
             place += 1
         if inside and text[place : place + 1] == "]":
             return
+        start = place
         try:
-            value, place = decoder.raw_decode(text, place)
+            value, place = DECODER.raw_decode(text, place)
+        except Twice as error:
+            raise UserError(f"{file}: {error}; mend it") from None
         except (ValueError, RecursionError) as error:
             more = stream.read(max(CHUNK, len(text) - place))
             if not more and (inside or place < len(text)):
@@ -219,7 +182,7 @@ def _values(file: Path, stream: TextIO) -> Iterator[object]:
                 return
             text, place = text[place:] + more, 0
             continue
-        yield value
+        yield value, text[start:place]
 
 
 def _reason(error: Exception) -> str:
@@ -233,17 +196,14 @@ def _object(file: Path, number: int, value: object, reject: Reject) -> Iterator[
         reject(file, number, f"must be a JSON object, but is {type(value).__name__}")
 
 
-def _parquet(file: Path, reject: Reject) -> Iterator[Row]:
-    import polars as pl
-
-    try:
-        frame = pl.read_parquet(file)
-    except pl.exceptions.PolarsError as error:
-        raise UserError(
-            f"{file} must be a whole Parquet file, but cannot be read ({first_line(error)}); fetch it again"
-        ) from None
-    for number, values in enumerate(frame.iter_rows(named=True), start=1):
-        yield Row(file, number, values)
+READERS: dict[str, Callable[[Path, Reject], Iterator[Row]]] = {
+    ".csv": csv_rows,
+    ".tsv": csv_rows,
+    ".json": _json,
+    ".jsonl": _jsonl,
+    ".ndjson": _jsonl,
+    ".parquet": lambda file, _: parquet_rows(file),
+}
 
 
 def read_json(file: Path) -> Any:
@@ -253,8 +213,11 @@ def read_json(file: Path) -> Any:
         UserError: If it is absent or no JSON.
     """
     try:
-        return json.loads(file.read_text(encoding="utf-8-sig"))
-    except OSError as error:
-        raise UserError(f"{file} must be a file that can be read, but {error.strerror or error}") from None
+        with open_text(file) as stream:
+            return DECODER.decode(stream.read())
+    except (UnicodeDecodeError, *BROKEN, OSError) as error:
+        raise _unreadable(file, error) from None
+    except UserError:
+        raise
     except (ValueError, RecursionError) as error:
         raise UserError(f"{file} must be JSON, but {error}; mend it") from None

@@ -1,0 +1,69 @@
+"""Rows of CSV files, with commas, semicolons or tabs between the cells."""
+
+from __future__ import annotations
+
+import csv
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TextIO
+
+from graphrouter.errors import UserError
+from graphrouter.formats.row import Reject, Row, shown
+from graphrouter.formats.sources import ending, open_text
+
+SEPARATORS = {".csv": ",;\t", ".tsv": "\t,;"}
+"""What may stand between cells, by ending: the one that makes the most columns, and of equals the first."""
+
+
+def csv_rows(file: Path, reject: Reject) -> Iterator[Row]:
+    """Read the rows of a CSV file; those with too few or too many cells are rejected.
+
+    Raises:
+        UserError: If the header names a column twice, or the file is no CSV.
+    """
+    limit = csv.field_size_limit(sys.maxsize)  # a vector or a passage in a cell is longer than the default
+    try:
+        with open_text(file, newline="") as stream:
+            reader = csv.reader(stream, delimiter=_separator(file, stream))
+            line = 1
+            try:
+                columns = _header(file, reader)
+                while True:
+                    line = reader.line_num + 1
+                    cells = next(reader, None)
+                    if cells is None:
+                        return
+                    if cells and len(cells) != len(columns):
+                        reject(file, line, f"must have {len(columns)} cells, as the header has")
+                    elif cells:
+                        yield Row(file, line, dict(zip(columns, cells, strict=True)))
+            except csv.Error as error:
+                raise UserError(f"{file}, line {line}: must be CSV, but {error}; mend it") from None
+    finally:
+        csv.field_size_limit(limit)
+
+
+def _header(file: Path, reader: Iterator[list[str]]) -> list[str]:
+    columns = [name.strip() for name in next((cells for cells in reader if cells), [])]
+    twice = next((name for name, count in Counter(columns).items() if name and count > 1), None)
+    if twice is not None:
+        raise UserError(
+            f"{file}: a header must name a column once, but {shown(twice)} occurs twice; rename or drop one"
+        )
+    return columns
+
+
+def _separator(file: Path, stream: TextIO) -> str:
+    """Return what stands between the cells of the header, and go back to the start."""
+    line = next((line for line in stream if line.strip()), "")
+    stream.seek(0)
+    choices = SEPARATORS[ending(file)]
+    return max(choices, key=lambda mark: (len(next(csv.reader([line], delimiter=mark), [])), -choices.index(mark)))
+
+
+def csv_header(file: Path) -> list[str]:
+    """Return the columns of a CSV file; empty for an empty file."""
+    with open_text(file, newline="") as stream:
+        return _header(file, csv.reader(stream, delimiter=_separator(file, stream)))
