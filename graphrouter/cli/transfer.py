@@ -63,7 +63,7 @@ def import_log(args: argparse.Namespace) -> None:
     wrong = args.failed == "wrong"
     log, rejected = read_log(args.path, layout, args.name, args.skip_bad, not args.quiet, wrong, columns)
     log.save(out)
-    tell(f"{args.path}: read as {layout}; {cost_of(log, layout)}")
+    tell(f"read as {layout}; {cost_of(log, layout)}")
     if rejected:
         write_rejected(rejected, out / REJECTED)
     draws = log.records["draw"].n_unique()

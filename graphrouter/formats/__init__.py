@@ -64,6 +64,8 @@ def guess_format(path: str | Path) -> str:
     Raises:
         UserError: If none does, or several do; it lists what was seen.
     """
+    from graphrouter.formats.rows import TABLES, header
+    from graphrouter.formats.sources import ending
     from graphrouter.formats.unknown import advice, seen
 
     path = Path(path)
@@ -73,6 +75,8 @@ def guess_format(path: str | Path) -> str:
         return found[0]
     if not path.exists():
         raise UserError(f"{path} must be a file or folder with a multi-LLM log, but does not exist; check the path")
+    if not found and path.is_file() and ending(path) in TABLES:
+        header(path)  # raises what keeps it from being read
     which = f"fits {' and '.join(found)}" if found else "fits none of the known layouts"
     known = ", ".join(found or FORMATS)
     remedy = "" if found else advice(path)
@@ -120,8 +124,6 @@ def read_log(
     Raises:
         UserError: If the path is not of the layout, or a row is bad.
     """
-    from graphrouter.formats.builder import LogBuilder
-
     from graphrouter.formats.builder import UNSCORED
 
     path = Path(path)
@@ -161,7 +163,8 @@ def cost_of(log: LLMLog, format: str) -> str:  # noqa: A002 - the word that user
     """
     if log.records["cost"].null_count() < log.records.height:
         return f"cost taken as {layout(format).COST_UNIT}"
-    if "source_cost" in log.records.columns:
+    scaled = log.records["source_cost"].drop_nulls() if "source_cost" in log.records.columns else ()
+    if len(scaled):
         return "cost kept as source_cost, for it is scaled within each task and no money"
     return "cost from tokens and prices" if log.has_cost else "no cost"
 

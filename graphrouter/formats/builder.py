@@ -21,7 +21,10 @@ from graphrouter.formats.rows import BadRow, OffScale, Row, read_rows, shown
 from graphrouter.log import LLMLog
 
 UNSCORED = "have no performance, so their cells stay missing"
-FAILED = "are failed requests or generations, so their cells stay missing; --failed wrong counts them as wrong answers"
+FAILED = (
+    "have no performance, for the request or generation failed: their cells stay missing; --failed wrong counts them as "
+    "wrong answers"
+)
 WRONG = "are failed requests or generations, and count as wrong answers"
 OFF_SCALE = "have a score outside [0, 1] and are left out; where that is its scale, map it and import again"
 COPIES = "are exact copies of others, and are left out"
@@ -132,14 +135,19 @@ class LogBuilder:
         return self.watched(read_rows(file, self.reject), file.name)
 
     def watched(self, items: Iterable[Item], what: str, unit: str = "rows") -> Iterator[Item]:
-        """Pass items on, with a progress bar where that is wanted."""
+        """Pass items on, and show how far it is where that is wanted: a bar on a terminal, else a line at the end."""
         if not self.progress:
             yield from items
             return
+        if not sys.stderr.isatty():
+            count = 0
+            for count, item in enumerate(items, start=1):  # noqa: B007 - told below
+                yield item
+            print(f"{what}: {count:,} {unit}", file=sys.stderr)
+            return
         from tqdm import tqdm
 
-        # A terminal's line is cleared at the end; elsewhere a bar that stays ends its line.
-        bar = tqdm(items, desc=what, unit=f" {unit}", leave=not sys.stderr.isatty())
+        bar = tqdm(items, desc=what, unit=f" {unit}", leave=False)
         self._bars.append(bar)
         yield from bar
 

@@ -7,7 +7,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 from graphrouter.errors import UserError
 from graphrouter.formats.row import Reject, Row, shown
@@ -26,7 +26,7 @@ def csv_rows(file: Path, reject: Reject) -> Iterator[Row]:
     limit = csv.field_size_limit(sys.maxsize)  # a vector or a passage in a cell is longer than the default
     try:
         with open_text(file, newline="") as stream:
-            reader = csv.reader(stream, delimiter=_separator(file, stream))
+            reader = csv.reader(stream, **_dialect(file, stream))
             line = 1
             try:
                 columns = _header(file, reader)
@@ -46,7 +46,7 @@ def csv_rows(file: Path, reject: Reject) -> Iterator[Row]:
 
 
 def _header(file: Path, reader: Iterator[list[str]]) -> list[str]:
-    columns = [name.strip() for name in next((cells for cells in reader if cells), [])]
+    columns = next((cells for cells in reader if cells), [])
     twice = next((name for name, count in Counter(columns).items() if name and count > 1), None)
     if twice is not None:
         raise UserError(
@@ -55,15 +55,18 @@ def _header(file: Path, reader: Iterator[list[str]]) -> list[str]:
     return columns
 
 
-def _separator(file: Path, stream: TextIO) -> str:
-    """Return what stands between the cells of the header, and go back to the start."""
+def _dialect(file: Path, stream: TextIO) -> dict[str, Any]:
+    """Return what stands between the cells of the header, spaces after it included, and go back to the start."""
     line = next((line for line in stream if line.strip()), "")
     stream.seek(0)
     choices = SEPARATORS[ending(file)]
-    return max(choices, key=lambda mark: (len(next(csv.reader([line], delimiter=mark), [])), -choices.index(mark)))
+    cells = {mark: next(csv.reader([line], delimiter=mark), []) for mark in choices}
+    best = max(choices, key=lambda mark: (len(cells[mark]), -choices.index(mark)))
+    spaced = len(cells[best]) > 1 and all(name.startswith(" ") for name in cells[best][1:])
+    return {"delimiter": best, "skipinitialspace": spaced}
 
 
 def csv_header(file: Path) -> list[str]:
     """Return the columns of a CSV file; empty for an empty file."""
     with open_text(file, newline="") as stream:
-        return _header(file, csv.reader(stream, delimiter=_separator(file, stream)))
+        return _header(file, csv.reader(stream, **_dialect(file, stream)))

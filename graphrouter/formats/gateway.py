@@ -194,8 +194,8 @@ def _asked(row: Row, request: dict[str, Any], proxied: dict[str, Any]) -> Turns:
         *(request.get("prompt"), proxied.get("prompt"), request.get("input"), proxied.get("input")),
     )
     asked = next((value for value in places if not _blank(value)), None)
-    if asked is None and (query := row.optional_text("query")):
-        asked = [{"role": "user", "content": query}]
+    if asked is None and "query" in row.values:
+        asked = [{"role": "user", "content": _query(row)}]
     if asked is None and any(name in row.values for name in ("messages", "proxy_server_request")):
         raise _Redacted
     turns = turns_of(parsed(asked) if isinstance(asked, str) else asked)
@@ -203,6 +203,13 @@ def _asked(row: Row, request: dict[str, Any], proxied: dict[str, Any]) -> Turns:
         raise _Redacted
     system = text_of(request.get("system") or proxied.get("system"))
     return [("system", system), *turns] if system else turns
+
+
+def _query(row: Row) -> str:
+    query = row.text("query")
+    if not query.strip():
+        raise BadRow("query must be text, but is blank")
+    return query
 
 
 def _blank(value: Any) -> bool:
@@ -213,7 +220,8 @@ def _llm(row: Row, request: dict[str, Any], response: dict[str, Any], proxied: d
     asked = (row.values.get("llm"), row.values.get("model"), request.get("model"), proxied.get("model"))
     llm = next((name for name in (response.get("model"), *asked) if name), None)
     if not isinstance(llm, str) or not llm.strip():
-        raise BadRow(f"model must be text, but is {kind(llm)}")
+        name = "llm" if "llm" in row.values else "model"
+        raise BadRow(f"{name} must be text, but is {'blank' if isinstance(llm, str) else kind(llm)}")
     return llm
 
 

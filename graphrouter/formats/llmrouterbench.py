@@ -25,7 +25,7 @@ from graphrouter.formats.builder import LogBuilder, content_id
 from graphrouter.formats.cells import charged
 from graphrouter.formats.chats import text_of
 from graphrouter.formats.rows import BadRow, Row, read_json, shown
-from graphrouter.formats.sources import BROKEN, open_text
+from graphrouter.formats.sources import BROKEN, ending, open_text
 
 NAME = "llmrouterbench"
 COST_UNIT = "US dollars"
@@ -76,7 +76,7 @@ def read(path: Path, builder: LogBuilder) -> None:
 
 def _files(path: Path) -> list[Path]:
     if path.is_file():
-        return [path] if path.suffix.lower() == ".json" else []
+        return [path] if ending(path) == ".json" else []
     for pattern in BELOW:
         files = sorted(path.glob(pattern))
         if files:

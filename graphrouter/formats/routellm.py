@@ -32,6 +32,8 @@ JUDGEMENT = {"question_id", "model", "judge", "score", "turn"}
 RATINGS = 10.0
 UNREAD = -1.0
 SECOND = "\n\n[second turn]\n"
+OTHERS = {"query", "llm", "model", "performance", "score", "label", "correct", "accuracy", "cost", "id", "index"}
+"""Columns of tables with 0 and 1 in them that name no LLM."""
 FIRST_QUESTION = re.compile(r"\[Question\]\n(.*?)\n\n\[The Start of ", re.DOTALL)
 SECOND_QUESTION = re.compile(r"### User:\n((?:(?!### User:\n).)*?)\n\n### Assistant A:", re.DOTALL)
 
@@ -43,7 +45,7 @@ def recognises(path: Path) -> bool:
     columns = columns_of(path)
     if ending(path) == ".jsonl":
         return set(columns) >= JUDGEMENT
-    if ending(path) != ".csv" or len(_llms(columns)) != 2 or not _is_ours(columns):
+    if ending(path) != ".csv" or len(_llms(columns)) != 2 or not _is_ours(columns) or set(columns) & OTHERS:
         return False
     first = next(read_rows(path, lambda *_: None), None)
     return first is not None and all(str(first.values[llm]).lower() in (*TRUTH, "0", "1") for llm in _llms(columns))

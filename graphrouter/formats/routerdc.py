@@ -18,6 +18,7 @@ from typing import Any
 from graphrouter.errors import UserError
 from graphrouter.formats.builder import LogBuilder, content_id
 from graphrouter.formats.rows import BadRow, Row, columns_of, shown
+from graphrouter.formats.sources import ending, stem
 
 NAME = "routerdc"
 LAYOUT = 'RouterDC\'s tasks: <task>_<split>.json with [{"question": text, "scores": {<llm>: number}}]'
@@ -50,7 +51,7 @@ def read(path: Path, builder: LogBuilder) -> None:
 
 def _files(path: Path) -> list[Path]:
     if path.is_file():
-        return [path] if path.suffix.lower() == ".json" else []
+        return [path] if ending(path) == ".json" else []
     folder = path / INSIDE if (path / INSIDE).is_dir() else path
     return sorted(folder.glob("*.json"))
 
@@ -67,13 +68,13 @@ def _task(stem: str) -> tuple[str, str]:
 
 
 def _add(row: Row, builder: LogBuilder) -> None:
-    task, split = _task(row.file.stem)
+    task, split = _task(stem(row.file))
     query, scores = row.text("question"), row.values.get("scores")
     if not isinstance(scores, dict) or not scores:
         raise BadRow(f"scores must be an object with a number per LLM, but is {shown(scores)}")
     marks = {llm: _mark(row, llm, value) for llm, value in scores.items()}
     # The file's name is part of the id: some questions stand in train and in test.
-    key = content_id(task, row.file.stem, query)
+    key = content_id(task, stem(row.file), query)
     metric = "share of ten samples right" if task in SHARES else "accuracy" if task in PROBABILITIES else None
     builder.add_query(task, query, query_id=key, source_split=split, metric=metric)
     for llm, mark in marks.items():

@@ -12,7 +12,7 @@ from graphrouter.formats.csv_rows import SEPARATORS, csv_header, csv_rows
 from graphrouter.formats.json_values import DECODER, Twice, may_hold_half, mended, tell_of_halves
 from graphrouter.formats.parquet_rows import parquet_columns, parquet_rows
 from graphrouter.formats.row import BadRow, OffScale, Reject, Row, cut, shown
-from graphrouter.formats.sources import BROKEN, TABLES, ending, not_utf8, open_text
+from graphrouter.formats.sources import BROKEN, TABLES, ending, not_utf8, open_text, what_else
 
 __all__ = [
     "TABLES",
@@ -49,7 +49,8 @@ def read_rows(file: Path, reject: Reject) -> Iterator[Row]:
         UserError: If the file is absent, of another type, or not readable as a whole.
     """
     if ending(file) not in READERS:
-        raise UserError(f"{file} must be one of {', '.join(TABLES)}, by its ending; convert or rename it")
+        other = f"; it is {what_else(file)}" if what_else(file) else ""
+        raise UserError(f"{file} must be one of {', '.join(TABLES)}, by its ending{other}; convert or rename it")
     try:
         yield from READERS[ending(file)](file, reject)
     except (UnicodeDecodeError, *BROKEN, OSError) as error:
@@ -117,10 +118,15 @@ def header(file: Path) -> list[str]:
     """
     if ending(file) == ".parquet":
         return parquet_columns(file)
-    first = next(read_rows(file, lambda *_: None), None)
+    bad: list[str] = []
+    first = next(read_rows(file, lambda _, number, reason: bad.append(f"row {number}: {reason}")), None)
     if first is not None:
         return list(first.values)
-    return csv_header(file) if ending(file) in SEPARATORS else []
+    if ending(file) in SEPARATORS:
+        return csv_header(file)
+    if bad:
+        raise UserError(f"{file} must hold JSON objects, but has none; {cut(bad[0], 200)}")
+    return []
 
 
 def _jsonl(file: Path, reject: Reject) -> Iterator[Row]:

@@ -63,16 +63,28 @@ def open_text(file: Path, newline: str | None = None) -> TextIO:
     """
     stream = _unpacked(file)
     head = stream.read(HEAD)
-    for sign, what, remedy in OTHERS:
-        if head.startswith(sign):
-            stream.close()
-            raise UserError(f"{file} must be a table in text, but is {what}; {remedy}")
+    if other := _other(head):
+        stream.close()
+        raise UserError(f"{file} must be a table in text, but is {other}")
     encoding = next((name for mark, name in MARKS if head.startswith(mark)), "utf-8-sig")
-    if encoding == "utf-8-sig" and b"\0" in head:
+    if encoding == "utf-8-sig" and 4 * head.count(0) > len(head):
         stream.close()
         raise UserError(f"{file} must be UTF-8, but holds zero bytes, as UTF-16 without a mark does; convert it")
     stream.seek(0)
     return io.TextIOWrapper(stream, encoding=encoding, newline=newline)
+
+
+def what_else(file: Path) -> str:
+    """Return what a file is that is no text, and what to do with it; empty where it may be text, or cannot be read."""
+    try:
+        with _unpacked(file) as stream:
+            return _other(stream.read(HEAD))
+    except (OSError, *BROKEN):
+        return ""
+
+
+def _other(head: bytes) -> str:
+    return next((f"{what}; {remedy}" for sign, what, remedy in OTHERS if head.startswith(sign)), "")
 
 
 def not_utf8(file: Path) -> UserError:

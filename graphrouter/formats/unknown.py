@@ -7,7 +7,7 @@ from pathlib import Path
 from graphrouter.errors import UserError
 from graphrouter.formats import table
 from graphrouter.formats.rows import TABLES, cut, header
-from graphrouter.formats.sources import ending
+from graphrouter.formats.sources import ending, what_else
 
 SEEN = 12
 """Most names of files and of columns that an error lists."""
@@ -32,6 +32,11 @@ OTHERS: tuple[tuple[set[str], str], ...] = (
         "an export of Langfuse, whose scores stand elsewhere: join them by traceId, then read it as a table",
     ),
     (
+        {"request_id", "spend"},
+        "a spend log of LiteLLM without messages; export messages and proxy_server_request too, with "
+        "store_prompts_in_spend_logs on, and add scores",
+    ),
+    (
         {"model_a", "model_b"},
         "votes between two LLMs, which are no scores of single answers; they cannot be imported",
     ),
@@ -42,7 +47,7 @@ OTHERS: tuple[tuple[set[str], str], ...] = (
 def columns_or_error(path: Path) -> tuple[list[str], str]:
     """Return the columns of a table; or none, and why it cannot be read."""
     if ending(path) not in TABLES:
-        return [], f"its name must end in one of {', '.join(TABLES)}"
+        return [], f"it is {what_else(path)}" if what_else(path) else f"its name must end in one of {', '.join(TABLES)}"
     try:
         return header(path), ""
     except (UserError, OSError) as error:

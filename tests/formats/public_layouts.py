@@ -43,11 +43,12 @@ def canonical(folder: Path) -> Path:
 
 def fusionbench(folder: Path) -> Path:
     row = {"task_name": "gsm8k", "task_id": 0, "query": "1+1?", "ground_truth": "2", "metric": "gsm8k", "llm": "m"}
-    return write_table(folder / "train.csv", [row | {"performance": 1.0, "cost": 3.0, "response": "2"}])
+    row |= {"performance": 1.0, "cost": 3.0, "response": "2", "input_tokens_num": 4}
+    return write_table(folder / "train.csv", [row])
 
 
 def fusionbench_json(folder: Path) -> Path:
-    row = {"task_name": "gsm8k", "query": "1+1?", "llm": "m", "performance": 1.0, "response": "2"}
+    row = {"task_name": "gsm8k", "query": "1+1?", "llm": "m", "performance": 1.0, "llm_description": "small"}
     return write_lines(folder / "train.jsonl", [row])
 
 

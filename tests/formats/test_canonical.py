@@ -90,3 +90,10 @@ def test_a_folder_without_a_table_is_refused(tmp_path: Path) -> None:
     (folder / "llms.csv").unlink()
     with pytest.raises(UserError, match="but has no llms"):
         read_log(folder, "canonical")
+
+
+def test_a_misspelt_column_is_named(tmp_path: Path) -> None:
+    folder = write_csv(tmp_path / "x", records="query_id,llm,draw,performance,costs\na,small,1,1,0.5\n")
+    with pytest.warns(UserWarning, match=r"records.csv: 'costs' is no column of a log.*'cost'"):
+        log, _ = read_log(folder)
+    assert log.records["costs"].to_list() == ["0.5"]

@@ -4,10 +4,10 @@ import json
 from pathlib import Path
 
 import pytest
-from public_layouts import knows_only_its_own, write_json, write_lines
+from public_layouts import knows_only_its_own, write_json, write_lines, write_table
 
 from graphrouter.errors import UserError
-from graphrouter.formats import gateway
+from graphrouter.formats import gateway, read_log
 from graphrouter.formats.builder import LogBuilder
 from graphrouter.log import LLMLog
 
@@ -272,3 +272,146 @@ def test_an_empty_folder_is_refused(tmp_path):
 def test_knows_its_own_layout_and_no_other(tmp_path):
     assert knows_only_its_own(gateway, tmp_path)
     assert not gateway.recognises(tmp_path / "absent.jsonl")
+
+
+def spend(asked="{}", model="m-a", **columns):
+    row = {"model": model, "spend": 0.0002, "prompt_tokens": 10, "completion_tokens": 20, "status": "success"}
+    row |= {"metadata": '{"score": 1}', "messages": "{}", "response": "{}", "proxy_server_request": asked}
+    return row | columns
+
+
+def body(text="1+1?", **columns):
+    return json.dumps({"model": "m-a", "messages": [user(text)]} | columns)
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        spend(body()),
+        spend(json.dumps({"body": json.loads(body())})),
+        spend(None, messages=json.dumps([user()])),
+        spend(None, messages=[user()]),
+        spend(json.dumps({"model": "m-a", "input": "1+1?"})),
+        spend(json.dumps({"model": "m-a", "input": [user()]})),
+    ],
+)
+def test_a_spend_log_is_read_wherever_it_keeps_the_request(tmp_path, row):
+    log = one(tmp_path, row)
+    assert log.queries["query"].to_list() == ["1+1?"]
+    assert log.records.select("llm", "performance", "cost", "input_tokens").rows() == [("m-a", 1.0, 0.0002, 10.0)]
+    assert not log.has_responses
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        spend(),
+        spend(None, messages=None),
+        spend("{}", messages="[]"),
+        spend("", messages=""),
+        spend('{"litellm_truncated": true}'),
+        spend(body("redacted-by-litellm")),
+        spend(messages=[user("redacted-by-litellm")], response="redacted-by-litellm"),
+    ],
+)
+def test_requests_whose_text_was_not_kept_are_left_out_with_a_count(tmp_path, row):
+    log, builder = read(write_lines(tmp_path / "log.jsonl", [spend(body()), row, row | {"model": "m-b"}]))
+    assert log.records.height == 1
+    assert builder.remarks[gateway.WITHOUT_TEXTS] == 2
+    with pytest.raises(UserError, match="none of its 2 rows holds them; .*store_prompts_in_spend_logs"):
+        read(write_lines(tmp_path / "none.jsonl", [row, row]))
+
+
+def test_a_prompt_that_was_cut_is_counted(tmp_path):
+    cut = "start ... (litellm_truncated skipped 900 chars) ... end"
+    _, builder = read(write_lines(tmp_path / "log.jsonl", [spend(body(cut)), spend(body())]))
+    assert builder.remarks[gateway.SHORTENED] == 1
+
+
+def test_a_spend_log_may_be_a_table_with_json_in_its_cells(tmp_path):
+    file = write_table(tmp_path / "spend.csv", [spend(body(), response=json.dumps(answer())), spend(body(), "m-b")])
+    assert gateway.recognises(file)
+    log, _ = read(file)
+    assert sorted(log.records["llm"]) == ["gpt-4o-2024-08-06", "m-b"]
+
+
+CHUNKS = [
+    {"model": "m", "choices": [{"index": 0, "delta": {"role": "assistant", "content": ""}}]},
+    {"choices": [{"index": 0, "delta": {"content": "hel"}}, {"index": 1, "delta": {"content": "no"}}]},
+    {"choices": [{"index": 0, "delta": {"content": "lo"}, "finish_reason": "stop"}]},
+    {"choices": [], "usage": USAGE},
+]
+EVENTS = [
+    {"type": "message_start", "message": {"model": "m", "content": []}},
+    {"type": "content_block_delta", "index": 1, "delta": {"type": "thinking_delta", "thinking": "hm"}},
+    {"type": "content_block_delta", "index": 1, "delta": {"type": "text_delta", "text": "hel"}},
+    {"type": "content_block_delta", "index": 1, "delta": {"type": "text_delta", "text": "lo"}},
+    {"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": {"output_tokens": 3}},
+]
+
+
+@pytest.mark.parametrize(
+    "response",
+    [
+        {"model": "m", "choices": [{"delta": {"content": "hel"}}, {"delta": {"content": "lo"}}]},
+        {"model": "m", "choices": [{"index": at, "delta": {"content": "hello" * (1 - at)}} for at in (0, 1)]},
+        CHUNKS,
+        json.dumps(CHUNKS),
+        "".join(f"data: {json.dumps(chunk)}\n\n" for chunk in CHUNKS) + "data: [DONE]\n\n",
+        EVENTS,
+        "".join(f"event: {event['type']}\ndata: {json.dumps(event)}\n\n" for event in EVENTS),
+        [{"type": "response.output_text.delta", "delta": part} for part in ("hel", "lo")],
+        {"model": "m", "candidates": [{"content": {"parts": [{"text": "hello"}], "role": "model"}}]},
+        {"model": "m", "content": [{"type": "thinking", "thinking": "hm"}, {"type": "text", "text": "hello"}]},
+        {"model": "m", "output": [{"type": "reasoning", "summary": []}, {"type": "message", "content": "hello"}]},
+    ],
+)
+def test_a_reply_is_whole_however_it_was_sent(tmp_path, response):
+    log = one(tmp_path, flat(model="m", response=response))
+    assert log.responses()["response"].to_list() == ["hello"]
+    assert log.llm_names == ("m",)
+
+
+def test_the_usage_of_a_stream_is_read(tmp_path):
+    log = one(tmp_path, flat(response=CHUNKS))
+    assert log.records.select("llm", "input_tokens", "output_tokens").row(0) == ("m", 12.0, 3.0)
+
+
+def test_our_own_rows_need_no_response(tmp_path):
+    rows = [{"query": "1+1?", "llm": llm, "score": 1, "cost": 0.1} for llm in ("a", "b")]
+    rows += [{"query": "2+2?", "llm": "a", "score": 0, "response": text} for text in (None, "[]")]
+    log, builder = read(write_lines(tmp_path / "log.jsonl", rows))
+    assert (log.records.height, log.queries.height, builder.unscored) == (4, 2, 0)
+    assert log.responses()["response"].to_list() == ["[]"]
+
+
+def test_failed_requests_are_named_and_can_count_as_wrong(tmp_path):
+    rows = [flat(), flat(score=None, status="failure", response=None), flat(metadata={"status": "failure"}, score=1)]
+    file = write_lines(tmp_path / "log.jsonl", rows)
+    with pytest.warns(UserWarning, match="2 rows have no performance, for the request or generation failed"):
+        assert read_log(file)[0].records["performance"].to_list() == [0.5]
+    with pytest.warns(UserWarning, match="2 rows are failed"):
+        assert sorted(read_log(file, failed_as_wrong=True)[0].records["performance"]) == [0.0, 0.0, 0.5]
+    with pytest.raises(UserError, match="all of its 2 requests failed"):
+        read(write_lines(tmp_path / "log.jsonl", rows[1:]))
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"query": None}, "query must be text, but is empty"),
+        ({"query": " "}, "query must be text, but is blank"),
+        ({"query": ["a"]}, "query must be text"),
+        ({"query": True}, "query must be text, but is True"),
+        ({"llm": None}, "llm must be text, but is absent"),
+        ({"llm": 7}, "llm must be text, but is int"),
+        ({"llm": " "}, "llm must be text, but is blank"),
+        ({"score": -1}, "-1 becomes 0"),
+        ({"cost": {"usd": 1}}, "cost must be a number"),
+        ({"input_tokens": True}, "input_tokens must be a number"),
+    ],
+)
+def test_a_bad_cell_of_our_own_rows_is_named(tmp_path, change, reason):
+    row = {"query": "1+1?", "llm": "m", "score": 1}
+    with pytest.raises(UserError, match=f"log.jsonl, row 2: .*{reason}"):
+        read(write_lines(tmp_path / "log.jsonl", [row, row | change]))

@@ -6,7 +6,7 @@ import pytest
 from public_layouts import knows_only_its_own, write_json, write_lines
 
 from graphrouter.errors import UserError
-from graphrouter.formats import routerarena
+from graphrouter.formats import read_log, routerarena
 from graphrouter.formats.builder import LogBuilder
 from graphrouter.log import LLMLog
 
@@ -126,3 +126,33 @@ def test_a_folder_without_files_is_refused(tmp_path):
 def test_knows_its_own_layout_and_no_other(tmp_path):
     assert knows_only_its_own(routerarena, tmp_path)
     assert not routerarena.recognises(tmp_path / "absent.json")
+
+
+@pytest.mark.parametrize(
+    ("row", "performance"),
+    [(entry(accuracy=-0.033), 0.0), (cached(score=0.2), 0.2), (entry(accuracy=0.0), 0.0)],
+)
+def test_a_meteor_score_below_0_counts_as_0(tmp_path, row, performance):
+    marks = {"score": -0.033, "metric": "meteor_score"}
+    log, builder = read(write_json(tmp_path / "x.json", [row, entry("AIME_2", accuracy=-0.5), entry("AIME_3")]))
+    assert sorted(log.records["performance"])[:2] == [0.0, performance]
+    assert builder.remarks[routerarena.BELOW] == 1 + (row.get("accuracy") == -0.033)
+    row = cached("AIME_4", evaluation_result=marks)
+    assert read(write_lines(tmp_path / "y.jsonl", [row]))[0].records["performance"].to_list() == [0.0]
+
+
+@pytest.mark.parametrize("marks", [{"score": -1, "metric": "meteor_score"}, {"score": -0.5, "metric": "exact_match"}])
+def test_other_scores_below_0_are_refused(tmp_path, marks):
+    with pytest.raises(UserError, match=r"score must be within \[0, 1\]"):
+        read(write_lines(tmp_path / "y.jsonl", [cached(evaluation_result=marks)]))
+
+
+def test_failed_generations_are_named_and_can_count_as_wrong(tmp_path):
+    failed = {"generated_answer": "", "success": False, "token_usage": USAGE}
+    file = write_json(tmp_path / "x.json", [entry(), entry("AIME_2", accuracy=0.0, generated_result=failed)])
+    with pytest.warns(UserWarning, match="1 rows have no performance, for the request or generation failed"):
+        log, _ = read_log(file, "routerarena")
+    assert log.queries.height == 1
+    with pytest.warns(UserWarning, match="1 rows are failed requests or generations, and count as wrong answers"):
+        log, _ = read_log(file, "routerarena", failed_as_wrong=True)
+    assert sorted(log.records["performance"]) == [0.0, 1.0]

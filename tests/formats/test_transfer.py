@@ -131,3 +131,63 @@ def test_progress_is_shown_unless_it_is_not_wanted(tmp_path: Path, capsys: pytes
     for quiet in ([], ["--quiet"]):
         assert main(["import", source, "--out", str(tmp_path / "log"), *quiet]) == 0
         assert ("x.csv: " in capsys.readouterr().err) == (not quiet)
+
+
+def test_progress_and_an_error_never_share_a_line(tmp_path: Path, fail: Callable[..., str]) -> None:
+    assert "row 5: effect" in fail("import", write(tmp_path / "x.csv", BAD), "--out", str(tmp_path / "log"))
+
+
+@pytest.mark.parametrize(
+    ("header", "row", "layout", "taken"),
+    [
+        ("task_id,query,llm,effect,raw_cost", "t,q,m,1,0.5", "router_data", "cost taken as US dollars (raw_cost)"),
+        ("task_id,query,llm,effect,cost", "t,q,m,1,0.5", "router_data", "cost kept as source_cost, for it is scaled"),
+        ("task_id,query,llm,effect", "t,q,m,1", "router_data", "no cost"),
+        (
+            "task_name,query,llm,performance,cost,input_tokens_num",
+            "t,q,m,1,500000,3",
+            "fusionbench",
+            "cost taken as millionths of a dollar",
+        ),
+        ("query,model_name,performance,metric", "q,m,1,em", "llmrouter", "no cost"),
+    ],
+)
+def test_the_guessed_layout_and_the_unit_of_its_cost_are_printed(
+    header: str, row: str, layout: str, taken: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = write(tmp_path / "x.csv", f"{header}\n{row}\n")
+    assert main(["import", source, "--out", str(tmp_path / "log"), "--quiet"]) == 0
+    assert f"read as {layout}; {taken}" in capsys.readouterr().err
+    if layout == "fusionbench":
+        assert LLMLog.load(tmp_path / "log").records["cost"].to_list() == [0.5]
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "task_name,query,llm,performance,cost",
+        "query,model_name,performance,cost",
+        "query,llm,score",
+        "prompt,label,correct",
+    ],
+)
+def test_names_that_many_tables_have_are_no_layout(header: str, tmp_path: Path, fail: Callable[..., str]) -> None:
+    row = ",".join("1" if name in ("label", "correct", "performance", "score") else "x" for name in header.split(","))
+    said = fail("import", write(tmp_path / "x.csv", f"{header}\n{row}\n"), "--out", str(tmp_path / "log"))
+    assert "fits none of the known layouts" in said
+    assert "read it with --format table" in said
+
+
+def test_values_of_several_types_in_a_further_column_are_all_kept(tmp_path: Path) -> None:
+    folder = tmp_path / "log"
+    folder.mkdir()
+    write(
+        folder / "queries.jsonl",
+        '{"query_id": 1, "query": "a?", "note": 1}\n{"query_id": 2, "query": "b?", "note": "x"}\n',
+    )
+    write(folder / "llms.jsonl", '{"llm": "m", "tag": [1]}\n{"llm": "n", "tag": "y"}\n')
+    write(folder / "records.jsonl", '{"query_id": 1.0, "llm": "m", "performance": true}\n')
+    log, _ = read_log(folder)
+    assert log.queries["note"].to_list() == ["1", "x"]
+    assert log.llms["tag"].to_list() == ["[1]", "y"]
+    assert log.records.select("query_id", "performance").rows() == [("1", 1.0)]
