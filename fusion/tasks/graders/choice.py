@@ -6,6 +6,7 @@ import re
 
 from fusion.tasks.base import Example, Grade
 from fusion.tasks.graders.answers import announced, boxed, last_line, normalise
+from fusion.tasks.graders.reading import reads_answer
 
 LETTERS = "ABCDEFGHIJ"
 
@@ -27,6 +28,7 @@ _REJECTED = re.compile(
 )
 
 
+@reads_answer
 def option_letter(response: str, example: Example) -> Grade:
     """1 where the response chooses the option whose letter is the ground truth.
 

@@ -8,6 +8,7 @@ import re
 import textwrap
 
 from fusion.tasks.base import Example, Grade
+from fusion.tasks.graders.reading import reads_code
 
 FENCE = re.compile(r"^[ \t]*(?:```|~~~)[ \t]*([\w+-]*)[^\n]*\n(.*?)(?:^[ \t]*(?:```|~~~)|\Z)", re.MULTILINE | re.DOTALL)
 TAGGED = re.compile(r"\[BEGIN\](.*?)(?:\[DONE\]|\Z)", re.DOTALL | re.IGNORECASE)
@@ -19,6 +20,7 @@ _CONTINUES = re.compile(
 )
 
 
+@reads_code
 def pass_at_1(response: str, example: Example) -> Grade:
     """1 where the code of the response passes every test, in the sandbox.
 

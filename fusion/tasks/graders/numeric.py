@@ -7,6 +7,7 @@ import re
 
 from fusion.tasks.base import Example, Grade
 from fusion.tasks.graders.answers import aliases, announced, boxed
+from fusion.tasks.graders.reading import reads_answer
 
 _TIDY: list[tuple[re.Pattern[str], str]] = [
     (
@@ -26,6 +27,7 @@ _NUMBER = re.compile(
 )
 
 
+@reads_answer
 def numeric(response: str, example: Example) -> Grade:
     """1 where the final number of the response equals that of the ground truth.
 

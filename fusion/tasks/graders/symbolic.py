@@ -21,6 +21,7 @@ from pathlib import Path
 
 from fusion.tasks.base import Example, Grade
 from fusion.tasks.graders.answers import aliases, announced, boxed
+from fusion.tasks.graders.reading import reads_answer
 from graphrouter.errors import UserError
 
 TIME_LIMIT_S = 5.0
@@ -41,6 +42,7 @@ _TIDY = [
 ]
 
 
+@reads_answer
 def math_equal(response: str, example: Example) -> Grade:
     r"""1 where the boxed answer equals the ground truth as mathematics.
 

@@ -7,8 +7,10 @@ from collections import Counter, deque
 
 from fusion.tasks.base import Example, Grade
 from fusion.tasks.graders.answers import aliases, announced, boxed, last_line, normalise, short_answer
+from fusion.tasks.graders.reading import reads_answer
 
 
+@reads_answer
 def exact_match(response: str, example: Example) -> Grade:
     """1 where the answer is one of the gold answers, both normalised.
 
@@ -22,6 +24,7 @@ def exact_match(response: str, example: Example) -> Grade:
 FINAL_LINE = re.compile(r"^[^\w\n]{0,10}(?:final\s)?answer[*_ ]{0,4}:", re.IGNORECASE | re.MULTILINE)
 
 
+@reads_answer
 def contains_match(response: str, example: Example) -> Grade:
     """1 where one of the gold answers stands in the response as whole words, both normalised.
 
@@ -37,6 +40,7 @@ def contains_match(response: str, example: Example) -> Grade:
     return Grade(0.0, short_answer(response)[:200] or None)
 
 
+@reads_answer
 def f1(response: str, example: Example) -> Grade:
     """F1 of the words of the answer, the best over the gold answers (Rajpurkar et al. 2016, section 6.1)."""
     answer = short_answer(response)
@@ -62,6 +66,7 @@ _TIDY = {
 }
 
 
+@reads_answer
 def yes_no(response: str, example: Example) -> Grade:
     """1 where the response says yes or no (true or false) as the ground truth does; a response that says both says none."""
     said = _read_truth(response)
