@@ -12,10 +12,16 @@ from fusion.tasks.base import Example
 
 MARK = re.compile(
     r"####|<answer>|\b(?:answer|(?:correct|right|best|final)\s{1,3}(?:option|choice|letter|solution|result))\b"
-    r"[^\n.:=]{0,40}?(?:\bis\b|\bare\b|\bbe\b|[:=])",
-    re.IGNORECASE,
+    r"[^\n.:;=]{0,40}?(?:\bis\b|\bare\b|\bbe\b|[:=])"
+    r"|^[ \t#*_]{0,8}(?:the\s)?(?:final\s|correct\s)?answer[ \t#*_]{0,5}(?=\r?\n)"
+    r"|\b(?:antwort|lösung|réponse|respuesta|resposta|risposta|ответ)\b[^\n.:=]{0,40}?"
+    r"(?:\b(?:ist|lautet|est|es|é|è)\b|[:=])"
+    r"|(?:答案|正确选项|正解|答え|정답|답)\s?(?:应该|应当)?\s?(?:就是|是|为|選|选|は|은|[:\uff1a])|(?:故|因此|所以|应该?|我)[选選]",
+    re.IGNORECASE | re.MULTILINE,
 )
-"""What announces a final answer: ``The answer is``, ``**Answer:**``, ``Final answer =``, ``####``."""
+"""What announces a final answer: ``The answer is``, ``**Answer:**``, ``Final answer =``, ``####``; the plainest in other languages."""
+NEGATED = re.compile(r"\b(?:not|cannot|never|neither|nicht)\b|n['\u2019]t\b", re.IGNORECASE)
+IN_QUOTES = re.compile(r'"((?:[^"\\\n]|\\.)*)"')  # a text in JSON
 
 BOX = re.compile(r"\\(?:boxed|fbox)\s*(\{|[^\s{}$])")
 BETWEEN_BOXES = re.compile(r"(?:[\s,;$.&]|\\text\{|\\quad|and|or|\})*")
@@ -51,15 +57,30 @@ def _content(response: str, match: re.Match[str]) -> list[tuple[int, int, str]]:
     return []
 
 
+def last_box_end(response: str) -> int:
+    r"""Return where the last ``\boxed{...}`` ends, or 0."""
+    ends = [end for match in deque(BOX.finditer(response), maxlen=MOST) for _, end, _ in _content(response, match)]
+    return max(ends, default=0)
+
+
 def announced(response: str) -> list[str]:
     """Return what follows each announcement of an answer, to the end of its line, the last announcement first.
 
-    Where the line ends there, the answer is taken from the next line that has text.
+    Where the line ends there, the answer is taken from the next line that has text. In JSON it is the text in quotes.
     """
+    return [part for _, part in announcements(response)]
+
+
+def announcements(response: str) -> list[tuple[int, str]]:
+    """Return `announced`, each with the place where it begins in the response. ``The answer cannot be`` announces none."""
     parts = []
     for match in deque(MARK.finditer(response), maxlen=MOST):
+        if NEGATED.search(match[0]):
+            continue
         rest = response[match.end() : match.end() + 2000].lstrip(" *_:`\r\n\t")
-        parts.append(rest.partition("\n")[0].partition("</answer>")[0].rstrip(" *_`\t\r"))
+        quoted = IN_QUOTES.match(rest) if match[0].rstrip(": \t").endswith('"') else None
+        part = re.sub(r'\\(["\\/])', r"\1", quoted[1]) if quoted else rest.partition("\n")[0].partition("</answer>")[0]
+        parts.append((match.end(), part.rstrip(" *_`\t\r")))
     return parts[::-1]
 
 

@@ -178,7 +178,8 @@ def _goes_on(mark: re.Match[str], before: str, after: str) -> bool:
     if _PREFACE.fullmatch(before) or (_MARK.match(before) and not _ANSWERS.search(before)):
         return False
     alone = len(before) < LONGEST_ALONE and "\n" not in before
-    return bool(mark["sure"] or ((mark["maybe"] or alone) and _ASKS.search(after, 0, 2000)))
+    asks = _ASKS.search(after, 0, 2000) or (alone and "\n" not in after)
+    return bool(mark["sure"] or ((mark["maybe"] or alone) and asks))
 
 
 def answered(text: str) -> bool:
