@@ -9,6 +9,7 @@ import unicodedata
 from fusion.tasks.base import Example, Grade
 from fusion.tasks.graders.answers import announcements, boxed, last_box_end, last_line, normalise
 from fusion.tasks.graders.letters import (
+    ALONE,
     CHOSEN,
     LABEL,
     LEAD,
@@ -59,7 +60,7 @@ def gold_letter(example: Example) -> str | None:
 
 def _read(response: str, example: Example, letters: str) -> str | None:
     whole = _text(response, example, whole=True)
-    if whole:
+    if whole and not ALONE.fullmatch(response):
         return whole
     box, box_end = boxed(response), last_box_end(response)
     if box is not None:
@@ -80,6 +81,9 @@ def _read(response: str, example: Example, letters: str) -> str | None:
 def _stated(part: str, example: Example, letters: str) -> str | None:
     """Return the letter that a box or an announcement gives: the one it begins with, its option's text, or the only one it names."""
     text = tidy(part)
+    alone = ALONE.fullmatch(text)
+    if alone:
+        return letter_of(alone, letters)
     letter = _text(part, example, whole=True)
     lead = LEAD.match(text) if not letter else None
     if lead and not SEVERAL.match(text, lead.end()):
@@ -99,9 +103,9 @@ def _is_several(part: str) -> bool:
 def _concluded(text: str, example: Example, letters: str) -> str | None:
     """Return the letter that a text without an announcement comes to."""
     labels = [(match, (match[1] or match[2]).upper()) for match in LABEL.finditer(text)]
-    labels = [(match, label) for match, label in labels if label in letters]
+    labels = [(match, label) for match, label in labels if label in letters and (match[1] or len(text) < SHORT)]
     several = len({label for _, label in labels}) > 1
-    if labels and not several and not text[: labels[0][0].start()].strip() and (labels[0][0][1] or len(text) < 200):
+    if labels and not several and not text[: labels[0][0].start()].strip():
         return labels[0][1]
     if right := {letter for match in RIGHT.finditer(text) if (letter := letter_of(match, letters))}:
         return right.pop() if len(right) == 1 else last_letter(RIGHT, last_line(text), letters)

@@ -71,8 +71,8 @@ _GOES_ON = "|".join(
     ]
 )
 _ARTICLE = rf"(?![ \t]+(?!(?:{_GOES_ON})\b)[a-z])"  # as in 'A dog', 'I think'
-NAME = rf"(?:\(([A-Ja-hj])\)|(?<![\w'\u2019])([A-J])(?![\w'\u2019]|\s?[+&/=]\s?[A-J\d]\b){_ARTICLE})"
-"""A letter that names an option; not the article A, the pronoun I, or a term of a sum."""
+NAME = rf"(?:\(([A-Ja-hj])\)|(?<![\w'\u2019$=+^\\{{])([A-J])(?![\w'\u2019(^{{\\]|\s?[+&/=<>]\s?\S){_ARTICLE})"
+"""A letter that names an option; not the article A, the pronoun I, or a variable of a formula."""
 
 _WRAPPED = re.compile(
     r"\\(?:text(?:bf|it|rm|tt)?|math(?:bf|rm|it|tt))\s?\{\s?([^{}\n]{0,80}?)\s?\}|\\[()\[\]]"
@@ -92,12 +92,14 @@ SEVERAL = re.compile(
 """Behind a letter: a further one that is named beside it."""
 LEAD = re.compile(
     rf"[\s*_\"'`(\[{{:$\\-]*(?:(?i:the|my|both|la|el|die|der|das|a)\s)?(?:(?i:answer|{WORD})s?\b[\s*:(]*(?:is\s)?)?"
-    rf"(?:{NAME}|([A-J])(?=[).:\]*}}]|\s*$)|([a-j])(?=[).:\]*}}]|\s*$))"
+    rf"(?:{NAME}|([A-J])(?=[).:\]*}}$]|\s*$)|([a-j])(?=[).:\]*}}$]|\s*$))"
 )
 """A letter with which an answer begins."""
 _FILL = (
     "the|only|is|it|be|must|clearly|definitely|probably|likely|choose|pick|select|with|answer|correct|right|best|most"
 )
+ALONE = re.compile(r"[\s*_\"'`(\[{$]*([A-Ja-j])[\s*_\"'`)\]}$.:]*")
+"""A letter and nothing else."""
 CHOSEN = re.compile(
     r"(?i:\b(?:choose|chose|chosen|choosing|pick(?:ed)?|select(?:ed)?|go(?:ing)?\swith|went\swith|opt(?:ing)?\sfor|settle\son"
     r"|leav(?:es|ing)(?:\sus\swith|\sonly)?|left\swith|conclude|(?:must|has\sto|should)\sbe|(?:it|that)(?:'s|\u2019s|\sis|\swould\sbe)"

@@ -53,6 +53,12 @@ _MARK = re.compile(
     r"(?:[ \t]?(?:no\.?|#)?[ \t]?\d{1,4})?[*_ \t]{0,3}(?:[:\uff1a]|[.)](?=[ \t]*\S{2})|(?=\r?$))",
     re.IGNORECASE | re.MULTILINE,
 )
+_SUMMARY = re.compile(
+    r"^[ \t>*_#]{0,8}(?:now|so|finally)\b[^\n]{0,20}(?:\b(?:combin|summari[sz]|compil|list)\w*\b[^\n]{0,20}\b(?:answers|questions)"
+    r"|\u603b\u7ed3[^\n]{0,8}\u7b54\u6848|\bconsidering\b[^\n]{0,20}\bquestions\b)",
+    re.IGNORECASE | re.MULTILINE,
+)
+"""Where an LLM goes on to sum up its answers to all questions it was shown."""
 _ASKS = re.compile(
     r"[?\uff1f]|^[ \t>*_#]{0,8}(?:a|answer|solution|output|options|choices|assistant|ai|bot|response)\b[*_ \t]{0,3}[:.)\n]",
     re.IGNORECASE | re.MULTILINE,
@@ -155,6 +161,8 @@ def before_next_question(response: str, question: str = "") -> str:
     response = response[match.end() :] if (match := _HEADER.match(response)) else response
     turns = (turn.start() for turn in _TURN.finditer(response) if response[: turn.start()].strip())
     response = response[: next(turns, len(response))]
+    for summary in islice(_SUMMARY.finditer(response), 1):
+        response = response[: summary.start()] if answered(response[: summary.start()]) else response
     asked = _words(question)[:40]
     for mark in islice(_MARK.finditer(response), MOST_MARKS):
         before, after = response[: mark.start()].strip(), response[mark.end() :].strip()
