@@ -31,6 +31,7 @@ _NO_VERDICT = re.compile(
     r"\b(?:no|not|incorrect|wrong|false|except)\b|n['\u2019]t\b|[\u2717\u2718\u274c]", re.IGNORECASE
 )
 _HOWEVER = re.compile(r"\b(?:but|however|wait|actually)\b", re.IGNORECASE)
+_SMALL = re.compile(r"\([a-j]\)")
 SHORT = 200  # characters of a response in which a bare letter is no variable
 
 
@@ -103,7 +104,8 @@ def _is_several(part: str) -> bool:
 def _concluded(text: str, example: Example, letters: str) -> str | None:
     """Return the letter that a text without an announcement comes to."""
     labels = [(match, (match[1] or match[2]).upper()) for match in LABEL.finditer(text)]
-    labels = [(match, label) for match, label in labels if label in letters and (match[1] or len(text) < SHORT)]
+    numbered = len(text) > SHORT or len(set(_SMALL.findall(text))) > 1  # (a) may number the parts of a solution
+    labels = [(match, label) for match, label in labels if label in letters and (match[1] or not numbered)]
     several = len({label for _, label in labels}) > 1
     if labels and not several and not text[: labels[0][0].start()].strip():
         return labels[0][1]
