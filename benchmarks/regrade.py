@@ -25,7 +25,7 @@ from graphrouter.markdown import as_markdown
 
 METRICS = {
     "mmlu_pro": {"*": "em_mc"},
-    "zeroeval": {"gsm8k": "numeric", "math_l5": "math_equal", "cruxeval_output": "exact_match"},
+    "zeroeval": {"gsm8k": "numeric", "math_l5": "math_equal"},
     "fasteval": {"gsm8k": "numeric", "math": "math_equal", "mmlu": "em_mc", "bbh": "em_mc"},
 }
 """By source and task; ``*`` stands for every task. A task that is not named has no grader here."""
@@ -33,10 +33,11 @@ METRICS = {
 OPTION = re.compile(r"^\s*\(?([A-J])[.)]\s(.*)$", re.MULTILINE)
 CUT_AT = 8_000  # characters, when the data was made
 KEYS = ("source", "task", "llm")
+TABLES = "## Per task"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Grade, and write ``records.parquet``, ``regrade.csv`` and ``regrade.md``; return the exit status."""
+    """Grade, write ``records.parquet`` and ``regrade.csv``, and print the tables; return the exit status."""
     options = _parser().parse_args(arguments)
     try:
         _check(options)
@@ -47,10 +48,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     records.write_parquet(options.out / "records.parquet")
     compare(records, before, KEYS).write_csv(options.out / "regrade.csv")
-    parts = [markdown(compare(records, before, keys)) for keys in (("source", "task"), ("source", "llm"))]
-    (options.out / "regrade.md").write_text("\n\n".join(parts) + "\n", encoding="utf-8")
-    print(parts[1])
+    page = _tables(records, before)
+    print(page)
+    if options.page:
+        notes = options.page.read_text(encoding="utf-8").partition(TABLES)[0] if options.page.exists() else ""
+        options.page.write_text(f"{notes}{page}\n", encoding="utf-8")
     return 0
+
+
+def _tables(records: pl.DataFrame, before: pl.DataFrame | None) -> str:
+    """Return the tables per task and per LLM; the tasks of a source whose tasks have one grader are one row."""
+    subjects = [source for source, metrics in METRICS.items() if "*" in metrics]
+    task = pl.when(pl.col("source").is_in(subjects)).then(pl.lit("all")).otherwise("task").alias("task")
+    pooled = (records.with_columns(task), before.with_columns(task) if before is not None else None)
+    per_task, per_llm = (markdown(compare(*pooled, keys)) for keys in (("source", "task"), ("source", "llm")))
+    return f"{TABLES}\n\n{per_task}\n\n## Per LLM\n\n{per_llm}"
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -64,6 +76,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     made.add_argument("--processes", type=int, default=2, help="that grade (default: 2)")
     made.add_argument("--before", type=Path, help="--out of a run with other graders, to stand beside")
+    made.add_argument("--page", type=Path, help="Markdown file in which the tables take the place of those there")
     made.add_argument(
         "--out",
         type=Path,

@@ -195,6 +195,18 @@ WRITTEN = [
     ("D", "The answer is (D), (A), and (B).", 0),
     ("D", "The correct answer is:\n\nD. The gene pool", 1),
     ("D", "Therefore, the final answer is:\n\n(D)", 1),
+    (
+        "C",
+        "So we cannot conclude that option (B) is correct.\n(C) It fits. Therefore, option (C) is a possible answer.\n\n(C)",
+        1,
+    ),
+    ("B", "(A) red - too bright.\n(B) green - fits.\n\nOutput: (B)", 1),
+    ("D", "Therefore, the movie that is most similar to them is (D) Star Wars Episode IV - A New Hope.", 1),
+    (
+        "B",
+        "Before we dive into the answer, let's break it down:\n(A) red is bright.\nIn conclusion, the best outcome is option (B).",
+        1,
+    ),
 ]
 
 

@@ -51,6 +51,7 @@ CONTINUED = [
     ("The answer is 5.\n\nProblem: Find x.\nSolution: 3", "The answer is 5."),
     ("18\nHuman: And now?\nAssistant: 5", "18"),
     ("18\n\nUser: thanks", "18"),
+    ("Therefore, the sum is 16.\nUser", "Therefore, the sum is 16."),
     ("18\n\nExercise 3. Find x.", "18"),
     ("B\n\n### Question:\nWhich?\n### Answer: C", "B"),
     ("B\n\n### Instruction:\nName it.\n### Response: C", "B"),
@@ -72,6 +73,7 @@ CONTINUED = [
     ("The question: is it B? Yes.\nAnswer: B", None),
     ("Questions like this one need care.\nAnswer: B", None),
     ("User input is read.\nAnswer: B", None),
+    ("The adjectives are:\n* silly\n* exercise\n* user\n\nAnswer: B", None),
 ]
 WIDTH = [
     ("\uff22", "B"),

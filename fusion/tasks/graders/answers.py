@@ -12,7 +12,7 @@ from fusion.tasks.base import Example
 
 MARK = re.compile(
     r"####|<answer>|\b(?:answer|(?:correct|right|best|final)\s{1,3}(?:option|choice|letter|solution|result))\b"
-    r"[^\n.:;=]{0,40}?(?:\bis\b|\bare\b|\bbe\b|[:=])"
+    r"(?:[^\n.:;=]{0,40}?\b(?:is|are|be)\b|[^\n.:;=,]{0,40}?[:=])"
     r"|^[ \t#*_]{0,8}(?:the\s)?(?:final\s|correct\s)?answer[ \t#*_]{0,5}(?=\r?\n)"
     r"|\b(?:antwort|lösung|réponse|respuesta|resposta|risposta|ответ)\b[^\n.:=]{0,40}?"
     r"(?:\b(?:ist|lautet|est|es|é|è)\b|[:=])"
@@ -21,6 +21,11 @@ MARK = re.compile(
 )
 """What announces a final answer: ``The answer is``, ``**Answer:**``, ``Final answer =``, ``####``; the plainest in other languages."""
 NEGATED = re.compile(r"\b(?:not|cannot|never|neither|nicht)\b|n['\u2019]t\b", re.IGNORECASE)
+SOUGHT = re.compile(
+    r"\b(?:calculate|compute|find|determine|derive|work out|provide|give)\s(?:(?:the|our|an|your|final|correct)\s){0,3}$",
+    re.IGNORECASE,
+)
+LINE_END = re.compile(r"[ \t*_]*\r?\n")
 IN_QUOTES = re.compile(r'"((?:[^"\\\n]|\\.)*)"')  # a text in JSON
 
 BOX = re.compile(r"\\(?:boxed|fbox)\s*(\{|[^\s{}$])")
@@ -75,7 +80,8 @@ def announcements(response: str) -> list[tuple[int, str]]:
     """Return `announced`, each with the place where it begins in the response. ``The answer cannot be`` announces none."""
     parts = []
     for match in deque(MARK.finditer(response), maxlen=MOST):
-        if NEGATED.search(match[0]):
+        sought = SOUGHT.search(response, max(0, match.start() - 40), match.start())
+        if NEGATED.search(match[0]) or (sought and LINE_END.match(response, match.end())):
             continue
         rest = response[match.end() : match.end() + 2000].lstrip(" *_:`\r\n\t")
         quoted = IN_QUOTES.match(rest) if match[0].rstrip(": \t").endswith('"') else None

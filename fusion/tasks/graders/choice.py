@@ -17,6 +17,8 @@ from fusion.tasks.graders.letters import (
     RIGHT,
     SEVERAL,
     WORD,
+    closing_letter,
+    found_letters,
     last_letter,
     letter_of,
     only_letter,
@@ -109,13 +111,17 @@ def _concluded(text: str, example: Example, letters: str) -> str | None:
     several = len({label for _, label in labels}) > 1
     if labels and not several and not text[: labels[0][0].start()].strip():
         return labels[0][1]
-    if right := {letter for match in RIGHT.finditer(text) if (letter := letter_of(match, letters))}:
+    if letter := closing_letter(last_line(text), letters):
+        return letter
+    if right := set(found_letters(RIGHT, text, letters)):
         return right.pop() if len(right) == 1 else last_letter(RIGHT, last_line(text), letters)
     if letter := last_letter(CHOSEN, text, letters):
         return letter
     if labels and (letter := _labelled(text, labels)):
         return letter
-    only = only_letter(last_line(text), letters) or only_letter(text, letters, sure=len(text) > SHORT)
+    line = last_line(text)
+    only = only_letter(line, letters, sure=True) or only_letter(line, letters)
+    only = only or only_letter(text, letters, sure=len(text) > SHORT)
     return only or _text(text, example, whole=False)
 
 

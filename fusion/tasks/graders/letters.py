@@ -148,12 +148,24 @@ def letter_of(match: re.Match[str], letters: str) -> str | None:
 
 
 def last_letter(pattern: re.Pattern[str], text: str, letters: str) -> str | None:
-    """Return the last letter that a pattern finds, where it is neither negated nor one of several."""
-    letter = None
+    """Return the last letter that `found_letters` finds, or None."""
+    found = found_letters(pattern, text, letters)
+    return found[-1] if found else None
+
+
+def found_letters(pattern: re.Pattern[str], text: str, letters: str) -> list[str]:
+    """Return the letters that a pattern finds, where they are neither negated nor some of several."""
+    found = []
     for match in pattern.finditer(text):
         if not NEGATED.search(text, max(0, match.start() - 40), match.start()) and not SEVERAL.match(text, match.end()):
-            letter = letter_of(match, letters) or letter
-    return letter
+            found.append(letter_of(match, letters))
+    return [letter for letter in found if letter]
+
+
+def closing_letter(line: str, letters: str) -> str | None:
+    """Return the letter that is all that a last line says, as ``(B)`` or ``Output: B``."""
+    alone = ALONE.fullmatch(line.rpartition(":")[2]) if len(line) < 60 else None
+    return letter_of(alone, letters) if alone else None
 
 
 def only_letter(text: str, letters: str, sure: bool = False) -> str | None:

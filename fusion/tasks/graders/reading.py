@@ -45,12 +45,12 @@ _TURN = re.compile(
     r"|</s>|<eos>|<(?:end|start)_of_turn>|\[/?INST\]|<\|END_(?:RESPONSE|OF_TURN_TOKEN)\|>|<\uff5c[^<>\n]{1,40}\uff5c>"
 )
 _MARK = re.compile(
-    r"^[ \t>*_#\-]{0,12}(?:"
+    r"^[ \t>]{0,8}(?P<heading>#{1,6}[ \t]*)?(?:\*\*|__)?(?:"
     r"(?P<sure>(?:(?:next|new|another|follow[- ]?up)[ \t])?"
-    r"(?:question|human|user|exercise|instructions?|frage|pregunta|\u95ee\u9898|\u554f\u984c|\u9898\u76ee|\u984c\u76ee|\u8cea\u554f)"
+    r"(?:(?P<alone>question|human|user)|exercise|instructions?|frage|pregunta|\u95ee\u9898|\u554f\u984c|\u9898\u76ee|\u984c\u76ee|\u8cea\u554f)"
     r"|the following (?:are|is)[^\n]{0,40} questions?\b[^\n:]{0,80}|you are an? [^\n:]{0,200}(?:expert|assistant)\b[^\n:]{0,200})"
     r"|(?P<maybe>(?:next[ \t]|new[ \t]|another[ \t])?problem|q)|input|example|prompt|passage|context)"
-    r"(?:[ \t]?(?:no\.?|#)?[ \t]?\d{1,4})?[*_ \t]{0,3}(?:[:\uff1a]|[.)](?=[ \t]*\S{2})|(?=\r?$))",
+    r"(?:[ \t]?(?:no\.?|#)?[ \t]?\d{1,4})?[*_ \t]{0,3}(?:[:\uff1a]|[.)](?=[ \t]*\S{2})|(?(heading)|(?(alone)|(?!)))(?=\r?$))",
     re.IGNORECASE | re.MULTILINE,
 )
 _SUMMARY = re.compile(
