@@ -54,12 +54,24 @@ def _report(about: dict[str, Any], out: Path) -> None:
         tell(
             f"{stage}: {told['rows']:,} rows, {told['steps']:,} steps, loss {told['first_loss']:.4f} to {told['last_loss']:.4f}"
         )
-        if told["skipped"]:
-            tell(f"{stage}: left out {told['skipped']:,} rows that are longer than the context allows")
-        if told["bent_prompts"]:
-            tell(f"{stage}: the chat template writes {told['bent_prompts']:,} prompts otherwise once they are answered")
+        _report_rows(stage, told)
+        if "validation" in told:
+            _report_rows(f"{stage} validation", told["validation"])
     memory = about["peak_memory"]
     tell(
         f"{out}: trained on {about['completion_tokens']:,} tokens in {about['minutes']:.1f} minutes, "
         f"at most {memory['mib']:,.0f} MiB of the {memory['of']}"
     )
+
+
+def _report_rows(what: str, told: dict[str, Any]) -> None:
+    """Say which rows were left out, and what of the others was not read."""
+    if told["skipped"]:
+        tell(f"{what}: left out {told['skipped']:,} rows that are longer than the context allows")
+    for reason, count in told.get("left_out", {}).items():
+        tell(f"{what}: left out {count:,} rows {reason}")
+    if dropped := told.get("dropped_keys"):
+        keys = ", ".join(f"{key} ({count:,} rows)" for key, count in dropped.items())
+        tell(f"{what}: keys of messages that the chat template is not given: {keys}")
+    if told["bent_prompts"]:
+        tell(f"{what}: the chat template writes {told['bent_prompts']:,} prompts otherwise once they are answered")

@@ -93,7 +93,7 @@ def _stage(
     from fusion.training.trainers import make_trainer
 
     start = load_start(config, folder, how["use_bf16"])
-    rows, validation = _rows(stage, config, start.tokenizer, start.limit, how["progress"])
+    rows, validation, told = _rows(stage, config, start.tokenizer, start.limit, how["progress"])
     checkpoints = out / "checkpoints" / stage
     with Interrupt() as interrupt:
         trainer = make_trainer(stage, config, start, rows, validation, checkpoints, interrupt=interrupt, **how)
@@ -101,7 +101,6 @@ def _stage(
             begin(out, settings)  # only now, so that what was refused leaves nothing behind
         _run(trainer, last_checkpoint(checkpoints), interrupt)
     losses = losses_table(stage, trainer.state.log_history)
-    told = {"rows": len(rows.rows), "skipped": rows.skipped, "longest": rows.longest, "bent_prompts": rows.bent}
     target.mkdir(parents=True, exist_ok=True)
     save_model(trainer, start.tokenizer, target, out / f"adapter_{stage}", start.dtype)
     told |= summary(stage, losses)
@@ -114,16 +113,37 @@ def _stage(
 
 def _rows(
     stage: str, config: TrainConfig, tokenizer: Any, limit: int | None, progress: bool
-) -> tuple[Encoded, Encoded | None]:
-    """Return the rows of a stage, and those to validate on."""
-    from fusion.training.encoding import encode
-    from fusion.training.rows import data_file, read_rows, validation_file
+) -> tuple[Encoded, Encoded | None, dict[str, Any]]:
+    """Return the rows of a stage, those to validate on, and what is said of both."""
+    from fusion.training.rows import data_file, validation_file
 
-    rows = encode(read_rows(data_file(config.data, stage), stage), tokenizer, limit, stage, progress)
+    rows, told = _encoded(data_file(config.data, stage), stage, stage, tokenizer, limit, progress)
     held = validation_file(config, stage)
     if held is None:
-        return rows, None
-    return rows, encode(read_rows(held, stage), tokenizer, limit, f"{stage} validation", progress)
+        return rows, None, told
+    validation, told["validation"] = _encoded(held, stage, f"{stage} validation", tokenizer, limit, progress)
+    return rows, validation, told
+
+
+def _encoded(
+    file: Path, stage: str, what: str, tokenizer: Any, limit: int | None, progress: bool
+) -> tuple[Encoded, dict[str, Any]]:
+    """Return the rows of a file as tokens, and how many are trained on, left out, or not read whole."""
+    from fusion.training.encoding import encode
+    from fusion.training.rows import Tally, read_rows
+
+    tally = Tally()
+    found = encode(read_rows(file, stage, tally), tokenizer, limit, what, progress)
+    if found.alike:
+        tally.left_out["with a chosen response equal to the rejected one"] = found.alike
+    return found, {
+        "rows": len(found.rows),
+        "skipped": found.skipped,
+        "left_out": dict(tally.left_out),
+        "dropped_keys": dict(tally.dropped),
+        "longest": found.longest,
+        "bent_prompts": found.bent,
+    }
 
 
 def _run(trainer: Any, checkpoint: Path | None, interrupt: Interrupt) -> None:

@@ -29,6 +29,7 @@ class Encoded:
         completions: Per row, the ids of prompt and completion.
         rejected: Per row, those of prompt and rejected response; empty for ``sft``.
         skipped: Rows longer than the limit.
+        alike: Pairs whose chosen and rejected response are the same tokens, from which nothing can be learnt.
         longest: Tokens of the longest row, fitting or not.
         bent: Rows whose prompt is tokenized differently once a completion follows.
     """
@@ -38,6 +39,7 @@ class Encoded:
     completions: list[list[int]] = field(default_factory=list)
     rejected: list[list[int]] = field(default_factory=list)
     skipped: int = 0
+    alike: int = 0
     longest: int = 0
     bent: int = 0
 
@@ -95,6 +97,11 @@ def encode(rows: Sequence[Row], tokenizer: Any, limit: int | None, what: str, pr
         for start in range(0, len(rows), SLICE):
             _encode(rows[start : start + SLICE], tokenizer, limit, found)
             bar.update(len(rows[start : start + SLICE]))
+    if not found.rows and found.alike:
+        raise UserError(
+            f"the {what} rows must have pairs that differ, but of {len(rows):,} {found.alike:,} have a chosen response "
+            f"equal to the rejected one and {found.skipped:,} are too long; mend the pairs"
+        )
     if not found.rows:
         raise UserError(
             f"the {what} rows must fit into {limit} tokens, but none of {len(rows):,} does (the longest has "
@@ -111,6 +118,9 @@ def _encode(rows: Sequence[Row], tokenizer: Any, limit: int | None, found: Encod
         ids = [after[number], *worse[number : number + 1]]
         longest = max(map(len, ids))
         found.longest = max(found.longest, longest)
+        if len(ids) > 1 and ids[0] == ids[1]:
+            found.alike += 1
+            continue
         if limit is not None and longest > limit:
             found.skipped += 1
             continue

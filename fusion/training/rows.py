@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
-from fusion.engines.base import Message
 from fusion.training.config import AUTO, TrainConfig
+from fusion.training.forms import LABELLED, WEIGHED, Row, dpo_rows, is_labelled_bad, sft_rows
 from graphrouter.errors import UserError
 
 Stage = Literal["sft", "dpo"]
@@ -17,25 +19,20 @@ Stage = Literal["sft", "dpo"]
 FILES: dict[str, tuple[str, ...]] = {"sft": ("sft.jsonl", "messages.jsonl"), "dpo": ("preferences.jsonl",)}
 """What is looked for in a folder, for each stage."""
 
-FORMS = {
-    "sft": "prompt and completion, or messages",
-    "dpo": "prompt, chosen and rejected",
-}
-ROLES = ("system", "user", "assistant", "tool")
+__all__ = ["Row", "Tally", "data_file", "file_digest", "read_rows", "validation_file"]
 
 
-class Row(NamedTuple):
-    """A prompt and what is to follow it.
+@dataclass
+class Tally:
+    """What of a file is not learnt.
 
     Attributes:
-        prompt: The conversation so far.
-        completion: What is learnt; for ``dpo`` what is preferred.
-        rejected: What it is preferred to; empty for ``sft``.
+        left_out: Rows that are left out, by reason.
+        dropped: Rows of which a key of a message is not read, by key.
     """
 
-    prompt: list[Message]
-    completion: list[Message]
-    rejected: list[Message]
+    left_out: Counter[str] = field(default_factory=Counter)
+    dropped: Counter[str] = field(default_factory=Counter)
 
 
 def data_file(source: str, stage: str) -> Path:
@@ -83,22 +80,43 @@ def validation_file(config: TrainConfig, stage: str) -> Path | None:
     return None
 
 
-def read_rows(file: Path, stage: str) -> list[Row]:
-    """Read all rows of a JSONL file in one of TRL's conversational forms.
+def read_rows(file: Path, stage: str, tally: Tally | None = None) -> list[Row]:
+    """Read all rows of a JSONL file in one of TRL's conversational forms; `fusion.training.forms` has them.
 
-    ``messages`` are split before the last message: the earlier ones are context, as few-shot examples are.
+    Args:
+        file: With a JSON object a line.
+        stage: ``sft`` or ``dpo``.
+        tally: Gets what is left out, or not read.
 
     Raises:
-        UserError: If a line is of another form (names file and line), or there is none.
+        UserError: If a line is of another form (names file and line), or there is nothing to learn.
     """
-    rows = []
+    tally, rows, lines = tally or Tally(), [], 0
     for number, values in _lines(file):
+        lines += 1
         try:
-            rows.append(_sft_row(values) if stage == "sft" else _dpo_row(values))
+            rows += _rows_of(values, stage, tally)
         except ValueError as error:
             raise UserError(f"{file}, line {number}: {error}") from None
     if not rows:
-        raise UserError(f"{file} must hold rows to train on, but is empty; select more, or loosen the rules")
+        found = ", ".join(f"{count:,} {reason}" for reason, count in tally.left_out.items())
+        raise UserError(
+            f"{file} must hold rows to train on, but all {lines:,} are left out: {found}"
+            if lines
+            else f"{file} must hold rows to train on, but is empty; select more, or loosen the rules"
+        )
+    return rows
+
+
+def _rows_of(values: dict[str, Any], stage: str, tally: Tally) -> list[Row]:
+    if is_labelled_bad(values):
+        tally.left_out[LABELLED] += 1
+        return []
+    dropped: set[str] = set()
+    rows = (sft_rows if stage == "sft" else dpo_rows)(values, dropped)
+    tally.dropped.update(dropped)
+    if not rows:
+        tally.left_out[WEIGHED] += 1
     return rows
 
 
@@ -110,66 +128,21 @@ def file_digest(file: Path) -> str:
 
 def _lines(file: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     try:
-        with file.open(encoding="utf-8") as stream:
+        with file.open(encoding="utf-8-sig") as stream:
             for number, line in enumerate(stream, start=1):
                 if not line.strip():
                     continue
                 try:
                     values = json.loads(line)
-                except ValueError as error:
-                    raise UserError(f"{file}, line {number}: must be JSON, but {error}; mend it") from None
+                except (ValueError, RecursionError) as error:
+                    raise UserError(
+                        f"{file}, line {number}: must be JSON, but {error}; write one object a line"
+                    ) from None
                 if not isinstance(values, dict):
-                    raise UserError(f"{file}, line {number}: must be a JSON object, but is {type(values).__name__}")
+                    raise UserError(
+                        f"{file}, line {number}: must be a JSON object, but is {type(values).__name__}; "
+                        "write one object a line"
+                    )
                 yield number, values
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"{file} must be a text file that can be read, but {error}") from None
-
-
-def _sft_row(values: dict[str, Any]) -> Row:
-    if "prompt" in values and "completion" in values:
-        return Row(_messages(values, "prompt"), _answer(values, "completion"), [])
-    if "messages" in values:
-        messages = _messages(values, "messages")
-        if len(messages) < 2:
-            raise ValueError(f"messages must hold a question and its answer, but hold {len(messages)}")
-        return Row(messages[:-1], _checked_answer(messages[-1:], "messages"), [])
-    raise ValueError(f"must have {FORMS['sft']}, but has {_keys(values)}")
-
-
-def _dpo_row(values: dict[str, Any]) -> Row:
-    if any(key not in values for key in ("prompt", "chosen", "rejected")):
-        raise ValueError(f"must have {FORMS['dpo']}, but has {_keys(values)}")
-    return Row(_messages(values, "prompt"), _answer(values, "chosen"), _answer(values, "rejected"))
-
-
-def _keys(values: dict[str, Any]) -> str:
-    return ", ".join(map(str, values)) or "nothing"
-
-
-def _answer(values: dict[str, Any], key: str) -> list[Message]:
-    return _checked_answer(_messages(values, key), key)
-
-
-def _checked_answer(messages: list[Message], key: str) -> list[Message]:
-    last = messages[-1]
-    if last["role"] != "assistant" or not last["content"].strip():
-        raise ValueError(f"{key} must end with what the assistant says, but ends with {last}")
-    return messages
-
-
-def _messages(values: dict[str, Any], key: str) -> list[Message]:
-    messages = values[key]
-    if not isinstance(messages, list) or not messages:
-        raise ValueError(f"{key} must be a list of messages with role and content, but is {_shown(messages)}")
-    for message in messages:
-        fits = isinstance(message, dict) and isinstance(message.get("content"), str) and message.get("role") in ROLES
-        if not fits:
-            raise ValueError(
-                f"{key}: a message must have a role ({', '.join(ROLES)}) and text, but is {_shown(message)}"
-            )
-    return [{"role": message["role"], "content": message["content"]} for message in messages]
-
-
-def _shown(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 80 else f"{text[:77]}..."

@@ -312,13 +312,18 @@ def test_the_command_trains_reports_and_refuses_in_one_line(
     assert not (tmp_path / "out").exists()
     (tmp_path / "chat.jinja").write_text(CHAT)
     long = tmp_path / "long.jsonl"
-    rows = (data / "sft.jsonl").read_text() + json.dumps(
-        {"messages": [said("user", "dog " * 300), said("assistant", "yes")]}
-    )
-    long.write_text(rows)
+    more = [
+        {"messages": [said("user", "dog " * 300), said("assistant", "yes")]},
+        {"messages": [said("user", "a dog"), said("assistant", "no")], "label": False},
+        {"messages": [said("user", "a fox") | {"name": "ann"}, said("assistant", "yes \ud83d")]},
+    ]
+    long.write_text((data / "sft.jsonl").read_text() + "".join(json.dumps(one) + "\n" for one in more))
     words = ["sft", "--out", str(tmp_path / "out"), f"model={plain}", f"data={long}", "max_steps=1"]
     assert main(["train", *words, "--chat-template", str(tmp_path / "chat.jinja"), "--device", "cpu"]) == 0
     told = capsys.readouterr().err
+    assert "sft: 5 rows" in told
     assert "sft: left out 1 rows that are longer than the context allows" in told
+    assert "sft: left out 1 rows labelled as bad" in told
+    assert "sft: keys of messages that the chat template is not given: name (1 rows)" in told
     assert "1/1" in told
     assert (tmp_path / "out" / "chat_template.jinja").read_text() == CHAT
