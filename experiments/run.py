@@ -1,11 +1,13 @@
 """One configuration from the command line: what `wandb agent` starts for a sweep, and what one run by hand is.
 
-Usage: python -m experiments.run log=micropool gnn.dropout=0.3 seed=1 --out runs/one
+Usage: python -m experiments.run log=micropool gnn.dropout=0.3 seed=1 --out runs/one; from a checkout also
+       python experiments/run.py ..., which is what W&B's ${program} stands for.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ from typing import Any
 from graphrouter.cli.options import KEEPS, add_command, add_run, finish, run_options, tell
 from graphrouter.cli.program import Program
 
+STARTED = "python -m experiments.run"
 OPTIONS = ("--out", "--wandb", "--project", "--device", "--quiet", "--help", "-h", "--version")
 OVERRIDES = (
     "a field of a run (log, router, encoder, seed, protocol, train_share, ...), seeds=N for the mean over N seeds, or "
@@ -24,8 +27,11 @@ def add_commands(commands: Any) -> None:
     """Add the command."""
     text = "Fit and score one configuration, and write runs/ID/run.json; log it to W&B."
     parser = add_command(commands, "run", run, text, overrides=OVERRIDES, resume=KEEPS)
+    parser.prog = STARTED  # it has no other command, so its name is not typed
     parser.add_argument("--out", default="runs/single", metavar="DIR", help="results folder (default: runs/single)")
     add_logging(parser)
+    if os.environ.get("WANDB_SWEEP_ID"):
+        parser.set_defaults(wandb="online")
     add_run(parser)
     parser.set_defaults(shares_out=True)  # agents of a sweep run side by side, each run in a folder of its own
     finish(parser)
@@ -35,7 +41,8 @@ def add_logging(parser: argparse.ArgumentParser) -> None:
     """Add the options that log runs to W&B."""
     from experiments.runs.wandb_log import MODES
 
-    parser.add_argument("--wandb", choices=MODES, default="off", help="log to W&B (default: off)")
+    text = "log to W&B (default: off; for a run that `wandb agent` starts: online)"
+    parser.add_argument("--wandb", choices=MODES, default="off", help=text)
     parser.add_argument("--project", metavar="NAME", help="on W&B (default: the agent's or the file's, or graphrouter)")
 
 
@@ -78,4 +85,6 @@ def _is_value(word: str) -> bool:
 
 
 if __name__ == "__main__":
+    if not __package__:  # started as a file, as W&B's ${program} does: the checkout is where `experiments` is
+        sys.path[0] = str(Path(__file__).resolve().parents[1])
     sys.exit(main(sys.argv[1:]))

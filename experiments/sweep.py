@@ -26,6 +26,7 @@ def add_commands(commands: Any) -> None:
 
     text = "Search hyperparameters on validation; keep every run, the best configuration and its check on test queries."
     parser = add_command(commands, "sweep", run, text, overrides=OVERRIDES, resume=KEEPS)
+    parser.prog = "python -m experiments.sweep"  # it has no other command, so its name is not typed
     parser.add_argument("file", metavar="FILE", help="sweep file in W&B's format, or a name in configs/sweep")
     parser.add_argument("--out", metavar="DIR", help="results folder; needed but with --agent")
     parser.add_argument("--jobs", type=int, metavar="N", help="runs at a time, one thread each (default: one per core)")

@@ -97,6 +97,20 @@ def load_run(config: RunConfig, device: str = "cpu", progress: bool = False) -> 
     )
 
 
+def scored_by(config: RunConfig) -> tuple[list[Scenario], bool]:
+    """Return the scenarios of a run, and whether all outcomes of its validation queries have a cost.
+
+    Raises:
+        UserError: If the log does not do for the run.
+    """
+    scenarios = [find_scenario(name) for name in config.scenarios or ()]
+    log = _log(config.log, config.estimate_cost, scenarios[0].target if scenarios else "performance")
+    rows = _split(log, config.protocol, config.held_out, config.seed).validation
+    cells = np.ix_(rows, _columns(log, config))
+    lacking = np.isnan(log.cells("cost")[cells]) & ~np.isnan(log.cells("performance")[cells])
+    return choose_scenarios(log, scenarios or None), not bool(lacking.any())
+
+
 def warm_up(configs: Sequence[RunConfig], progress: bool = False) -> None:
     """Encode the texts of all logs once with each encoder that needs no fitting, so that no worker has to."""
     for source, estimate, spec in sorted({(one.log, one.estimate_cost, one.encoder or "") for one in configs}):

@@ -59,6 +59,22 @@ def scores_of(
     ]
 
 
+def metric_names(part: str, scenarios: Sequence[Scenario], with_cost: bool) -> list[str]:
+    """Return what `scores_of` gives names to, for a router that predicts a quality and a log where each metric is defined.
+
+    Args:
+        part: ``validation`` or ``test``.
+        scenarios: What is scored.
+        with_cost: Whether every cell has a cost.
+    """
+    performance = np.array([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]])
+    cost = np.array([[1.0, 2.0]] * 3) if with_cost else np.full((3, 2), np.nan)
+    outcomes = Outcomes(np.full(3, "", dtype=object), np.arange(3), performance, cost, {"cost_scale": 1.0})
+    quality = np.array([[0.6, 0.5], [0.7, 0.4], [0.6, 0.5]])
+    predictions = Predictions(quality, cost, {one.name: quality for one in scenarios}, {})
+    return list(scores_of(part, outcomes, [predictions], scenarios)[0])
+
+
 def task_rows(outcomes: Outcomes, done: Predictions, references: dict[str, Predictions], scenario: Scenario) -> Any:
     """Return for each task its queries, the edge NLL, and the performance of the choices in a scenario."""
     rows = []

@@ -1,4 +1,4 @@
-"""The best configuration of a sweep against the router's defaults, on the test queries of seeds that it has not used.
+"""The best configuration of a sweep against the default under the sweep's fixed values, on the test queries of seeds that it has not used.
 
 Validation chose the configuration; here the test queries are looked at, once. A seed is a split of its own, so a test
 query may have been a validation query of the sweep: no router has learnt from it, but the choice of one configuration
@@ -18,8 +18,8 @@ import polars as pl
 from experiments.runs.config import RunConfig
 from experiments.runs.configuration import Configuration
 from experiments.runs.record import summed
-from experiments.sweeps.outcome import best_trial, markdown
-from experiments.sweeps.runner import SweepRun, Workers, default_configs
+from experiments.sweeps.outcome import best_trial, markdown, under_fixed
+from experiments.sweeps.runner import SweepRun, Workers
 from graphrouter.errors import UserError
 from graphrouter.evaluation.bootstrap import draw_weights, interval, mean_over_seeds
 from graphrouter.files import replace_file
@@ -47,14 +47,14 @@ def check(made: SweepRun, seeds: int, workers: Workers) -> str:
     running = {
         (name, seed): _start(made, replace(config, seed=seed), name, workers)
         for seed in numbers
-        for name, config in zip(PAIR, (best.configs[0], default_configs(made.base)[0]), strict=True)
+        for name, config in zip(PAIR, (best.configs[0], made.base[0]), strict=True)
     }
     folders = {key: _finished(key, *pair) for key, pair in running.items()}
     parts = [[pl.read_parquet(folders[name, seed] / "queries.parquet") for name in PAIR] for seed in numbers]
     table = compared(parts)
     about = (
-        f"The best configuration (trial {best.asked.number}) against the defaults of {best.configs[0].router} on the test "
-        f"queries of {best.configs[0].log}, seeds {numbers[0]} to {numbers[-1]}, which the sweep has not used. Validation "
+        f"The best configuration (trial {best.asked.number}) against the default of {best.configs[0].router}"
+        f"{under_fixed(made)} on the test queries of {best.configs[0].log}, seeds {numbers[0]} to {numbers[-1]}, which the sweep has not used. Validation "
         "chose; test is looked at here alone. Means over seeds; the difference is paired, with a 95% interval from a "
         "bootstrap over wordings.\n\n"
     )

@@ -6,12 +6,12 @@ error, so that a file means the same here and on W&B's servers.
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from math import prod
 from typing import Any
 
+from experiments.sweeps.command import read_command
 from experiments.sweeps.early import Hyperband, read_hyperband
 from experiments.sweeps.parameters import Parameter, read_parameters
 from graphrouter.errors import UserError, suggest
@@ -22,9 +22,6 @@ KEYS = (
     "program", "command", "method", "metric", "parameters", "early_terminate", "run_cap", "name", "project", "entity",
     "description",
 )  # fmt: skip
-MODULE = "experiments.run"
-OWN_OPTIONS = ("--out", "--wandb", "--project")
-"""Options of `experiments.run` that may stand in a ``command``; a local sweep has options of its own in their place."""
 
 
 @dataclass(frozen=True)
@@ -86,13 +83,17 @@ class Sweep:
         return [parameter for parameter in self.parameters if not parameter.fixed]
 
     @property
+    def size(self) -> int | None:
+        """How many configurations there are; None where there is no end to them."""
+        if self.method == "grid":
+            return prod(len(parameter.all_values()) for parameter in self.parameters)
+        counts = [parameter.choices() for parameter in self.searched]
+        return None if None in counts else prod(len(some) for some in counts if some is not None)
+
+    @property
     def runs(self) -> int:
         """How many configurations are tried."""
-        if self.method != "grid":
-            assert self.run_cap is not None
-            return self.run_cap
-        whole = prod(len(parameter.all_values()) for parameter in self.parameters)
-        return min(whole, self.run_cap or whole)
+        return min(count for count in (self.size, self.run_cap) if count is not None)
 
 
 def read_sweep(name: str, overrides: Sequence[str] = (), runs: int | None = None) -> Sweep:
@@ -119,7 +120,8 @@ def make_sweep(
         if key not in KEYS:
             raise UserError(f"{where}: the key {key!r} of a sweep file is not supported{suggest(str(key), KEYS)}")
     source = dict(source) | ({"run_cap": runs} if runs is not None else {})
-    for key, value in (parse_words(_command(source, where)) | parse_words(overrides)).items():
+    command = parse_words(read_command(source, where, _has_flags(source.get("parameters"))))
+    for key, value in (command | parse_words(overrides)).items():
         source["parameters"] = _without(source.get("parameters"), key) | {key: {"value": value}}
     method = source.get("method")
     if method not in METHODS:
@@ -154,6 +156,13 @@ def _python_none(value: Any) -> Any:
     return None if value == "None" else value
 
 
+def _has_flags(parameters: Any) -> bool:
+    """Whether a parameter may be true or false."""
+    if isinstance(parameters, dict):
+        return any(_has_flags(value) for value in parameters.values())
+    return any(map(_has_flags, parameters)) if isinstance(parameters, list) else isinstance(parameters, bool)
+
+
 def _without(parameters: Any, name: str) -> dict[str, Any]:
     """Return parameters less one, which may be nested."""
     kept: dict[str, Any] = {}
@@ -166,35 +175,6 @@ def _without(parameters: Any, name: str) -> dict[str, Any]:
                 continue
         kept[key] = value
     return kept
-
-
-def _command(source: dict[str, Any], where: str) -> list[str]:
-    """Return the ``key=value`` words that a command adds to what W&B draws.
-
-    Raises:
-        UserError: If it starts something else than `experiments.run`.
-    """
-    command = source.get("command")
-    if command is None:
-        return []
-    words = [str(word) for word in command] if isinstance(command, list) else []
-    if MODULE not in words:
-        raise UserError(
-            f"{where}: command must be a list with '-m', '{MODULE}', which is what is run here, but is {command!r}"
-        )
-    found, rest = [], words[words.index(MODULE) + 1 :]
-    while rest:
-        word = rest.pop(0)
-        if word.partition("=")[0] in OWN_OPTIONS:
-            if "=" not in word and rest:
-                rest.pop(0)
-        elif word not in ("${args}", "${args_no_hyphens}"):
-            if word.startswith(("-", "${")) or "=" not in word:
-                raise UserError(
-                    f"{where}: command has {shlex.quote(word)}, which is not supported; use ${{args_no_hyphens}}"
-                )
-            found.append(word)
-    return found
 
 
 def _metric(source: dict[str, Any], where: str) -> Metric:

@@ -90,10 +90,34 @@ def write_outcome(made: SweepRun) -> str:
     seeds = f"seed {made.base[0].seed}" + (f" to {made.base[-1].seed}" if len(made.base) > 1 else "")
     text = (
         f"{made.sweep.name}: {len(made.trials)} trials ({told}), best by {made.sweep.metric.name} on validation, {seeds}. "
-        f"The default is the router as it comes.\n\n{markdown(shown)}\n"
+        f"{_ended(made)}The default is the router as it comes{under_fixed(made)}. {_against_default(made, best)}"
+        f"\n\n{markdown(shown)}\n"
     )
     replace_file(made.out / "best.md", text.encode())
     return text
+
+
+def _ended(made: SweepRun) -> str:
+    """Say why there are fewer trials than were asked for."""
+    if not made.exhausted:
+        return ""
+    return f"It ended there, because every configuration has been run; {made.sweep.run_cap} were asked for. "
+
+
+def under_fixed(made: SweepRun) -> str:
+    """Say which hyperparameters the sweep fixes; the default has them too, so that like is compared with like."""
+    fixed = [f"{made.base[0].router}.{name}={value}" for name, value in made.base[0].hyperparameters.items()]
+    return f" but for what the sweep fixes ({', '.join(fixed)})" if fixed else ""
+
+
+def _against_default(made: SweepRun, best: Trial) -> str:
+    """Say whether the best trial is better than the default, by the sweep's metric."""
+    reached, default = _value(made.sweep, best), _value(made.sweep, made.default)
+    if reached is None or default is None:
+        return "The default has no value of the metric, so that no trial can be compared with it."
+    if made.sweep.metric.better(reached, default):
+        return f"The best trial has {reached:.5f}, the default {default:.5f}."
+    return f"No trial beats the default: the best has {reached:.5f}, the default {default:.5f}."
 
 
 def write_best(file: Path, made: SweepRun, best: Trial) -> None:
@@ -104,6 +128,6 @@ def write_best(file: Path, made: SweepRun, best: Trial) -> None:
     value = _value(made.sweep, best)
     about = (
         f"# The best of {len(made.trials)} trials of the sweep {made.sweep.name!r} on {config.log}: trial "
-        f"{best.asked.number}, {made.sweep.metric.name} {value:.5f}.\n"
+        f"{best.asked.number}, {made.sweep.metric.name} {value:.5f}.\n# {_against_default(made, best)}\n"
     )
     replace_file(file, (about + to_yaml(values)).encode())

@@ -15,11 +15,12 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from experiments.runs.config import RunConfig
+from experiments.runs.config import RunConfig, run_id
 from experiments.runs.configuration import Configuration, read_configs
 from experiments.runs.wandb_log import Logging, mean_metrics
 from experiments.sweeps.early import Hyperband, Watch
 from experiments.sweeps.file import Sweep
+from experiments.sweeps.metric import check_metric
 from experiments.sweeps.search import Asked, Told, make_search
 from graphrouter.errors import UserError, first_line
 from graphrouter.files import check_writable, replace_file
@@ -51,6 +52,10 @@ class Trial:
     asked: Asked
     configs: tuple[RunConfig, ...]
     records: list[Record] = field(default_factory=list)
+
+    def same_as(self, other: Trial) -> bool:
+        """Whether both run the same."""
+        return [run_id(config) for config in self.configs] == [run_id(config) for config in other.configs]
 
     def told(self, metric: str) -> Told:
         """Return what the search is told.
@@ -86,6 +91,11 @@ class SweepRun:
         jobs: Trials at a time.
         logging: To W&B.
         say: Takes a line for each trial that has ended, empty where it was run before.
+
+    Attributes:
+        default: The router as it comes, but for the values that the sweep fixes: what the trials are compared with.
+        trials: In the order in which they were asked for.
+        exhausted: Whether the search ended because every configuration has been run.
     """
 
     sweep: Sweep
@@ -94,12 +104,14 @@ class SweepRun:
     logging: Logging = field(default_factory=Logging)
     say: Callable[[str], None] = lambda _: None
     trials: list[Trial] = field(default_factory=list, init=False)
+    exhausted: bool = field(default=False, init=False)
 
     def __post_init__(self) -> None:
         self.base = read_configs(self.sweep.fixed, (), self.sweep.name)
         probe = make_search(self.sweep, self.base[0].seed).ask(None)
+        assert probe is not None
         read_configs(probe.values, (), self.sweep.name)  # a mistyped name shows before anything is written
-        self.default = Trial(Asked(-1, {}, {}), default_configs(self.base))
+        self.default = Trial(Asked(-1, {}, {}), self.base)
 
     @property
     def lag(self) -> int:
@@ -113,22 +125,32 @@ class SweepRun:
         running: list[Future[list[Record]]] = []
         told: list[Told] = []
         first = self._start(workers, self.default, "default", None)
-        for number in range(self.sweep.runs):
+        for number in range(self.sweep.run_cap or self.sweep.runs):
             while len(told) <= number - self.lag:
                 told.append(self._collect(len(told), running))
                 search.tell(told[-1])
             if self._reached(told):
                 break
             asked = search.ask(known[number] if number < len(known) else None)
+            if asked is None:
+                self.exhausted = True
+                break
             self.trials.append(Trial(asked, read_configs(asked.values, (), f"trial {number}")))
             self._write(known)
-            running.append(self._start(workers, self.trials[-1], f"trial {number}", self._watch(told)))
+            running.append(self._start(workers, self.trials[-1], f"trial {number}", self._watch(told), first))
         self.default.records = first.result()
         for number in range(len(told), len(running)):
             self._collect(number, running)
 
-    def _start(self, workers: Workers, trial: Trial, name: str, watch: Watch | None) -> Future[list[Record]]:
-        """Run a trial, or take what it came to before."""
+    def _start(
+        self,
+        workers: Workers,
+        trial: Trial,
+        name: str,
+        watch: Watch | None,
+        default: Future[list[Record]] | None = None,
+    ) -> Future[list[Record]]:
+        """Run a trial, or take what it came to before, or what the default comes to where it is the same."""
         made = Configuration(
             trial.configs,
             self.out,
@@ -142,6 +164,9 @@ class SweepRun:
             future.set_result(kept)
             self.say("")
             return future
+        if default is not None and trial.same_as(self.default):
+            self.say(f"{name}: the default, which is not run twice")
+            return default
         future = workers.submit(made)
         future.add_done_callback(lambda done: self._report(name, done))
         return future
@@ -172,8 +197,9 @@ class SweepRun:
         """Write the sweep's file.
 
         Raises:
-            UserError: If the folder holds another sweep.
+            UserError: If no run has the sweep's metric, or the folder holds another sweep.
         """
+        check_metric(self.sweep, self.base[0])
         check_writable(self.out, "the sweep")
         file = self.out / FILE
         if file.exists() and _searched(read_yaml(file)) != _searched(self.sweep.source):
@@ -209,13 +235,6 @@ def at_brackets(rule: Hyperband, told: list[Told]) -> dict[int, list[float]]:
 def _reached_brackets(rule: Hyperband, told: list[Told]) -> Iterator[tuple[int, float]]:
     for one in told:
         yield from rule.at(one.losses).items()
-
-
-def default_configs(base: tuple[RunConfig, ...]) -> tuple[RunConfig, ...]:
-    """Return the same runs with the router's own defaults."""
-    from dataclasses import replace
-
-    return tuple(replace(config, hyperparameters={}) for config in base)
 
 
 def _searched(source: dict[str, Any]) -> dict[str, Any]:

@@ -16,9 +16,12 @@ from typing import Any, Protocol
 import numpy as np
 
 from experiments.sweeps.file import Sweep
+from experiments.sweeps.parameters import frozen
 from graphrouter.errors import UserError
 
 Values = dict[str, Any]
+DRAWS = 20
+"""How often a configuration is drawn until it is a new one, the latter half of them at random."""
 
 
 @dataclass(frozen=True)
@@ -54,8 +57,12 @@ class Told:
 class Search(Protocol):
     """Asked for one trial after another, in order."""
 
-    def ask(self, known: Asked | None) -> Asked:
-        """Return the next trial; where it was asked for in an earlier session, that one again."""
+    def ask(self, known: Asked | None) -> Asked | None:
+        """Return the next trial, which is no earlier one again; None where all have been.
+
+        Args:
+            known: What was asked for in an earlier session: that is returned, as it is.
+        """
 
     def tell(self, told: Told) -> None:
         """Take in the result of the first trial that has none yet."""
@@ -68,10 +75,10 @@ class Grid:
         self.names = [parameter.name for parameter in sweep.parameters]
         self.rest = enumerate(itertools.product(*(parameter.all_values() for parameter in sweep.parameters)))
 
-    def ask(self, known: Asked | None) -> Asked:
+    def ask(self, known: Asked | None) -> Asked | None:
         """Return the next combination."""
-        number, values = next(self.rest)
-        return Asked(number, dict(zip(self.names, values, strict=True)), {})
+        number, values = next(self.rest, (None, ()))
+        return None if number is None else Asked(number, dict(zip(self.names, values, strict=True)), {})
 
     def tell(self, told: Told) -> None:
         """A grid does not look at results."""
@@ -101,16 +108,60 @@ class Optuna:
         self.study = optuna.create_study(direction=direction.MINIMIZE if sweep.metric.minimise else direction.MAXIMIZE)
         self.trials: list[optuna.Trial] = []
         self.told = 0
+        self.seen: set[Any] = set()
 
-    def ask(self, known: Asked | None) -> Asked:
+    def ask(self, known: Asked | None) -> Asked | None:
         """Draw the next configuration."""
-        self.study.sampler = self._sampler(len(self.trials))
-        if known is not None:
-            self.study.enqueue_trial(known.drawn)
-        trial = self.study.ask()
+        found = self._redrawn(known) if known is not None else self._new()
+        if found is None:
+            return None
+        trial, values = found
         self.trials.append(trial)
-        values = {parameter.name: parameter.draw(trial) for parameter in self.sweep.parameters}
-        return Asked(trial.number, values, dict(trial.params))
+        self.seen.add(frozen(values))
+        return Asked(len(self.trials) - 1, values, dict(trial.params))
+
+    def _redrawn(self, known: Asked) -> tuple[Any, Values]:
+        self.study.enqueue_trial(known.drawn)
+        return self._draw()
+
+    def _new(self) -> tuple[Any, Values] | None:
+        """Draw until a configuration is new; the estimator likes to come back to the best of a few."""
+        size = self.sweep.size
+        if size is not None and len(self.seen) >= size:
+            return None
+        for attempt in range(DRAWS):
+            self.study.sampler = self._sampler(len(self.trials), attempt)
+            trial, values = self._draw()
+            if frozen(values) not in self.seen:
+                return trial, values
+            self._forget(trial)
+        if size is None:
+            return None
+        self.study.enqueue_trial(self._unseen(size))
+        return self._draw()
+
+    def _draw(self) -> tuple[Any, Values]:
+        trial = self.study.ask()
+        return trial, {parameter.name: parameter.draw(trial) for parameter in self.sweep.parameters}
+
+    def _forget(self, trial: Any) -> None:
+        from optuna.trial import TrialState
+
+        self.study.tell(trial, state=TrialState.FAIL)  # which tells the estimator nothing
+
+    def _unseen(self, size: int) -> Values:
+        """Return what is drawn of a configuration that was not asked for: the first one from a place by chance on."""
+        fixed = {parameter.name: parameter.value_of(None) for parameter in self.sweep.parameters if parameter.fixed}
+        choices = {parameter.name: parameter.choices() or [] for parameter in self.sweep.searched}
+        place = int(np.random.default_rng([self.seed, len(self.trials)]).integers(size))
+        while True:
+            rest, drawn, values = place, {}, dict(fixed)
+            for name, pairs in choices.items():
+                rest, digit = divmod(rest, len(pairs))
+                drawn[name], values[name] = pairs[digit]
+            if frozen(values) not in self.seen:
+                return drawn
+            place = (place + 1) % size
 
     def tell(self, told: Told) -> None:
         """Take in a result; a stopped trial counts by its last loss, behind the finished ones."""
@@ -128,11 +179,12 @@ class Optuna:
         else:
             self.study.tell(trial, state=TrialState.FAIL)
 
-    def _sampler(self, number: int) -> Any:
+    def _sampler(self, number: int, attempt: int) -> Any:
         from optuna.samplers import RandomSampler, TPESampler
 
-        seed = int(np.random.default_rng([self.seed, number]).integers(2**32))
-        if self.sweep.method == "random":
+        words = [self.seed, number, attempt] if attempt else [self.seed, number]
+        seed = int(np.random.default_rng(words).integers(2**32))
+        if self.sweep.method == "random" or attempt >= DRAWS // 2:
             return RandomSampler(seed=seed)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # what is experimental in Optuna

@@ -1,3 +1,6 @@
+import json
+import os
+import subprocess
 import sys
 from collections import Counter
 from pathlib import Path
@@ -11,10 +14,12 @@ from experiments.runs.execute import Stopped
 from experiments.sweep import main
 from experiments.sweeps.early import Hyperband, Watch, read_hyperband
 from experiments.sweeps.file import make_sweep, parse_words, read_sweep
-from experiments.sweeps.search import Told, make_search
+from experiments.sweeps.parameters import read_parameter
+from experiments.sweeps.search import Asked, Told, make_search
 from graphrouter.errors import UserError
 from graphrouter.settings import configs_folder, read_yaml
 
+ROOT = Path(__file__).parents[2]
 SOURCE = {
     "program": "experiments/run.py",
     "method": "bayes",
@@ -56,6 +61,60 @@ def test_words_of_a_command_count_as_values():
     assert make_sweep(source(command=command)).fixed["log"] == "tiny"
 
 
+ENV = ["${env}", "${interpreter}"]
+
+
+@pytest.mark.parametrize(
+    ("keys", "added"),
+    [
+        ({"command": [*ENV, "${program}", "${args_no_hyphens}"]}, {}),
+        ({"command": [*ENV, "${program}", "${args}", "--wandb=online", "--quiet"]}, {}),
+        ({"command": [*ENV, "${program}", "${args_no_boolean_flags}"]}, {}),
+        ({"command": ["python3", "-u", "${program}", "--log=tiny", "seeds=2", "${args}"]}, {"log": "tiny", "seeds": 2}),
+        ({"command": ["python", "experiments/run.py", "${args}"], "program": None}, {}),
+        ({"command": ["${program}", "${args}"], "program": "./experiments/run.py"}, {}),
+        ({"command": ["${program}", "${args}", "log=${envvar:SWEEP_LOG}"]}, {"log": "mine"}),
+        ({"command": ["${envvar:SWEEP_PYTHON}", "${program}", "${args}"]}, {}),
+        ({"command": ["accelerate", "launch", "-m", "experiments.run", "${args}"], "program": "train.py"}, {}),
+        ({"command": None}, {}),
+    ],
+)
+def test_commands_of_wandb_that_start_a_run_are_taken(keys, added, monkeypatch):
+    monkeypatch.setenv("SWEEP_LOG", "mine")
+    monkeypatch.setenv("SWEEP_PYTHON", "python3")
+    sweep = make_sweep(source(**keys))
+    assert sweep.fixed == {"gnn.epochs": 5} | added
+    assert {key: sweep.source.get(key) for key in keys} == keys  # W&B gets its words as they are
+
+
+def test_what_an_agent_starts_runs_as_a_file_too(tmp_path):
+    environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+    words = [
+        sys.executable,
+        str(ROOT / "experiments" / "run.py"),
+        "log=nosuch",
+        "--knn.k=3",
+        "router=knn",
+        "--out",
+        "x",
+    ]
+    done = subprocess.run(words, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert done.returncode == 2, done.stderr
+    assert "nosuch is none" in done.stderr
+
+
+def test_a_run_that_an_agent_starts_is_logged(monkeypatch, tmp_path):
+    from experiments.runs import wandb_log
+
+    seen = []
+    monkeypatch.setattr(wandb_log.Logging, "__init__", lambda self, mode, *_: seen.append(mode) or 1 / 0)
+    for identity, words in (("", []), ("abc", []), ("abc", ["--wandb=offline"])):
+        monkeypatch.setenv("WANDB_SWEEP_ID", identity)
+        with pytest.raises(ZeroDivisionError):
+            run_main(["log=micropool", "--device=cpu", "--out", str(tmp_path / "out"), *words])
+    assert seen == ["off", "online", "offline"]
+
+
 def test_agents_write_values_as_python_does():
     words = ["gnn={'dropout': 0.3, 'relations': ['a'], 'x': None}", "lr=1e-05", "flag=True", "encoder=None"]
     nested = {"dropout": 0.3, "relations": ["a"], "x": None}
@@ -83,6 +142,29 @@ def test_agents_write_values_as_python_does():
         ({"command": ["python", "train.py", "${args}"]}, "experiments.run"),
         ({"command": ["-m", "experiments.run", "${args_json}"]}, "args_json"),
         ({"command": ["-m", "experiments.run", "${args}", "--device=cuda"]}, "--device=cuda"),
+        (
+            {"command": ["-m", "experiments.run", "${args}", "tiny"]},
+            "tiny, which is not supported; a value is KEY=VALUE",
+        ),
+        ({"command": "python -m experiments.run ${args}"}, "must be a list of words"),
+        ({"command": ["-m", "experiments.run"]}, "or every run would be the same"),
+        ({"command": ["-m", "experiments.run", "${arg}"]}, "did you mean '${args}'"),
+        ({"command": ["-m", "experiments.run", "${args_json_file}"]}, "writes the name of a JSON file"),
+        ({"command": ["-m", "experiments.run", "${args_no_equals}"]}, "writes --key and value apart"),
+        ({"command": ["-m", "experiments.run", "${args}", "log=${args_json}"]}, "log=${args_json}"),
+        (
+            {"command": ["${program}", "${args}", "log=${envvar:NO_SUCH_VARIABLE}"]},
+            "NO_SUCH_VARIABLE, which is not set",
+        ),
+        ({"command": ["${program}", "${args}"], "program": "train.py"}, "program must be experiments/run.py"),
+        ({"program": "train.py"}, "program must be experiments/run.py"),
+        (
+            {
+                "command": ["${program}", "${args_no_boolean_flags}"],
+                "parameters": {"gnn.a": {"values": [True, False]}, "gnn.b": {"min": 0, "max": 1}},
+            },
+            "leaves out a parameter that is false",
+        ),
         ({"early_terminate": {"type": "envelope"}}, "type: hyperband"),
         ({"early_terminate": {"type": "hyperband", "min_iter": 2, "bands": 3}}, "'bands'"),
         ({"early_terminate": {"type": "hyperband"}}, "either min_iter or max_iter"),
@@ -140,7 +222,7 @@ def test_a_wrong_run_is_one_line_and_exit_status_2(words, said, tmp_path, capsys
     assert error.count("\n") == 1
 
 
-def test_an_agent_gets_the_file_as_it_is(monkeypatch, capsys):
+def test_an_agent_gets_the_file_as_it_is(monkeypatch, capsys, tmp_path):
     import wandb
 
     seen = {}
@@ -158,6 +240,11 @@ def test_an_agent_gets_the_file_as_it_is(monkeypatch, capsys):
     def refuse(*_, **__):
         raise wandb.errors.UsageError("api_key not configured (no-tty)")
 
+    assert main([*words[:1], "--agent", "--wandb", "online"]) == 0
+    (tmp_path / "mine.yaml").write_text(yaml.safe_dump(file | {"metric": {"name": "validation/accuracy"}}))
+    capsys.readouterr()
+    assert main([str(tmp_path / "mine.yaml"), "--agent", "--wandb", "online"]) == 2
+    assert "no run has the metric 'validation/accuracy'" in capsys.readouterr().err
     monkeypatch.setattr(wandb, "sweep", refuse)
     capsys.readouterr()
     assert main(words) == 2
@@ -225,6 +312,65 @@ def test_bayes_finds_better_than_random_and_keeps_away_from_failures():
         search.ask(None)
         search.tell(Told(status, float("nan"), losses))
     assert search.ask(None).number == 2
+
+
+FEW = {
+    "a": {"values": [20, 40, 20]},
+    "b": {"values": ["x", "y", "z"], "probabilities": [0.9, 0.1, 0.0]},
+    "c": {"min": 1, "max": 3},
+    "d": {"min": 0.0, "max": 1.0, "q": 0.5, "distribution": "q_uniform"},
+    "e": {"mu": 0.0, "sigma": 0.1, "q": 1, "distribution": "q_normal"},
+    "f": {"value": [1, 2]},
+}
+ALL_OF_FEW = 2 * 2 * 3 * 3
+
+
+@pytest.mark.parametrize("method", ["bayes", "random"])
+def test_a_configuration_is_asked_for_once_until_there_is_none_left(method):
+    sweep = make_sweep(source(method=method, parameters=FEW), runs=1000)
+    assert sweep.size == sweep.runs == ALL_OF_FEW
+    search, asked, told = make_search(sweep, 0), [], 0
+    while (one := search.ask(None)) is not None:
+        asked.append(one)
+        if len(asked) % 3 == 0:  # the best is found early, and early ones end in all ways
+            status = ("finished", "failed", "stopped")[told % 3]
+            search.tell(Told(status, float(asked[told].values["c"]), [0.5] if status == "stopped" else []))
+            told += 1
+    assert search.ask(None) is None
+    assert [one.number for one in asked] == list(range(ALL_OF_FEW))
+    assert len({json.dumps(one.values) for one in asked}) == ALL_OF_FEW
+
+
+def test_choices_are_all_that_can_be_drawn():
+    import optuna
+
+    for name, keys in FEW.items():
+        if "value" in keys:
+            continue
+        parameter = read_parameter(name, keys, "file")
+        study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
+        drawn = {parameter.draw(study.ask()) for _ in range(300)}
+        pairs = parameter.choices()
+        assert drawn == {value for _, value in pairs}
+        assert [parameter.value_of(one) for one, _ in pairs] == [value for _, value in pairs]
+    for endless in (
+        {"min": 0.0, "max": 1.0},
+        {"min": 0, "max": 10**9},
+        {"mu": 0, "sigma": 1, "distribution": "normal"},
+    ):
+        assert read_parameter("x", endless, "file").choices() is None
+
+
+def test_a_sweep_of_before_that_ran_a_configuration_twice_goes_on():
+    sweep = make_sweep(source(parameters={"knn.k": {"values": [20, 40]}, "knn.strength": {"values": [1, 2]}}), runs=6)
+    twice = [Asked(number, {"knn.k": 20, "knn.strength": 1}, {"knn.k": 0, "knn.strength": 0}) for number in range(3)]
+    search = make_search(sweep, 0)
+    asked = [search.ask(twice[number] if number < 3 else None) for number in range(7)]
+    assert asked[:3] == twice
+    assert [one.number for one in asked[3:6]] == [3, 4, 5]
+    new = {(one.values["knn.k"], one.values["knn.strength"]) for one in asked[3:6]}
+    assert new == {(20, 2), (40, 1), (40, 2)}
+    assert asked[6] is None
 
 
 def test_without_optuna_the_search_says_what_to_install(monkeypatch):

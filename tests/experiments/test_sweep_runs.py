@@ -12,7 +12,10 @@ import polars as pl
 import pytest
 import yaml
 
+from experiments.runs.config import settings
 from experiments.runs.configuration import Configuration, read_configs
+from experiments.runs.data import scored_by
+from experiments.runs.record import metric_names
 from experiments.sweep import main
 from experiments.sweeps.check import check, compared
 from experiments.sweeps.file import make_sweep
@@ -185,9 +188,71 @@ def test_a_sweep_ends_at_its_target_or_says_that_nothing_finished(log_folder, tm
     made, _ = run_here(failing, tmp_path / "failing")
     with pytest.raises(UserError, match="none did; the first says: gnn.folds must be 2 or more"):
         write_outcome(made)
-    unknown = make_source(log_folder, parameters, method="grid", metric={"name": "validation/nil"}, run_cap=1)
-    with pytest.raises(UserError, match="validation/nil.*validation/nll"):
-        run_here(unknown, tmp_path / "unknown")
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("validation/nil", "no run has the metric 'validation/nil' of the sweep; did you mean 'validation/nll'"),
+        ("validation/accuracy", "no run has the metric 'validation/accuracy' of the sweep"),
+        ("validation/performance_first/rewards", "did you mean 'validation/performance_first/reward'"),
+        ("validation/balance/reward", "theirs lack its scenario; known: .*validation/performance_first/reward"),
+    ],
+)
+def test_a_metric_that_no_run_has_is_refused_before_the_first(log_folder, tmp_path, name, said):
+    source = make_source(log_folder, {"gnn.rank": {"values": [2, 3]}}, run_cap=1, metric={"name": name})
+    with pytest.raises(UserError, match=said):
+        run_here(source, tmp_path / "unknown")
+    assert not (tmp_path / "unknown").exists()
+
+
+def test_metrics_are_known_before_a_run(whole, log_folder):
+    given = {name for record in records(whole).values() for name in record["metrics"] if name.startswith("validation/")}
+    config = read_configs({"log": log_folder, "router": "knn", "scenarios": ["performance_first"]})[0]
+    assert set(metric_names("validation", *scored_by(config))) == given
+
+
+def test_a_configuration_is_run_once_and_the_sweep_says_when_there_are_no_more(log_folder, tmp_path):
+    source = quick_source(log_folder)
+    source["parameters"]["knn.k"] = {"values": [20, 40]}
+    source["parameters"]["knn.strength"] = {"value": 5.0}
+    made, workers = run_here(source, tmp_path, runs=6)
+    assert sorted(trial.asked.values["knn.k"] for trial in made.trials) == [20, 40]
+    assert made.exhausted
+    assert len(workers.ran) == len(set(workers.ran)) == 3
+    assert "quick: 2 trials (2 finished)" in (said := write_outcome(made))
+    assert "every configuration has been run; 6 were asked for" in said
+    again, workers = run_here(source, tmp_path, runs=6)
+    assert (workers.ran, again.exhausted, len(again.trials)) == ([], True, 2)
+
+
+def test_a_trial_that_is_the_default_is_not_run_twice(log_folder, tmp_path):
+    default = read_configs({"log": log_folder, "router": "knn"})[0]
+    k = settings(default)["knn.k"]
+    source = quick_source(log_folder) | {"method": "grid"}
+    source["parameters"] |= {"knn.k": {"values": [1, k]}}
+    del source["parameters"]["knn.strength"]
+    for ran in (2, 0):
+        made, workers = run_here(source, tmp_path)
+        assert len(workers.ran) == ran
+        assert made.trials[1].records == made.default.records
+    said = write_outcome(made)
+    assert "No trial beats the default" in said
+    assert "No trial beats the default" in (tmp_path / "best.yaml").read_text()
+    assert read_router(tmp_path / "best.yaml").k == k
+
+
+def test_trials_are_compared_with_the_default_under_what_the_sweep_fixes(log_folder, tmp_path):
+    made, _ = run_here(make_source(log_folder, {"gnn.rank": {"values": [2, 4]}}, method="grid"), tmp_path)
+    default = made.default.records[0]["settings"]
+    fixed = QUICK | {"gnn.epochs": 3}
+    assert {name: default[name] for name in fixed} == fixed
+    assert default["gnn.rank"] not in (2, 4)
+    said = write_outcome(made)
+    assert "but for what the sweep fixes (gnn.epochs=3, gnn.folds=2" in said
+    best, reached = best_trial(made), made.default.records[0]["metrics"]["validation/nll"]
+    beats = best.told("validation/nll").value < reached
+    assert ("No trial beats the default" in said) is not beats
 
 
 def test_a_value_over_several_seeds_is_their_mean(log_folder, tmp_path):
