@@ -30,7 +30,9 @@ def add_commands(commands: Any) -> None:
     )
     parser.add_argument("--config", metavar="FILE", help="YAML with settings; options and KEY=VALUE come before it")
     parser.add_argument(
-        "--ranking", help="performance, judge, hybrid, graph, random or baseline (default: performance)"
+        "--ranking",
+        help="performance, judge, hybrid, graph, random or baseline (default: performance, which takes any log and fits "
+        "nothing; graph, the default of rank, mine and prompt, wants 32 queries or more of two LLMs and fits ten GNNs)",
     )
     add_keep_ranking(parser)
     parser.add_argument("--top-k", type=int, metavar="K", help="most responses per query (default: 5)")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -177,10 +176,11 @@ def _tasks_of(log: LLMLog) -> list[str]:
 
 def _report(done: Mined, out: str) -> None:
     from fusion.asking import raise_problems
+    from fusion.templates.checks import counted
 
     about = done.library.about
     counts = about["counts"]
-    dropped = ", ".join(f"{count:,} {reason}" for reason, count in counts["dropped"].items()) or "none"
+    dropped = counted(counts["dropped"])
     tell(f"{counts['chosen']:,} of {counts['training_queries']:,} training queries; dropped: {dropped}")
     tell(f"{counts['before_merging']:,} passed the checks, {counts['shortened']:,} of all shortened")
     if done.measured:
@@ -196,10 +196,8 @@ def _report(done: Mined, out: str) -> None:
                 + ("; the budget ended them, raise it to go on" if one.told.over_budget else "")
             )
     for task, row in counts["by_task"].items():
-        lost = ", ".join(f"{count} {reason}" for reason, count in row["dropped"].items())
-        tell(
-            f"  {task or '(no task)'}: {row['kept']} passed, {row['templates']} in the library; dropped: {lost or 'none'}"
-        )
+        lost = counted(row["dropped"])
+        tell(f"  {task or '(no task)'}: {row['kept']} passed, {row['templates']} in the library; dropped: {lost}")
     tell(f"{out}: {counts['templates']:,} templates; look at them: fusion templates show {out}")
     raise_problems(
         {
@@ -238,10 +236,12 @@ def show(args: argparse.Namespace) -> None:
 
 
 def _head(about: dict[str, Any], size: int, chosen: int) -> str:
+    from fusion.templates.checks import counted
+
     log = about.get("log") or {}
     head = f"{size:,} templates, {chosen:,} of them here; ranking {about.get('ranking')}, log {log.get('name')}"
     simulated = " (simulated)" if log.get("simulated") else ""
-    dropped = json.dumps((about.get("counts") or {}).get("dropped") or {})
+    dropped = counted((about.get("counts") or {}).get("dropped") or {})
     return (
         f"{head}{simulated}, split seed {about.get('split_seed')}, encoder {about['encoder']['id']}\ndropped: {dropped}"
     )

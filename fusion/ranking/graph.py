@@ -46,8 +46,11 @@ def graph_posterior(
 ) -> Array:
     """Return [Q, M], the expected true quality of every edge.
 
-    A query's prior comes from a GNN, a task's mean and a response model that were all fitted on other folds of queries;
-    its own outcomes are seen once, as evidence.
+    A query's prior comes from a GNN, a task's mean and a response model that were fitted without the query's fold; its own
+    outcomes are seen once, as evidence. For the first stage, the GNN and the task's mean, this holds strictly. The response
+    model is fitted on the priors of the other folds, and those come from GNNs that were trained with this fold's outcomes,
+    too: the usual stacking, which is not nested. What of a query's outcomes reaches its prior in this way are the few
+    numbers of the response model that all queries share; nesting would fit folds times as many GNNs.
 
     Args:
         data: Q queries, M LLMs.
@@ -63,7 +66,10 @@ def graph_posterior(
 
 
 def posterior_of(data: RoutingData, prior: Prior, domains: Mapping[str, str], seed: int) -> Array:
-    """Return [Q, M], the posterior from a cross-fitted prior; the response model is fitted without each fold, too."""
+    """Return [Q, M], the posterior from a cross-fitted prior; the response model is fitted on the edges of other folds.
+
+    Their priors may come from GNNs that saw the outcomes of this one; see `graph_posterior`.
+    """
     edges, domain_of = _edges(data, prior, domains)
     posterior = np.empty(data.performance.shape)
     for part in np.unique(prior.fold):

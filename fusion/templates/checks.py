@@ -86,6 +86,11 @@ class Tally:
         }
 
 
+def counted(reasons: Mapping[str, int]) -> str:
+    """Return counts by reason as words; ``none`` where there are none."""
+    return ", ".join(f"{count:,} {reason}" for reason, count in reasons.items()) or "none"
+
+
 def screen(
     drafts: Iterable[Draft], truths: Mapping[str, Truth], training: Collection[str], tally: Tally
 ) -> list[tuple[Draft, str]]:

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from fusion.templates.checks import NO_STEPS, Draft, Tally, screen
+from fusion.templates.checks import NO_STEPS, Draft, Tally, counted, screen
 from fusion.templates.choosing import spread
 from fusion.templates.extractive import best_steps
 from fusion.templates.library import Library
@@ -111,7 +111,7 @@ def mine(
     drafts, summaries = _draft(sources, summariser, out, progress, tally)
     passed = screen(drafts, {one.query_id: one.truth for one in sources}, set(ids), tally)
     if not passed:
-        raise UserError(f"{log.name}: at least one template must pass the checks, but none did: {tally.reasons()}")
+        raise UserError(f"{log.name}: at least one template must pass the checks, but none did: {_why_none(tally)}")
     templates = [
         make_template(text, one.task, one.domain, {one.query_id: one.score}, set(one.llms), settings.ranking)
         for one, text in passed
@@ -129,6 +129,13 @@ def mine(
         library.about["validation"] = measured.about()
     library.save(out)
     return Mined(library, summaries, measured)
+
+
+def _why_none(tally: Tally) -> str:
+    """Say why no draft passed, and what to do where responses have no steps to take."""
+    reasons = tally.reasons()
+    hint = "; collect responses with steps: styles: [reasoning] in the YAML of the LLMs" if NO_STEPS in reasons else ""
+    return counted(reasons) + hint
 
 
 def split_of(log: LLMLog, seed: int) -> Array:

@@ -4,11 +4,23 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
 from fusion.prompts import HIDDEN, hide_answer
+from fusion.templates.numbers import (
+    FRACTION,
+    NUMBER,
+    POWER,
+    as_fraction,
+    digits_of,
+    in_words,
+    quantities,
+    read_numbers,
+    value_of,
+    whole_value,
+    with_digits,
+)
 
 RETOLD = 0.75
 """Share of the words of an answer from which a sentence is taken to tell it in other words."""
@@ -19,7 +31,7 @@ STEM = 5
 LONGEST = 400
 """Characters of an answer above which it is no short answer: a program, a proof."""
 
-COMMON = frozenset({"yes", "no", "true", "false", "none", "all", "both", "neither", "a", "i"})
+COMMON = frozenset({"yes", "no", "true", "false", "none", "all", "both", "neither", "a", "i", "one"})
 """Answers that are also common words: only a statement such as "the answer is no" gives them away."""
 
 _GRAMMAR = (
@@ -32,20 +44,6 @@ _GRAMMAR = (
 STOPWORDS = frozenset(_GRAMMAR.split())
 
 _OPTION = re.compile(r"^\(?([A-Z])[.):]\s*(.+?)\s*$", re.MULTILINE)
-_NUMBER = re.compile(r"[-−+]?(?:\d+(?:,\d{3})*(?:\.\d+)?|(?<!\d)\.\d+)")
-_POWER = re.compile(
-    r"([-−+]?\d+(?:,\d{3})*(?:\.\d+)?)\s*(?:[×x*·]|\\times|\\cdot)\s*(?P<ten>10)\s*\^?\s*\{?\s*(?P<power>[-−+]?\s?\d+)\}?"
-)
-"""A number times a power of ten."""
-
-_COUNTS = {
-    word: str(number)
-    for number, word in enumerate(
-        ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"], start=1
-    )
-}
-_COUNT = re.compile(rf"\b(?:{'|'.join(_COUNTS)})\b", re.IGNORECASE)
-
 _CLAUSE = re.compile(r"[.;\n]")
 _WORD = re.compile(r"[^\W_]+")
 STATEMENT = re.compile(
@@ -56,6 +54,30 @@ STATEMENT = re.compile(
     re.IGNORECASE | re.MULTILINE,
 )
 """A sentence that says which answer it is."""
+
+
+_TAKES = (
+    "select(?:s|ed|ing)?|cho(?:ose|oses|se|osing)|pick(?:s|ed|ing)?|mark(?:s|ed|ing)?|tick|circle|prefer|opt for|"
+    "go(?:es|ing)? (?:with|for)|settle (?:on|for)"
+)
+_CONCLUDES = "thus|hence|so|therefore|it is|it's|it must be|leaves|leaving|gives|giving|remains"
+_IS_RIGHT = (
+    r"(?:is|was|must be|has to be|should be)\s+(?:\w+ly\s+|thus\s+|therefore\s+)?"
+    r"(?:right|correct|true|best|the\s+(?:\w+\s+)?(?:right|correct|best|answer|one|option|choice)\b)|fits\b|remains\b"
+)
+"""How a text names an option by its bare letter: takes it, concludes it, or says that it is right."""
+
+_OF_OPTIONS = re.compile(r"(none|all|neither|both)\b(?:\s+of\s+(?:the|these|those|them)\b.{0,20})?$", re.IGNORECASE)
+"""An answer that speaks of the options."""
+
+_NOUN = r"(?:options?|choices?|answers?|statements?|alternatives?|candidates?|above|others?|listed|given)"
+_THESE = rf"(?:of\s+(?:(?:the|these|those)\s+(?:\w+\s+)?{_NOUN}|these|those|them)|{_NOUN})\b"
+_SAYS = {
+    "none": rf"\b(?:none\s+{_THESE}|no\s+{_NOUN}\b|not\s+(?:any|one)\s+{_THESE})",
+    "neither": rf"\bneither\s+{_THESE}",
+    "all": rf"\b(?:all\s+(?:the\s+)?{_THESE}|(?:each|every(?:\s+one)?)\s+{_THESE})",
+    "both": rf"\bboth\s+{_THESE}",
+}
 
 
 def words(text: str) -> list[str]:
@@ -106,9 +128,12 @@ class Truth:
         """Return a text with the answer hidden wherever it stands, and with it the letter of its option."""
         for answer in self.texts:
             text = hide_answer(text, answer)
-        for spelled in self._spelled:
+        for spelled in [*self._spelled, *self._quantified]:
             text = spelled.sub(HIDDEN, text)
-        text = _NUMBER.sub(lambda found: HIDDEN if self._is_number(found[0]) else found[0], text)
+        for start, end, value, off in reversed(list(quantities(text))):
+            if self._is_value(value, off):
+                text = text[:start] + HIDDEN + text[end:]
+        text = NUMBER.sub(lambda found: HIDDEN if self._is_number(found[0]) else found[0], text)
         if not self._letter:
             return text
         return self._letter.sub(lambda found: (found["before"] or "").rstrip("(*\"'") + HIDDEN, text)
@@ -117,40 +142,73 @@ class Truth:
         """Return how a text gives the answer away: ``letter``, ``answer``, ``retold``; or None where it does not."""
         if self._letter and self._letter.search(text):
             return "letter"
-        common = {answer for answer in self.texts if answer.lower() in COMMON}
+        forms = {form for answer in self.texts for form in (answer, *in_words(answer))}
+        common = {form for form in forms if form.lower() in COMMON}
         if any(_states(text, answer) for answer in common):
             return "answer"
         if any(hide_answer(text, answer) != text for answer in self.texts if answer not in common):
             return "answer"
-        if any(one.search(text) for one in self._spelled) or any(map(self._is_number, _NUMBER.findall(text))):
+        if any(one.search(text) for one in [*self._spelled, *self._quantified]):
+            return "answer"
+        if any(map(self._is_number, NUMBER.findall(text))) or any(
+            self._is_value(value, off) for _, _, value, off in quantities(text)
+        ):
             return "answer"
         return "retold" if self.retold_by(text) else None
 
     @cached_property
     def _spelled(self) -> list[re.Pattern[str]]:
-        """The words of an answer of several, with any signs between them: ``[2, 4]`` as ``{2, 4}``."""
-        parts = [_WORD.findall(answer) for answer in self.texts]
+        """The words of an answer, with any signs between them: ``[2, 4]`` as ``{2, 4}``, and 42 as forty-two."""
+        answers = [_WORD.findall(answer) for answer in self.texts]
+        spoken = [_WORD.findall(said) for answer in self.texts for said in in_words(answer)]
+        parts = [some for some in answers if len(some) > 1] + [some for some in spoken if " ".join(some) not in COMMON]
         return [
             re.compile(r"(?<!\w)" + r"[\W_]{1,4}".join(map(re.escape, some)) + r"(?!\w)", re.IGNORECASE)
             for some in parts
-            if len(some) > 1
         ]
+
+    @cached_property
+    def _quantified(self) -> list[re.Pattern[str]]:
+        """What says that all options are right, or none, where that is the answer: none of the options fits."""
+        found = {answer_of[1].lower() for answer in self.texts if (answer_of := _OF_OPTIONS.match(answer))}
+        return [re.compile(_SAYS[word], re.IGNORECASE) for word in found if word in _SAYS]
 
     @cached_property
     def _numbers(self) -> list[tuple[float, float]]:
         """The answer's numbers of two digits or more, each with half a unit of its last place."""
-        found = [one for answer in self.texts for one in _read_numbers(answer)]
+        found = [one for answer in self.texts for one in read_numbers(answer)]
         return [(value, half) for value, half, digits in found if digits >= 2]
 
     def _is_number(self, text: str) -> bool:
         """Whether a number, rounded as the answer is, is the answer's: 503.125 where that is 503.13."""
-        value = abs(_value(text))
+        value = abs(value_of(text))
         return any(abs(value - number) <= half * (1 + 1e-9) for number, half in self._numbers)
+
+    @cached_property
+    def _values(self) -> list[float]:
+        """The answer where it is one number, and its fractions; in whatever form a text writes them."""
+        whole = [value for answer in self.texts if (value := whole_value(answer)) is not None]
+        parts = [as_fraction(found) for answer in self.texts for found in FRACTION.finditer(answer)]
+        return [abs(value) for value in [*whole, *parts] if value is not None]
+
+    def _is_value(self, value: float, off: float) -> bool:
+        return any(abs(abs(value) - one) <= max(off, 1e-9 * max(one, 1.0)) for one in self._values)
 
     def retold_by(self, text: str) -> bool:
         """Whether a sentence of a text has most words of the answer, of a clause or an item of it, in whatever form."""
-        said = [_stems(sentence) for sentence in _CLAUSE.split(text)]
-        return any(len(clause & one) >= RETOLD * len(clause) for clause in self._clauses for one in said)
+        said = [(_stems(sentence), _WORD.findall(sentence)) for sentence in _CLAUSE.split(text)]
+        return any(
+            len(clause & stems) >= RETOLD * len(clause) and (len(clause) > 1 or not self._only_demonym(clause, spoken))
+            for clause in self._clauses
+            for stems, spoken in said
+        )
+
+    def _only_demonym(self, clause: set[str], spoken: list[str]) -> bool:
+        """Whether what stands for an answer of one word is only what is called after it: Parisian for Paris."""
+        forms = [word for word in spoken if word[:STEM].lower() in clause]
+        roots = [word.rstrip("aeiouy") for word in words(self.texts[0]) if word[:STEM] in clause]
+        called = [re.compile(rf"{re.escape(root)}(?:[ie]?an|n|ese)s?", re.IGNORECASE) for root in roots]
+        return all(word[0].isupper() and any(one.fullmatch(word) for one in called) for word in forms)
 
     @cached_property
     def _clauses(self) -> list[set[str]]:
@@ -165,9 +223,13 @@ class Truth:
         """The letter where it names an option: ``(C)``, ``option C``, ``answer is C``, ``C.`` at the start of a line."""
         if not self.letter:
             return None
-        before = r"(?P<before>\b(?i:options?|choices?|answers?(?:\s+is)?|letter|alternative)[\s:*(\"']{1,4})"
+        named = r"(?:options?|choices?|answers?(?:\s+is)?|letter|alternative)[\s:*(\"']{1,4}"
+        taken = rf"(?:{_TAKES})\s+[(*\"']{{0,3}}"
+        concluded = rf"(?:{_CONCLUDES})\s+(?:only\s+)?(?={self.letter}\s*(?:[.;!]|$|because|since|as\b))"
         return re.compile(
-            rf"\({self.letter}\)|{before}{self.letter}\b[)*\"']*|^\s*{self.letter}(?:[.):]|\s*$)", re.MULTILINE
+            rf"\({self.letter}\)|(?P<before>\b(?i:{named}|{taken}|{concluded})){self.letter}\b[)*\"']*"
+            rf"|^\s*{self.letter}(?:[.):]|\s*$)|\b{self.letter}\b(?=[)*\"']*\s+(?i:{_IS_RIGHT}))",
+            re.MULTILINE,
         )
 
 
@@ -193,34 +255,8 @@ def _variants(text: str) -> tuple[str, ...]:
     A number of one digit is left where there is more to the answer: it stands in every formula.
     """
     plain = text.strip().rstrip(".").strip()
-    found = [plain, _COUNT.sub(lambda word: _COUNTS[word[0].lower()], plain)]
-    for number in _NUMBER.findall(_POWER.sub(r"\1", plain)):
-        if _digits(number) >= 2:
+    found = [plain, with_digits(plain)]
+    for number in NUMBER.findall(POWER.sub(r"\1", plain)):
+        if digits_of(number) >= 2:
             found += [number, number.replace(",", ""), number.lstrip("-−+")]
     return tuple(dict.fromkeys(one for one in found if one))
-
-
-def _digits(number: str) -> int:
-    return sum(character.isdigit() for character in number)
-
-
-def _value(number: str) -> float:
-    return float(number.replace(",", "").replace("−", "-").replace(" ", ""))
-
-
-def _read_numbers(text: str) -> Iterator[tuple[float, float, int]]:
-    """Yield each number of a text: its absolute value, half a unit of its last place, and how many digits it has.
-
-    Of one with a power of ten, the value as a whole and the number before the power; never that ten.
-    """
-    powers = {found.start(1): found for found in _POWER.finditer(text)}
-    tens = {found.start("ten") for found in powers.values()} | {found.start("power") for found in powers.values()}
-    for found in _NUMBER.finditer(text):
-        if found.start() in tens:
-            continue
-        places = len(found[0].partition(".")[2])
-        value, half, digits = abs(_value(found[0])), 0.5 * 10.0**-places, _digits(found[0])
-        yield value, half, digits
-        if (power := powers.get(found.start())) and abs(_value(power["power"])) < 100:
-            scale = 10.0 ** _value(power["power"])
-            yield value * scale, half * scale, digits

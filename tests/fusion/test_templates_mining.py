@@ -112,7 +112,9 @@ class TestExtractive:
         assert {task: row["kept"] for task, row in counts["by_task"].items()} == {"sums": 4, "rivers": 4}
 
     def test_only_the_best_responses_are_taken(self, tmp_path):
-        with pytest.raises(UserError, match="none did: {'no steps in its responses': 24}"):
+        with pytest.raises(
+            UserError, match=r"none did: 24 no steps in its responses; collect .* styles: \[reasoning\]"
+        ):
             run(tmp_path / "lib", rank=lambda log: RANK(log).filter(pl.col("llm") == "bare"))
         assert not (tmp_path / "lib").exists()
 
@@ -174,9 +176,9 @@ class TestSummariser:
     @pytest.mark.parametrize(
         ("model", "reason"),
         [
-            ("nothing", "'empty': 24"),
-            ("leaky", "'gives the answer away: answer': 24"),
-            ("sorry", "'refused': 24"),
+            ("nothing", "24 empty"),
+            ("leaky", "24 gives the answer away: answer"),
+            ("sorry", "24 refused"),
             ("error", "the server is on fire"),
             ("nobody", "the key must be right"),
         ],
