@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
+
+from graphrouter.errors import UserError, first_line
 
 PACKAGES = (
     "graphrouter",
@@ -34,6 +38,8 @@ class RunOptions:
         wandb: ``off``, ``offline`` or ``online``.
         wandb_project: Project that runs are logged to.
         wandb_name: Name of the run there.
+        wandb_folder: Gets a folder ``wandb`` with what W&B writes, unless ``WANDB_DIR`` names another; None for the
+            current folder.
         on_epoch: Called after every epoch of a torch router, with what is trained (a router may train several networks)
             and ``epoch, train_loss, validation_loss``. What it raises ends the training.
     """
@@ -44,7 +50,35 @@ class RunOptions:
     wandb: str = "off"
     wandb_project: str = "graphrouter"
     wandb_name: str | None = None
+    wandb_folder: Path | None = None
     on_epoch: Callable[[str, dict[str, float]], None] | None = None
+
+
+def open_wandb(options: RunOptions, name: str | None, config: dict[str, Any], reinit: str) -> Any:
+    """Open a W&B run that prints nothing.
+
+    Args:
+        options: Mode, project and folder; the mode is not ``off``.
+        name: Of the run; None for one that W&B makes up.
+        config: Of the run.
+        reinit: What becomes of a run that is open, as ``wandb.init`` takes it.
+
+    Raises:
+        UserError: If W&B cannot be reached, or wants a login.
+    """
+    import wandb
+
+    folder = None if os.environ.get("WANDB_DIR") else options.wandb_folder
+    if folder is not None:
+        folder.mkdir(parents=True, exist_ok=True)  # else W&B takes a temporary one
+    quiet = wandb.Settings(silent=True, console="off", x_disable_stats=True)
+    how: Any = {"mode": options.wandb, "reinit": reinit}
+    try:
+        return wandb.init(project=options.wandb_project, name=name, dir=folder, config=config, settings=quiet, **how)
+    except (wandb.Error, OSError) as error:
+        raise UserError(
+            f"W&B must be reachable for --wandb {options.wandb}, but: {first_line(error)}; use offline"
+        ) from None
 
 
 def provenance() -> dict[str, object]:

@@ -17,7 +17,7 @@ from tqdm import tqdm
 
 from graphrouter.errors import UserError, first_line
 from graphrouter.files import drafted
-from graphrouter.run import RunOptions
+from graphrouter.run import RunOptions, open_wandb
 
 
 @dataclass
@@ -224,13 +224,8 @@ class _wandb_run:
     def __enter__(self) -> Callable[[dict[str, float]], None]:
         if self.options.wandb == "off":
             return lambda metrics: None
-        import wandb
-
         config = {"label": self.label, **asdict(self.schedule)}
-        name = self.options.wandb_name or self.label
-        self.run = wandb.init(
-            project=self.options.wandb_project, name=name, mode=self.options.wandb, config=config, reinit="create_new"
-        )
+        self.run = open_wandb(self.options, self.options.wandb_name or self.label, config, "create_new")
         return self.run.log  # type: ignore[no-any-return]
 
     def __exit__(self, *error: object) -> None:

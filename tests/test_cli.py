@@ -194,13 +194,18 @@ class TestTrain:
             assert main([*words, "epochs=2"]) == 130
         assert "must come from the same data, config and seed" in fail(*words, "epochs=3")
 
-    def test_wandb_offline(self, log: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_wandb_offline_writes_below_out_and_says_nothing(
+        self, log: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    ) -> None:
         monkeypatch.chdir(tmp_path)
-        monkeypatch.setenv("WANDB_DIR", str(tmp_path))
-        monkeypatch.setenv("WANDB_SILENT", "true")
+        monkeypatch.delenv("WANDB_SILENT", raising=False)
         words = [*TRAIN_MLP, "--quiet", "--wandb", "offline", "epochs=2"]
         assert main(["train", log, *words, "--out", str(tmp_path / "r")]) == 0
-        assert list(tmp_path.glob("wandb/offline-run-*/*.wandb"))
+        assert list(tmp_path.glob("r/wandb/offline-run-*/*.wandb"))
+        assert [path.name for path in tmp_path.iterdir()] == ["r"]
+        told = capfd.readouterr()
+        assert "wandb:" not in told.out + told.err
+        assert main(["train", log, *words, "--out", str(tmp_path / "r")]) == 0  # the folder is still a router's
 
 
 class TestCompare:

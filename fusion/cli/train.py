@@ -42,7 +42,7 @@ def train(args: argparse.Namespace) -> None:
 
     config = read_config(args.config, args.overrides, chat_template=args.chat_template)
     out = Path(args.out)
-    options = RunOptions(device=args.device, progress=not args.quiet, wandb=args.wandb)
+    options = RunOptions(device=args.device, progress=not args.quiet, wandb=args.wandb, wandb_folder=out)
     options.wandb_name = f"{config.method}-{Path(config.model).name}-seed{config.seed}"
     about = run(config, out, options)
     if is_first():

@@ -16,7 +16,7 @@ from fusion.training.config import TrainConfig, make_config, read_config
 from fusion.training.processes import is_first, processes
 from graphrouter.errors import UserError
 from graphrouter.files import replace_file
-from graphrouter.run import RunOptions, provenance
+from graphrouter.run import RunOptions, open_wandb, provenance
 from graphrouter.settings import to_plain
 
 if TYPE_CHECKING:
@@ -197,12 +197,7 @@ def _wandb(config: TrainConfig, run: RunOptions) -> Iterator[bool]:
     if run.wandb == "off" or not is_first():
         yield run.wandb != "off"
         return
-    import wandb
-
-    mode: Any = run.wandb
-    begun = wandb.init(
-        project=run.wandb_project, name=run.wandb_name, mode=mode, config=asdict(config), reinit="finish_previous"
-    )
+    begun = open_wandb(run, run.wandb_name, asdict(config), "finish_previous")
     code = 1
     try:
         yield True

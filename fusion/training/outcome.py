@@ -43,7 +43,7 @@ def check_out(out: Path, settings: dict[str, Any]) -> dict[str, Any] | None:
     begun = out / CHECKPOINTS / "settings.json"
     if begun.is_file():
         _same(begun, json.loads(begun.read_text()), settings)
-    elif out.is_dir() and any(out.iterdir()):
+    elif out.is_dir() and any(file.name != "wandb" for file in out.iterdir()):
         raise UserError(f"{out} must be new or hold this run, but holds other files; name another folder")
     return None
 

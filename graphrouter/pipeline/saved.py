@@ -19,7 +19,7 @@ from graphrouter.pipeline.storage import read_state, state_bytes
 FORMAT = 2
 """Format 1 had no digest of ``router.json``; a router saved in it loads, with a warning."""
 
-OWN_FILES = {"router.json", "checkpoint.pt", "config.yaml"}
+OWN_FILES = {"router.json", "checkpoint.pt", "config.yaml", "wandb"}
 """What a folder may hold that no router was saved in yet, because its training was cut off."""
 
 
