@@ -72,6 +72,7 @@ PROGRAM = Program(
     "Ablations: a base, named differences, and what each is worth.",
     "Without a command, it is run.",
     [SimpleNamespace(add_commands=add_commands)],
+    "python -m experiments.ablate",
 )
 
 

@@ -30,7 +30,7 @@ def add_commands(commands: Any) -> None:
     parser.add_argument("--out", metavar="FILE", help="page to write")
     parser.add_argument("--title", default="", help="heading of the page")
     parser.add_argument("--wandb", metavar="ENTITY/PROJECT", help="publish as a W&B report too; needs an account")
-    parser.prog = "report"  # it has no other command, so its name is not typed
+    parser.prog = "python -m experiments.report"  # it has no other command, so its name is not typed
     finish(parser)
 
 

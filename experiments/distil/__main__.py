@@ -52,7 +52,13 @@ def print_report(args: argparse.Namespace) -> None:
     tell(f"{args.out}: report.md, and the numbers as CSV")
 
 
-PROGRAM = Program("distil", "Which selection teaches a student most.", "", [SimpleNamespace(add_commands=add_commands)])
+PROGRAM = Program(
+    "distil",
+    "Which selection teaches a student most.",
+    "",
+    [SimpleNamespace(add_commands=add_commands)],
+    "python -m experiments.distil",
+)
 
 if __name__ == "__main__":
     sys.exit(PROGRAM.main())

@@ -103,6 +103,7 @@ PROGRAM = Program(
     "Tiny language models, trained from random weights, whose real log comes with graphrouter.",
     "",
     [SimpleNamespace(add_commands=add_commands)],
+    "python -m experiments.micropool",
 )
 
 if __name__ == "__main__":

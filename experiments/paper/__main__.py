@@ -14,6 +14,7 @@ from experiments.paper import (
     routeprofile_table1,
     routerdc_main,
 )
+from experiments.paper.command import STARTED
 from graphrouter.cli.program import Program
 
 TABLES = (
@@ -29,7 +30,9 @@ TABLES = (
     routellm_apgr_cpt,
 )
 
-PROGRAM = Program("paper", "Published tables, rebuilt from logs and printed beside the published numbers.", "", TABLES)
+PROGRAM = Program(
+    "paper", "Published tables, rebuilt from logs and printed beside the published numbers.", "", TABLES, STARTED
+)
 
 if __name__ == "__main__":
     sys.exit(PROGRAM.main())

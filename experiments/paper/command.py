@@ -13,6 +13,7 @@ from graphrouter.cli.program import CommandGroup, Program
 if TYPE_CHECKING:
     from experiments.paper.table import Table
 
+STARTED = "python -m experiments.paper"
 OVERRIDES = "a hyperparameter of a router, such as graphrouter.epochs=100, or settings=4 with --tune-by"
 
 
@@ -82,5 +83,5 @@ def add_level_options(parser: argparse.ArgumentParser) -> None:
 
 def main(module: CommandGroup, name: str) -> int:
     """Run one table's command with the words of the process."""
-    program = Program("paper", "A published table, rebuilt from a log.", "", [module])
+    program = Program("paper", "A published table, rebuilt from a log.", "", [module], STARTED)
     return program.main([name, *sys.argv[1:]])

@@ -47,8 +47,9 @@ def add_command(
 
 
 def finish(parser: argparse.ArgumentParser) -> None:
-    """Note the options, for a suggestion where one is mistyped, and name the overrides in the usage line."""
-    parser.set_defaults(options=[option for action in parser._actions for option in action.option_strings])
+    """Note the options and how the command is typed, for errors, and name the overrides in the usage line."""
+    options = [option for action in parser._actions for option in action.option_strings]
+    parser.set_defaults(options=options, prog=parser.prog)
     if parser.get_default("takes_overrides"):
         parser.usage = f"{parser.format_usage().removeprefix('usage: ').rstrip()} [KEY=VALUE ...]"
 
@@ -94,7 +95,7 @@ def add_device(parser: argparse.ArgumentParser) -> None:
 def add_wandb(parser: argparse.ArgumentParser) -> None:
     """Add the option that logs training to Weights & Biases."""
     parser.add_argument(
-        "--wandb", choices=("off", "offline", "online"), default="off", help="log training (default: off)"
+        "--wandb", choices=("off", "offline", "online"), default="off", help="log training, in OUT/wandb (default: off)"
     )
 
 
@@ -110,7 +111,9 @@ def run_options(args: argparse.Namespace) -> RunOptions:
         from graphrouter.training import pick_device
 
         pick_device(args.device)
-    return RunOptions(device=args.device, progress=not args.quiet, wandb=getattr(args, "wandb", "off"))
+    folder = Path(args.out) if getattr(args, "out", None) else None
+    wandb = getattr(args, "wandb", "off")
+    return RunOptions(device=args.device, progress=not args.quiet, wandb=wandb, wandb_folder=folder)
 
 
 def add_rare_tasks(parser: argparse.ArgumentParser) -> None:

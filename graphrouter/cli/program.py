@@ -33,12 +33,14 @@ class Program:
         description: What it is for.
         epilog: What stands below its help.
         groups: Modules with the subcommands.
+        started: What is typed to start it, for usage lines; empty where that is the name.
     """
 
     name: str
     description: str
     epilog: str
     groups: Sequence[CommandGroup]
+    started: str = ""
 
     def main(self, argv: Sequence[str] | None = None) -> int:
         """Run a command.
@@ -81,7 +83,9 @@ class Program:
         return 0
 
     def _parser(self) -> _Parser:
-        parser = _Parser(prog=self.name, description=self.description, epilog=self.epilog, allow_abbrev=False)
+        parser = _Parser(
+            prog=self.started or self.name, description=self.description, epilog=self.epilog, allow_abbrev=False
+        )
         parser.add_argument("--version", action=_Version, nargs=0, help="print the version and leave")
         commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True, dest="command")
         for group in self.groups:
@@ -101,7 +105,7 @@ class Program:
                 option = word.partition("=")[0]
                 raise UserError(f"{args.command} has no option {option}{suggest(option, args.options)}")
             if not args.takes_overrides:
-                raise UserError(f"{args.command} does not take {word!r}; see {self.name} {args.command} --help")
+                raise UserError(f"{args.command} does not take {word!r}; see {args.prog} --help")
         return rest
 
     def _show_warning(self, message: Warning | str, *_: object, **__: object) -> None:
