@@ -21,6 +21,8 @@ NOT_IN_CONFIG = ("seed",)
 
 TUNE_BY = ("nll", "reward", "none")
 
+INTERVALS = ("fitted", "methods")
+
 BASELINES = [
     "random",
     "best_single",
@@ -47,6 +49,8 @@ class CompareConfig:
         encoder: See `graphrouter.encoders.find_encoder`; None for the default of the log.
         tune_by: What chooses each router's setting on validation: ``nll``, ``reward`` or ``none``.
         settings: At most so many settings of each router's search space are tried, the same number for every router.
+        ours: Names of the routers that are no baselines; None for gnn and conv_gnn.
+        interval: What intervals hold for: ``fitted`` routers (test queries are resampled) or ``methods`` (seeds too).
         estimate_cost: Whether to estimate the cost of a log that has none, from characters and prices.
         prices: YAML with prices for the estimate; None for prices by size.
         rare_tasks: What is done with tasks that are too small to be divided: ``refuse``, ``pool`` or ``drop``; see
@@ -60,6 +64,8 @@ class CompareConfig:
     encoder: str | None = None
     tune_by: str = "nll"
     settings: int = 6
+    ours: list[str] | None = None
+    interval: str = "fitted"
     estimate_cost: bool = False
     prices: str | None = None
     rare_tasks: str = "refuse"
@@ -181,6 +187,8 @@ def _check_comparison(config: CompareConfig, where: dict[str, str]) -> None:
         f"tune_by must be {', '.join(TUNE_BY)}": config.tune_by in TUNE_BY,
         "settings must be 1 or more": config.settings >= 1,
         f"rare_tasks must be {', '.join(RARE_TASKS)}": config.rare_tasks in RARE_TASKS,
+        "ours must be among the routers": set(config.ours or ()) <= set(config.routers),
+        f"interval must be {' or '.join(INTERVALS)}": config.interval in INTERVALS,
     }
     for rule, holds in rules.items():
         key = rule.split()[0]

@@ -23,6 +23,12 @@ if TYPE_CHECKING:
     from graphrouter.config import CompareConfig
 
 
+INTERVAL_HELP = (
+    "what intervals hold for: these fitted routers (test queries are resampled), or the methods (seeds too, for a claim about "
+    "methods; default: fitted)"
+)
+
+
 def add_commands(commands: Any) -> None:
     """Add the command."""
     parser = add_command(
@@ -39,6 +45,10 @@ def add_commands(commands: Any) -> None:
         "--seeds", metavar="N", type=int, help="number of seeds; each is a split and a start of every router"
     )
     add_scenarios(parser)
+    parser.add_argument(
+        "--ours", metavar="A,B", type=names, help="those that are no baselines (default: gnn, conv_gnn)"
+    )
+    parser.add_argument("--interval", choices=("fitted", "methods"), help=INTERVAL_HELP)
     parser.add_argument("--tune-by", choices=("nll", "reward", "none"), help="what chooses settings on validation")
     parser.add_argument(
         "--config", metavar="FILE", help="YAML with all of these, or a name in configs/compare (default: default)"
@@ -58,7 +68,18 @@ def compare(args: argparse.Namespace) -> None:
 
     given = {
         key: getattr(args, key)
-        for key in ("routers", "seeds", "scenarios", "encoder", "tune_by", "estimate_cost", "prices", "rare_tasks")
+        for key in (
+            "routers",
+            "seeds",
+            "scenarios",
+            "encoder",
+            "tune_by",
+            "ours",
+            "interval",
+            "estimate_cost",
+            "prices",
+            "rare_tasks",
+        )
     }
     config = read_comparison(args.config, args.overrides, **given)
     check_writable(args.out, "results")
@@ -71,6 +92,7 @@ def _run(config: CompareConfig, args: argparse.Namespace) -> None:
     from graphrouter.encoders import TfidfEncoder, encoder_of
     from graphrouter.evaluation import compare as run_comparison
     from graphrouter.evaluation import format_table
+    from graphrouter.evaluation.comparison import OURS
     from graphrouter.scenario import find_scenario
 
     run = run_options(args)
@@ -89,6 +111,8 @@ def _run(config: CompareConfig, args: argparse.Namespace) -> None:
         tune=config.tune_by != "none",
         tune_by="nll" if config.tune_by == "none" else config.tune_by,
         settings=config.settings,
+        ours=OURS if config.ours is None else config.ours,
+        interval=config.interval,
         run=run,
     )
     print(format_table(done))

@@ -10,6 +10,7 @@ import polars as pl
 from graphrouter import metrics
 from graphrouter.evaluation.scores import curve, has_cost
 from graphrouter.evaluation.store import Config, Outcomes, Predictions
+from graphrouter.evaluation.support import Support
 from graphrouter.scenario import Scenario
 
 Array = np.ndarray
@@ -23,18 +24,21 @@ class Evaluation:
 
     Attributes:
         config: What was run.
+        support: How far the outcomes can score choices. Where they cannot, nothing below is about choices but ``shares``.
         results: One row per value; columns as in `RESULT_COLUMNS`.
         summary: One row per router, scenario and metric: ``mean`` over seeds with the 95% interval ``low`` to ``high``,
             the ``best_baseline``, and the paired ``difference`` to it with ``difference_low`` and ``difference_high``.
         curves: By router, mean cost [A] and mean performance [A] over seeds; empty where the log has no cost.
         singles: Mean cost [M] and mean performance [M] of each LLM over seeds.
-        shares: By scenario and router, [M], the share of test queries that goes to each LLM.
+        shares: By scenario and router, [M], the share of test queries that goes to each LLM: of those that the log has
+            an outcome of, or of all, where choices cannot be scored.
         reliability: By router, [bins, 3], see `graphrouter.metrics.reliability`; all seeds pooled.
         about: By router, what is known of each seed's fit.
         sizes: By seed, the number of queries in each split.
     """
 
     config: Config
+    support: Support
     results: pl.DataFrame
     summary: pl.DataFrame
     curves: dict[str, tuple[Array, Array]] = field(default_factory=dict)
@@ -54,21 +58,23 @@ def collect(
     scenarios: list[Scenario],
 ) -> None:
     """Add up over seeds what the report draws."""
-    llms = outcomes.performance.shape[1]
+    llms, routable = outcomes.performance.shape[1], evaluation.support.routable
+    candidates = outcomes.performance if routable else np.zeros_like(outcomes.performance)
     evaluation.sizes[seed] = outcomes.about["sizes"]
     singles = np.stack(metrics.single_points(outcomes.performance, outcomes.cost))
     evaluation.singles = _add(evaluation.singles, singles)
     for label, given in zip(labels, predictions, strict=True):
         evaluation.about.setdefault(label, []).append(given.about)
         for scenario in scenarios:
-            choice = metrics.choose(given.utility[scenario.name], outcomes.performance)
+            utility = given.utility[scenario.name]
+            choice = metrics.choose(np.where(np.isnan(utility), -np.inf, utility), candidates)
             share = np.bincount(choice, minlength=llms) / len(choice)
             shares = evaluation.shares.setdefault(scenario.name, {})
             shares[label] = share + shares.get(label, 0)
         if given.quality is not None:
             table = metrics.reliability(given.quality, outcomes.performance)
             evaluation.reliability[label] = _pool(evaluation.reliability.get(label), table)
-        if has_cost(outcomes):
+        if routable and has_cost(outcomes):
             points = np.stack(curve(outcomes, given, scenarios, None))
             evaluation.curves[label] = _add(evaluation.curves.get(label), points)
 

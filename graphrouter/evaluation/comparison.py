@@ -11,14 +11,15 @@ from pathlib import Path
 
 import numpy as np
 
-from graphrouter.config import hyperparameters
+from graphrouter.config import INTERVALS, hyperparameters
 from graphrouter.dataset import RoutingData, llm_texts
 from graphrouter.encoders import Encoder
-from graphrouter.errors import UserError
+from graphrouter.errors import UserError, suggest
 from graphrouter.evaluation.collected import Evaluation
 from graphrouter.evaluation.fitting import TUNE_BY, fit_best, predict_all
 from graphrouter.evaluation.store import Config, Outcomes, Store, log_config
 from graphrouter.evaluation.summary import summarise
+from graphrouter.evaluation.support import Support
 from graphrouter.log import LLMLog
 from graphrouter.routers.base import Router
 from graphrouter.run import RunOptions, provenance
@@ -46,6 +47,7 @@ def compare(
     tune_by: str = "nll",
     settings: int = MOST_SETTINGS,
     ours: Sequence[str] = OURS,
+    interval: str = "fitted",
     run: RunOptions | None = None,
     split: Callable[[LLMLog, int], Split] = by_query,
 ) -> Evaluation:
@@ -65,7 +67,10 @@ def compare(
         tune: Whether each router tries its ``search_space`` on validation, else only the hyperparameters it has.
         tune_by: ``nll`` or ``reward`` (the mean over the scenarios), on validation.
         settings: At most so many settings are tried, the same for every router.
-        ours: Names of the routers that are no baselines.
+        ours: Names of the routers that are no baselines. Those that take no part are passed over where they are the
+            default, and refused where they are not.
+        interval: What the intervals hold for: ``fitted`` routers, where test queries are resampled, or ``methods``, where
+            seeds are too.
         run: Where and how to run; ``progress`` writes a line to standard error for each pair.
         split: Log and seed to split.
 
@@ -80,8 +85,11 @@ def compare(
     named = _named(routers)
     chosen = choose_scenarios(log, scenarios)
     log = log.with_target(chosen[0].target)
-    _check_options(log, seeds, tune_by, settings)
+    _check_options(log, seeds, tune_by, settings, interval)
+    _check_ours(ours, named)
     splits = {seed: split(log, seed) for seed in seeds}  # before anything is written: the log may not divide
+    if tune_by == "reward":
+        _check_choices(log, [one.validation for one in splits.values()])
     store = Store(out)
     config: Config = {
         "kind": "compare",
@@ -94,6 +102,7 @@ def compare(
         "split": "test",
         "seeds": [int(seed) for seed in seeds],
         "ours": list(ours),
+        "interval": interval,
         "routers": {name: router_config(router) for name, router in named.items()},
         "provenance": provenance(),
     }
@@ -218,7 +227,7 @@ def choose_scenarios(log: LLMLog, scenarios: Sequence[Scenario] | None) -> list[
     return list(scenarios)
 
 
-def _check_options(log: LLMLog, seeds: Sequence[int], tune_by: str, settings: int) -> None:
+def _check_options(log: LLMLog, seeds: Sequence[int], tune_by: str, settings: int, interval: str) -> None:
     if len(log.llm_names) < 2:
         raise UserError(f"{log.name} must have two LLMs or more to route between, but has {len(log.llm_names)}")
     if not seeds or len(set(seeds)) < len(seeds):
@@ -227,6 +236,31 @@ def _check_options(log: LLMLog, seeds: Sequence[int], tune_by: str, settings: in
         raise UserError(f"tune_by must be {' or '.join(TUNE_BY)}, but is {tune_by!r}")
     if settings < 1:
         raise UserError(f"the number of settings must be 1 or more, but is {settings}")
+    if interval not in INTERVALS:
+        raise UserError(f"interval must be {' or '.join(INTERVALS)}, but is {interval!r}")
+    if interval == "methods" and len(seeds) < 2:
+        raise UserError("an interval for methods must have two seeds or more to resample, but there is 1")
+
+
+def _check_ours(ours: Sequence[str], routers: Mapping[str, Router]) -> None:
+    if tuple(ours) == OURS:
+        return
+    for name in ours:
+        if name not in routers:
+            raise UserError(
+                f"ours must name routers of this comparison, but {name!r} is none{suggest(name, list(routers))}"
+            )
+
+
+def _check_choices(log: LLMLog, parts: Sequence[Array]) -> None:
+    """Refuse to tune by a score of choices where there is hardly a choice."""
+    performance = log.cells("performance")
+    support = Support.of([performance[rows] for rows in parts])
+    if not support.routable:
+        raise UserError(
+            f"tune_by must be nll for {log.name}, but is 'reward': {support.choice:.0%} of its validation queries have "
+            "outcomes of two LLMs or more, and on the others every choice has the same reward"
+        )
 
 
 def router_config(router: Router) -> Config:

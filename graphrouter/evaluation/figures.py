@@ -41,19 +41,23 @@ def edge_section(view: View) -> str:
 
 def share_section(view: View) -> str:
     """Return which LLMs each router picks, in each scenario."""
-    llms, parts = view.evaluation.config["log"]["llms"], []
+    llms, parts, hidden = view.evaluation.config["log"]["llms"], [], set(view.references)
+    hidden |= set() if view.support.routable else set(view.oracles)
     for number, scenario in enumerate(view.scenarios):
-        shares = {
-            name: share for name, share in view.evaluation.shares[scenario].items() if name not in view.references
-        }
-        order = [name for name in view.ranked(scenario, "reward") if name in shares]
+        shares = {name: share for name, share in view.evaluation.shares[scenario].items() if name not in hidden}
+        if not shares:
+            return ""
+        order = [name for name in view.ranked(*view.leading(scenario)) if name in shares]
         body = share_table(llms, {name: shares[name] for name in order}, "router", view.style)
         opened = " open" if number == 0 else ""
         parts.append(f"<details{opened}><summary>{escape(scenario)}</summary>{body}</details>")
-    return (
-        "<h2>Which LLM each router picks</h2><p>A router with one colour is a single LLM in disguise; one that resembles the "
-        "oracle spreads its choices as the outcomes do.</p>" + "".join(parts)
+    about = (
+        "A router with one colour is a single LLM in disguise; one that resembles the oracle spreads its choices as the "
+        "outcomes do."
+        if view.support.routable
+        else "Among all LLMs, whether or not the log has their outcome. A router with one colour is a single LLM in disguise."
     )
+    return f"<h2>Which LLM each router picks</h2><p>{about}</p>" + "".join(parts)
 
 
 def share_table(

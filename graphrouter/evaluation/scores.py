@@ -8,6 +8,7 @@ import numpy as np
 
 from graphrouter import metrics
 from graphrouter.evaluation.store import Outcomes, Predictions
+from graphrouter.evaluation.support import Support
 from graphrouter.scenario import Scenario
 
 Array = np.ndarray
@@ -17,8 +18,13 @@ Scores = dict[tuple[str, str], Array]
 ALPHAS = 1 - np.linspace(0, 1, 41) ** 3
 """Weights of performance that a cost-quality curve is swept over: from 1 to 0, denser near 1."""
 
-TASK_METRICS = ("nll", "auroc", "brier", "performance", "cost", "reward")
+TASK_METRICS = ("nll", "auroc", "brier", "performance", "cost", "reward", "logged_choice")
 """Metrics that are also given for each task."""
+
+
+def routing_metrics(support: Support) -> tuple[str, ...]:
+    """Return the metrics of choices that a log's outcomes can give."""
+    return metrics.SCENARIO_METRICS if support.routable else ("logged_choice",)
 
 
 def edge_scores(
@@ -77,6 +83,7 @@ def scenario_scores(
         "gap_closed": (choice, rewards),
         "hit_at_1": (utility, rewards),
         "mrr": (utility, rewards),
+        "logged_choice": (utility, performance),
     }
     if scenario.beta == 0:
         arguments["ndcg"] = (utility, performance)

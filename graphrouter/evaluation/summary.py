@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import numpy as np
 import polars as pl
 
 from graphrouter import metrics
-from graphrouter.evaluation.bootstrap import FEW, draw_weights, interval, mean_over_seeds
+from graphrouter.evaluation.bootstrap import FEW, draw_seeds, draw_weights, interval, mean_over_seeds
 from graphrouter.evaluation.collected import RESULT_COLUMNS, Evaluation, average, collect
 from graphrouter.evaluation.scores import (
     TASK_METRICS,
@@ -17,9 +18,11 @@ from graphrouter.evaluation.scores import (
     curve_scores,
     edge_scores,
     has_cost,
+    routing_metrics,
     scenario_scores,
 )
 from graphrouter.evaluation.store import Config, Outcomes, Predictions, Store
+from graphrouter.evaluation.support import Support
 from graphrouter.scenario import Scenario
 
 Array = np.ndarray
@@ -32,6 +35,8 @@ REFERENCE = "LLM "
 def summarise(out: str | Path) -> Evaluation:
     """Score the predictions saved in a folder, and write its tables and its report anew.
 
+    What the log's outcomes can score is added to the config, as ``routing``.
+
     Raises:
         UserError: If the folder is none of a comparison, or a prediction is missing.
     """
@@ -39,6 +44,7 @@ def summarise(out: str | Path) -> Evaluation:
 
     store = Store(out)
     evaluation = evaluate_store(store)
+    store.write("config.json", json.dumps(evaluation.config, indent=2) + "\n")
     for name, frame in (("results.csv", evaluation.results), ("summary.csv", evaluation.summary)):
         # A null is written as nothing, an empty text as two quotes.
         store.write(name, frame.with_columns(pl.col(pl.String).replace("", None)).write_csv())
@@ -57,22 +63,34 @@ def evaluate_store(store: Store) -> Evaluation:
     weights = draw_weights([outcomes.groups for outcomes in kept])
     rows: list[Result] = []
     values: dict[tuple[str, str], list[Array]] = {}
-    evaluation = Evaluation(config, pl.DataFrame(), pl.DataFrame())
+    support = Support.of([outcomes.performance for outcomes in kept])
+    evaluation = Evaluation(config | {"routing": support.about()}, support, pl.DataFrame(), pl.DataFrame())
+    support_of_task = _task_support(kept)
     for seed, outcomes, draws in zip(seeds, kept, weights, strict=True):
         predictions = [_predictions(store, config, label, seed, outcomes, scenarios) for label in labels]
-        whole = _all_scores(outcomes, predictions, scenarios, draws, oracle)
+        whole = _all_scores(outcomes, predictions, scenarios, draws, oracle, support)
         for key, resampled in whole.items():
             values.setdefault(key, []).append(resampled)
         rows += _rows(config, labels, seed, "", {key: resampled[:, 0] for key, resampled in whole.items()})
-        for task, scores in _task_scores(outcomes, predictions, scenarios):
+        for task, scores in _task_scores(outcomes, predictions, scenarios, support_of_task):
             rows += _rows(config, labels, seed, task, scores)
         rows += _validation_rows(config, labels, seed, predictions)
         collect(evaluation, seed, outcomes, labels, predictions, scenarios)
     evaluation.results = pl.DataFrame([row for row in rows if np.isfinite(row[-1])], schema=_schema(), orient="row")
-    averaged = {key: mean_over_seeds(parts) for key, parts in values.items()}
+    draws_of_seeds = _draw_seeds(config, kept)
+    averaged = {key: mean_over_seeds(parts, draws_of_seeds) for key, parts in values.items()}
     evaluation.summary = _summary(config, labels, averaged)
     average(evaluation, len(seeds))
     return evaluation
+
+
+def _draw_seeds(config: Config, kept: list[Outcomes]) -> Array | None:
+    """Draws of the seeds for an interval of methods; None for one of fitted routers."""
+    if config.get("interval", "fitted") == "fitted":
+        return None
+    sizes = [outcomes.about["sizes"] for outcomes in kept]
+    seen = sum(size["train"] + size["validation"] for size in sizes)
+    return draw_seeds(len(kept), sum(size["test"] for size in sizes) / seen)
 
 
 def _predictions(
@@ -90,23 +108,34 @@ def _predictions(
 
 
 def _all_scores(
-    outcomes: Outcomes, predictions: list[Predictions], scenarios: list[Scenario], draws: Array, oracle: list[bool]
+    outcomes: Outcomes,
+    predictions: list[Predictions],
+    scenarios: list[Scenario],
+    draws: Array,
+    oracle: list[bool],
+    support: Support,
 ) -> Scores:
     """[R, 1 + B] each; the first column is the sample itself."""
     few = draws[: 1 + FEW]
     quick = [name for name in metrics.EDGE_METRICS if name != "auroc"]
     scores = edge_scores(outcomes, predictions, draws, quick) | edge_scores(outcomes, predictions, few, ["auroc"])
     for scenario in scenarios:
-        scores |= scenario_scores(outcomes, predictions, scenario, draws, metrics.SCENARIO_METRICS)
-    if has_cost(outcomes):
+        scores |= scenario_scores(outcomes, predictions, scenario, draws, routing_metrics(support))
+    if support.routable and has_cost(outcomes):
         scores |= curve_scores(outcomes, predictions, scenarios, few, oracle)
     return scores
 
 
+def _task_support(kept: list[Outcomes]) -> dict[str, Support]:
+    """How far choices can be scored on each task, all seeds together."""
+    names = sorted({str(task) for outcomes in kept for task in outcomes.tasks if task})
+    return {name: Support.of([one.performance[one.tasks == name] for one in kept]) for name in names}
+
+
 def _task_scores(
-    outcomes: Outcomes, predictions: list[Predictions], scenarios: list[Scenario]
+    outcomes: Outcomes, predictions: list[Predictions], scenarios: list[Scenario], support: dict[str, Support]
 ) -> Iterator[tuple[str, Scores]]:
-    """Each task's name, and its scores [R]."""
+    """Each task's name, and its scores [R]; those of choices only where the task's outcomes can give them."""
     tasks = [str(task) for task in np.unique(outcomes.tasks) if task]
     if not tasks:
         return
@@ -118,7 +147,8 @@ def _task_scores(
         names = [name for name in TASK_METRICS if name in metrics.SCENARIO_METRICS]
         scores |= scenario_scores(outcomes, predictions, scenario, weights, names)
     for number, task in enumerate(tasks):
-        yield task, {key: by_task[:, number] for key, by_task in scores.items()}
+        able = {*metrics.EDGE_METRICS, *routing_metrics(support[task])}
+        yield task, {key: by_task[:, number] for key, by_task in scores.items() if key[1] in able}
 
 
 def _rows(config: Config, labels: list[str], seed: int, task: str, scores: Scores) -> Iterator[Result]:

@@ -22,6 +22,7 @@ TITLES = {
     "hit_at_1": "hit@1",
     "mrr": "MRR",
     "ndcg": "NDCG",
+    "logged_choice": "chosen LLM logged",
     "nll": "negative log-likelihood",
     "auroc": "AUROC",
     "brier": "Brier",
@@ -41,6 +42,8 @@ SCENARIO_COLUMNS = (
     "hit_at_1",
     "mrr",
 )
+UNSCORED = ("reward", "performance", "$ per 1,000 queries")
+"""Columns that hold dashes where choices cannot be scored."""
 TASK_BASELINES = 6
 """Baselines in the table of tasks: the best ones."""
 
@@ -94,15 +97,31 @@ def metric_table(view: View, scenario: str, first: str, others: Sequence[str]) -
 def scenario_section(view: View, scenario: str) -> str:
     """Return the table of a scenario, with what its reward is."""
     about = view.scenario(scenario)
-    columns = SCENARIO_COLUMNS if (about["alpha"], about["beta"]) != (1, 0) else SCENARIO_COLUMNS[1:]
-    oracle = "; the oracle, which knows the outcomes, takes no part" if view.oracles else ""
     formula = f"{about['alpha']:g} × {about['target']}"
     formula += f" − {about['beta']:g} × cost / cost scale" if about["beta"] else ""
+    heading = f"<h2>Scenario {escape(scenario)}</h2><p>Reward = {escape(formula)}. "
+    if not view.support.routable:
+        return f"{heading}{escape(view.support.sentence)}</p>{_unscored_table(view, scenario)}"
+    columns = SCENARIO_COLUMNS if (about["alpha"], about["beta"]) != (1, 0) else SCENARIO_COLUMNS[1:]
+    oracle = "; the oracle, which knows the outcomes, takes no part" if view.oracles else ""
+    note = ""
+    if view.restricted(scenario):
+        columns, note = ("logged_choice", *columns), f'<p class="note">{escape(view.support.sentence)}</p>'
     return (
-        f"<h2>Scenario {escape(scenario)}</h2><p>Reward = {escape(formula)}. A router is better than {view.rival} "
-        "where its difference is marked ▲: there the interval of the paired difference leaves out 0. The best value of a "
-        f"column is underlined{oracle}.</p>" + metric_table(view, scenario, "reward", columns)
+        f"{heading}A router is better than {view.rival} where its difference is marked ▲: there the interval of the paired "
+        f"difference leaves out 0. The best value of a column is underlined{oracle}; none where all are equal.</p>{note}"
+        + metric_table(view, scenario, "reward", columns)
     )
+
+
+def _unscored_table(view: View, scenario: str) -> str:
+    """Return the table of a scenario whose choices cannot be scored: dashes, and how many choices were logged."""
+    rows = []
+    for router in view.names:
+        row = view.row(router, scenario, "logged_choice")
+        cells = [name_cell(router), *(text("–") for _ in UNSCORED), text("–" if row is None else f"{row['mean']:.2f}")]
+        rows.append((view.style(router), cells))
+    return table(["router", *UNSCORED, TITLES["logged_choice"]], rows)
 
 
 def task_section(view: View) -> str:
@@ -122,8 +141,8 @@ def task_section(view: View) -> str:
     return (
         f"<h2>By task</h2><p>Mean reward in {escape(scenario)}: the routers that are put to the test, then the best "
         f"{min(TASK_BASELINES, len(ranked))} that they are held against. Where a lead is spread over the tasks, it comes "
-        "from the queries; where it sits in one task, from that task alone. results.csv has all routers and metrics.</p>"
-        + table(["task", *fair, *view.oracles], rows)
+        "from the queries; where it sits in one task, from that task alone. results.csv has all routers and metrics. Tasks whose queries "
+        "mostly have the outcome of one LLM only are left out.</p>" + table(["task", *fair, *view.oracles], rows)
     )
 
 

@@ -6,27 +6,42 @@ from graphrouter.errors import printable
 from graphrouter.evaluation.collected import Evaluation
 from graphrouter.evaluation.view import View
 
+NOTHING = "–"
+
 
 def format_table(evaluation: Evaluation) -> str:
     """Return the routers, the best first, as lines of plain text.
 
     The columns are the performance in the first scenario, the reward in each further scenario, the negative
     log-likelihood and AUROC of the predicted quality, and the paired difference of the first scenario's reward to the
-    best baseline with its 95% interval. A star marks the best value of a column.
+    best baseline with its 95% interval. Where the log's outcomes cannot score choices, the columns of choices hold dashes
+    and the difference is of the likelihood. Lines below say what the signs mean and what the interval holds fixed.
     """
     view = View(evaluation)
-    first = view.scenarios[0]
+    first, leading = view.scenarios[0], view.leading(view.scenarios[0])
     columns = [("performance", first, "performance"), *((name, name, "reward") for name in view.scenarios[1:])]
+    columns += [("logged", first, "logged_choice")] if view.restricted(first) else []
     columns += [("nll", "", "nll"), ("auroc", "", "auroc")]
-    columns = [column for column in columns if view.has(*column[1:])]
-    order = view.ranked(first, "reward")
-    rows = [["router", *(title for title, _, _ in columns), _difference_title(view, first)]]
+    columns = [column for column in columns if view.has(*column[1:]) or column[1] in view.scenarios]
+    order = view.ranked(*leading)
+    order += [name for name in view.names if name not in order]
+    rows = [["router", *(title for title, _, _ in columns), _difference_title(view, leading)]]
     for router in order:
         cells = [_value(view, router, scenario, metric) for _, scenario, metric in columns]
-        rows.append([router, *cells, _difference(view, router, first)])
+        rows.append([router, *cells, _difference(view, router, leading)])
     widths = [max(len(row[number]) for row in rows) for number in range(len(rows[0]))]
     lines = [_line(row, widths) for row in rows]
-    return "\n".join(map(printable, [_title(evaluation), "", lines[0], "-" * len(lines[0]), *lines[1:]]))
+    text = [_title(evaluation), "", lines[0], "-" * len(lines[0]), *lines[1:], "", *_notes(view, lines[1:])]
+    return "\n".join(map(printable, text))
+
+
+def _notes(view: View, lines: list[str]) -> list[str]:
+    """What the signs of the table mean."""
+    notes = [f"[low, high]: {view.interval}."] if any("[" in line for line in lines) else []
+    if any(" *" in line for line in lines):
+        oracles = f", {' and '.join(view.oracles)} left out" if view.oracles else ""
+        notes.insert(0, f"*: the best value of its column{oracles}; none where all are equal.")
+    return [*notes, *([view.support.sentence] if view.support.sentence else [])]
 
 
 def _title(evaluation: Evaluation) -> str:
@@ -41,19 +56,19 @@ def _title(evaluation: Evaluation) -> str:
 def _value(view: View, router: str, scenario: str, metric: str) -> str:
     row = view.row(router, scenario, metric)
     if row is None:
-        return "-  "
+        return f"{NOTHING}  "
     return f"{row['mean']:.4f}" + (" *" if view.is_best(router, scenario, metric) else "  ")
 
 
-def _difference_title(view: View, scenario: str) -> str:
-    names = {row["best_baseline"] for router in view.names if (row := view.row(router, scenario, "reward"))}
-    return f"reward against {names.pop()}" if names and None not in names else "difference"
+def _difference_title(view: View, leading: tuple[str, str]) -> str:
+    names = {row["best_baseline"] for router in view.names if (row := view.row(router, *leading))}
+    return f"{leading[1]} against {names.pop()}" if names and None not in names else "difference"
 
 
-def _difference(view: View, router: str, scenario: str) -> str:
-    row = view.row(router, scenario, "reward")
+def _difference(view: View, router: str, leading: tuple[str, str]) -> str:
+    row = view.row(router, *leading)
     if row is None or row["difference"] is None:
-        return "-"
+        return NOTHING
     return f"{row['difference']:+.4f} [{row['difference_low']:+.4f}, {row['difference_high']:+.4f}]"
 
 

@@ -11,6 +11,12 @@ from graphrouter.evaluation.collected import Evaluation
 from graphrouter.evaluation.summary import baselines, best_of
 
 Row = dict[str, Any]
+INTERVALS = {
+    "fitted": "95% interval for these fitted routers: test queries are resampled, splits and training held fixed",
+    "methods": "95% interval for the methods: test queries and seeds (splits and training) are resampled",
+}
+SAME = 1e-9
+"""How far means of the same numbers in another order may differ."""
 
 
 class View:
@@ -25,6 +31,8 @@ class View:
         oracles: Those that know the outcomes.
         scenarios: Names of the scenarios.
         rival: What the best of what they are compared against is called.
+        support: How far the log's outcomes can score choices.
+        interval: What an interval holds for, as a phrase.
     """
 
     def __init__(self, evaluation: Evaluation) -> None:
@@ -37,6 +45,8 @@ class View:
         self.ours = [name for name in self.names if name not in self.baselines and name not in self.oracles]
         self.scenarios = [scenario["name"] for scenario in config["scenarios"]]
         self.rival = "the best baseline" if config["kind"] == "compare" else "the best single LLM in hindsight"
+        self.support = evaluation.support
+        self.interval = INTERVALS[config.get("interval", "fitted")]
         self._rows = {
             (row["router"], row["scenario"], row["metric"]): row for row in evaluation.summary.iter_rows(named=True)
         }
@@ -67,10 +77,21 @@ class View:
         return order
 
     def is_best(self, router: str, scenario: str, metric: str) -> bool:
-        """Whether no router but an oracle has a better mean."""
+        """Whether no router but an oracle has a better mean, and some router has a worse one."""
         means = {name: mean for name, mean in self.means(scenario, metric).items() if name not in self.oracles}
         best = best_of(means, means, metric)
-        return router in means and best is not None and means[router] == means[best]
+        if router not in means or best is None:
+            return False
+        ties = [name for name, mean in means.items() if abs(mean - means[best]) < SAME]
+        return router in ties and len(ties) < len(means)
+
+    def leading(self, scenario: str) -> tuple[str, str]:
+        """Return scenario and metric that order the routers: the reward, or where choices cannot be scored, the NLL."""
+        return (scenario, "reward") if self.support.routable else ("", "nll")
+
+    def restricted(self, scenario: str) -> bool:
+        """Whether a router would have chosen an LLM that the log has no outcome of."""
+        return any(mean < 1 for mean in self.means(scenario, "logged_choice").values())
 
     def span(self, scenario: str, metric: str) -> tuple[float, float]:
         """Return a common scale for intervals: that of the better half of the routers, oracles left out."""

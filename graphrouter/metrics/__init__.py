@@ -22,6 +22,7 @@ from graphrouter.metrics.routing import (
     gain_over_random,
     gap_closed,
     gap_to_oracle,
+    logged_choice,
     performance,
     reward,
     taken,
@@ -42,8 +43,9 @@ SCENARIO_METRICS = (
     "hit_at_1",
     "mrr",
     "ndcg",
+    "logged_choice",
 )
-"""Of the choices made for a scenario."""
+"""Of the choices made for a scenario. All but the last need a log in which queries have outcomes of several LLMs."""
 
 CURVE_METRICS = ("aiq", "performance_gain", "cost_saving", "pareto_dist")
 """Of the cost-quality curve; the same in every scenario."""
@@ -74,6 +76,7 @@ __all__ = [
     "gap_recovered",
     "gap_to_oracle",
     "hit_at_1",
+    "logged_choice",
     "mix_performance",
     "mrr",
     "ndcg",

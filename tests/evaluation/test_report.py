@@ -188,11 +188,15 @@ def test_the_terminal_table_is_ranked_and_aligned(done: tuple[Evaluation, str]) 
     assert lines[0].startswith("planted (simulated): 2 seeds of ")
     assert lines[2].split()[:6] == ["router", "performance", "balance", "cost_first", "nll", "auroc"]
     assert lines[2].endswith("reward against means")
-    assert [line.split()[0] for line in lines[4:]] == ["oracle", "by_topic", "means", "last"]
+    assert [line.split()[0] for line in lines[4:8]] == ["oracle", "by_topic", "means", "last"]
     ours = lines[5]
     assert re.search(r"\*", ours)
     assert "*" not in lines[4]
     assert re.search(r"\+0\.\d{4} \[\+0\.\d{4}, \+0\.\d{4}\]$", ours)
-    assert lines[6].endswith("-")
-    columns = [line[: lines[2].index("performance") + len("performance")] for line in lines[4:]]
+    assert lines[6].endswith("–")
+    columns = [line[: lines[2].index("performance") + len("performance")] for line in lines[4:8]]
     assert len({len(column) for column in columns}) == 1
+    assert lines[9:] == [
+        "*: the best value of its column, oracle left out; none where all are equal.",
+        "[low, high]: 95% interval for these fitted routers: test queries are resampled, splits and training held fixed.",
+    ]
