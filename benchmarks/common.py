@@ -20,10 +20,11 @@ THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"
 Row = Sequence[str]
 
 
-def parser(text: str) -> argparse.ArgumentParser:
-    """Return a parser with the options that both benchmarks have."""
+def parser(text: str, log: bool = True) -> argparse.ArgumentParser:
+    """Return a parser with the options that the benchmarks share; ``log`` says whether they take one."""
     made = argparse.ArgumentParser(description=text, allow_abbrev=False)
-    made.add_argument("log", metavar="LOG", help="folder of a log, or simulated")
+    if log:
+        made.add_argument("log", metavar="LOG", help="folder of a log, or simulated")
     made.add_argument("--encoder", help="as in graphrouter train (default: MiniLM, and tfidf for a simulated log)")
     made.add_argument("--threads", type=int, default=2, help="of OpenMP, BLAS, torch and Polars (default: 2)")
     made.add_argument("--seed", type=int, default=0, help="of the split and the routers (default: 0)")

@@ -30,6 +30,8 @@ Array = np.ndarray
 Result = tuple[str, str, int, str, str, str, str, float]
 REFERENCE = "LLM "
 """Before the name of an LLM that stands in a table as a reference."""
+NO_MERIT = ("logged_choice",)
+"""Metrics of which no value is the best: they say how far others can be believed."""
 
 
 def summarise(out: str | Path) -> Evaluation:
@@ -189,7 +191,7 @@ def _summary(config: Config, labels: list[str], values: Scores) -> pl.DataFrame:
     rows = []
     for (scenario, metric), resampled in values.items():
         means = dict(zip(labels, resampled[:, 0].tolist(), strict=True))
-        best = best_of(baselines(config), means, metric)
+        best = None if metric in NO_MERIT else best_of(baselines(config), means, metric)
         for row, label in enumerate(labels):
             if not np.isfinite(means[label]):
                 continue

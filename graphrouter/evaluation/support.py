@@ -15,6 +15,10 @@ LEAST_CHOICE = 0.5
 router, random and the oracle included, gets the value of the one LLM that was asked when the log was made. Where that
 holds for most queries, a mean over choices describes whoever chose then, and no router."""
 
+LOGGED = (
+    "'Logged' is the share of queries for which the log has an outcome of the LLM that the router would choose of all"
+)
+
 
 @dataclass(frozen=True)
 class Support:
@@ -62,12 +66,11 @@ class Support:
             return (
                 f"No routing metric: {self.choice:.0%} of the scored queries have outcomes of two LLMs or more "
                 f"({self.outcomes:.2f} of {self.llms} per query on average). On the others every router, the oracle too, gets "
-                "the outcome of the LLM that was asked when the log was made. Only the predicted quality is scored."
+                f"the outcome of the LLM that was asked when the log was made. Only the predicted quality is scored. {LOGGED}."
             )
         return (
             f"Choice restricted to logged LLMs: a query has outcomes of {self.outcomes:.2f} of {self.llms} LLMs on average. "
-            "'logged' is the share of queries for which the log has an outcome of the LLM that the router would choose of "
-            "all; on the others its best LLM among the logged ones counts."
+            f"{LOGGED}; on the others its best LLM among the logged ones counts."
         )
 
     def about(self) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from graphrouter.dataset import LLMs, Queries, RoutingData
 from graphrouter.graph import attach, build_graph, forget_tasks
 from graphrouter.nn.edge_decoder import EdgeInputs
 from graphrouter.nn.edge_messages import OutcomeMessages
+from graphrouter.routers.task_means import TaskMeans
 
 Array = np.ndarray
 VECTOR_LENGTH = 5.0
@@ -129,11 +130,17 @@ class OutcomeGraph:
         return torch.cat([VECTOR_LENGTH * unit, length[:, None], length[:, None] ** 2], dim=1)
 
     def without(self, rows: Array) -> OutcomeGraph:
-        """Return the graph of the other queries; tasks keep their positions."""
+        """Return the graph of the other queries; tasks keep their positions.
+
+        Amounts are brought to the LLM's mean over the queries that are left, so that no amount of those that are not
+        left gets through. Inputs keep their meaning: multiples of the mean of the graph that they come from.
+        """
         keep = np.ones(len(self.data_.queries), dtype=bool)
         keep[rows] = False
         other = replace(self)
-        other.data_, other.amount_ = self.data_.take(np.flatnonzero(keep)), self.amount_[keep]
+        other.data_, left = self.data_.take(np.flatnonzero(keep)), self.amount_[keep]
+        means = TaskMeans().fit(left, other.data_.queries.tasks).overall_
+        other.amount_ = (left / np.maximum(means, 1e-12)).astype(np.float32)
         other.tasks_, other.length_, other.device_ = self.tasks_, self.length_, self.device_
         return other._settle()
 
