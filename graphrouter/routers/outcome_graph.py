@@ -14,7 +14,6 @@ from graphrouter.dataset import LLMs, Queries, RoutingData
 from graphrouter.graph import attach, build_graph, forget_tasks
 from graphrouter.nn.edge_decoder import EdgeInputs
 from graphrouter.nn.edge_messages import OutcomeMessages
-from graphrouter.routers.task_means import TaskMeans
 
 Array = np.ndarray
 VECTOR_LENGTH = 5.0
@@ -139,8 +138,8 @@ class OutcomeGraph:
         keep[rows] = False
         other = replace(self)
         other.data_, left = self.data_.take(np.flatnonzero(keep)), self.amount_[keep]
-        means = TaskMeans().fit(left, other.data_.queries.tasks).overall_
-        other.amount_ = (left / np.maximum(means, 1e-12)).astype(np.float32)
+        total, count = np.nansum(left, axis=0, dtype=np.float64), (~np.isnan(left)).sum(axis=0)
+        other.amount_ = (left * np.where(total > 0, count / np.where(total > 0, total, 1), 1)).astype(np.float32)
         other.tasks_, other.length_, other.device_ = self.tasks_, self.length_, self.device_
         return other._settle()
 

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from graphrouter.nn import KernelConv
+from graphrouter.nn.kernel_conv import ALIKE
 
 SCALES = (25.0, 3.0)
 
@@ -29,8 +30,9 @@ def one_by_one(x, edge_index, edge_attr, targets, boost):
     x, index, cosine, same = x.numpy(), edge_index.numpy(), edge_attr[:, 0].numpy(), edge_attr[:, 1].numpy()
     for edge, (source, target) in enumerate(index.T):
         top, floor = cosine[index[1] == target].max(), cosine[index[1] == target].min()
+        cut = min((top - floor) / ALIKE, 1) if top > 0 else 1
         for row, scale in enumerate(SCALES):
-            kernel = math.exp(scale * (cosine[edge] - top)) - math.exp(scale * (floor - top))
+            kernel = math.exp(scale * (cosine[edge] - top)) - cut * math.exp(scale * (floor - top))
             sums[target, row] += kernel * (boost if same[edge] else 1) * x[source]
     return sums
 
@@ -75,6 +77,16 @@ def test_the_sum_does_not_jump_when_a_query_enters_the_list(step):
     inside = nearest(np.append(others, 0.5 + step), 5)
     assert (inside - outside).abs().max() < 10 * step
     assert (nearest(np.append(others, 0.65), 5)[:, 5] > 0).all(), "nearer, it must count"
+
+
+@pytest.mark.parametrize(
+    ("cosine", "weight"),
+    [([0.4], 1), ([0.4] * 3, 1), ([1.0, 1 - 6e-8, 1.0], 1), ([0.0] * 3, 0), ([-0.2], 0), ([0.4, 0.4 - ALIKE / 2], 0.5)],
+    ids=["one", "ties", "ties but for rounding", "nothing in common", "an opposite", "nearly ties"],
+)
+def test_neighbours_that_are_equally_similar_all_count(cosine, weight):
+    weights = nearest(np.array(cosine), len(cosine)) / torch.tensor([1.0, 2.0, 1.0])[: len(cosine)]
+    torch.testing.assert_close(weights, torch.full_like(weights, weight), rtol=0.02, atol=1e-6)
 
 
 def test_a_wider_kernel_counts_more_neighbours():

@@ -64,6 +64,11 @@ class TestSwitches:
         np.testing.assert_allclose(router.predict(parts.test.queries).quality, prior.clip(0.01, 0.99), atol=1e-6)
 
 
+def test_one_neighbour_carries_something(parts):
+    graph = fitted(parts, neighbours=1, epochs=1).graph_
+    assert graph.inputs(parts.test.queries).residual.abs().max() > 0
+
+
 class TestFeaturesOfLLMs:
     GOLDEN = ([0.124312, 0.910276, 0.567787], [0.112777, 0.896179, 0.658056], [0.113928, 0.894291, 0.763504])
 

@@ -180,7 +180,7 @@ GOLDEN_SETTINGS = {
     "learning_rate": 1e-2, "weight_decay": 0.05,
 }  # fmt: skip
 # To renew after a change that is meant: run the test, see that the losses still fall, and copy those that it shows.
-GOLDEN_LOSSES = [0.6422565, 0.6301351, 0.6364422, 0.6281178]
+GOLDEN_LOSSES = [0.6421678, 0.6300531, 0.6363577, 0.6280352]
 
 
 def test_golden_losses_of_the_first_twenty_steps(tmp_path):

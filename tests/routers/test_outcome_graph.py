@@ -8,6 +8,7 @@ import torch
 
 from graphrouter.graph import SIMILAR_TO, attach
 from graphrouter.nn import EdgeInputs
+from graphrouter.routers.amounts import Amounts
 from graphrouter.routers.gnn import GNN, RELATIONS
 from graphrouter.routers.outcome_graph import OutcomeGraph, fold_inputs
 from graphrouter.run import RunOptions
@@ -25,10 +26,10 @@ def parts():
     return parts._replace(train=parts.train.sorted())
 
 
-def outcome_graph(data, **settings):
+def outcome_graph(data, amount=None, **settings):
     defaults = {"neighbours": 20, "scales": (20.0, 4.0), "same_task_weight": 2.0, "task_strength": 5.0}
     defaults |= {"relations": RELATIONS, "edge_attributes": True}
-    return OutcomeGraph(**{**defaults, **settings}).fit(data, data.output_tokens / 100)
+    return OutcomeGraph(**{**defaults, **settings}).fit(data, data.output_tokens / 100 if amount is None else amount)
 
 
 @pytest.fixture(scope="module")
@@ -61,6 +62,19 @@ def test_own_outcomes_never_reach_a_training_query(parts, supervised, query):
         assert (getattr(before, name)[~own] != getattr(after, name)[~own]).any(), f"{name} must tell the others"
     others = [fold for fold in range(FOLDS) if fold != before.fold[query]]
     assert (history[others] != changed_history[others]).flatten(1).any(dim=1).all()
+
+
+def test_own_tokens_never_reach_a_training_query_through_the_mean_of_its_llm(parts):
+    query, changed = 17, parts.train.output_tokens.copy()
+    changed[query] *= 50
+    loud = replace(parts.train, output_tokens=changed)
+    one, other = Amounts().fit(parts.train), Amounts().fit(loud)
+    assert (other.means_ > 1.1 * one.means_).any(), "it must be able to leak"
+    before, _ = fold_inputs(outcome_graph(parts.train, one.relative(parts.train)), FOLDS)
+    after, _ = fold_inputs(outcome_graph(loud, other.relative(loud)), FOLDS)
+    for name, first, second in zip(EdgeInputs._fields, before, after, strict=True):
+        torch.testing.assert_close(first[query], second[query], rtol=1e-5, atol=1e-6, msg=name)
+    assert (before.amount_prior != after.amount_prior).any()
 
 
 def test_outcomes_of_the_same_wording_never_reach_a_training_query(parts, supervised):
@@ -114,10 +128,11 @@ def test_a_fold_gets_what_a_graph_of_the_other_folds_tells(parts, supervised):
     inputs, history = supervised
     rows = np.flatnonzero(inputs.fold[: len(parts.train.queries)] == 1)
     others = np.setdiff1d(np.arange(len(parts.train.queries)), rows)
-    alone = outcome_graph(parts.train.take(others))
+    tokens = parts.train.output_tokens[others]
+    alone = outcome_graph(parts.train.take(others), tokens / np.nanmean(tokens, axis=0))
     told = alone.inputs(parts.train.queries.take(rows))
     for name in (*MESSAGES, "task"):
-        assert torch.equal(getattr(inputs, name)[rows], getattr(told, name)), name
+        torch.testing.assert_close(getattr(inputs, name)[rows], getattr(told, name), rtol=1e-5, atol=1e-6)
     assert torch.equal(history[1], alone.history[0])
 
 
