@@ -90,6 +90,9 @@ def compare(
     splits = {seed: split(log, seed) for seed in seeds}  # before anything is written: the log may not divide
     if tune_by == "reward":
         _check_choices(log, [one.validation for one in splits.values()])
+    support = _support(log, [one.test for one in splits.values()])
+    if run.progress and not support.routable:
+        print(support.sentence, file=sys.stderr, flush=True)  # before hours of fitting, not after
     store = Store(out)
     config: Config = {
         "kind": "compare",
@@ -252,10 +255,14 @@ def _check_ours(ours: Sequence[str], routers: Mapping[str, Router]) -> None:
             )
 
 
+def _support(log: LLMLog, parts: Sequence[Array]) -> Support:
+    performance = log.cells("performance")
+    return Support.of([performance[rows] for rows in parts])
+
+
 def _check_choices(log: LLMLog, parts: Sequence[Array]) -> None:
     """Refuse to tune by a score of choices where there is hardly a choice."""
-    performance = log.cells("performance")
-    support = Support.of([performance[rows] for rows in parts])
+    support = _support(log, parts)
     if not support.routable:
         raise UserError(
             f"tune_by must be nll for {log.name}, but is 'reward': {support.choice:.0%} of its validation queries have "

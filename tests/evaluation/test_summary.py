@@ -196,7 +196,7 @@ def test_the_oracle_is_no_baseline_and_off_the_front(tmp_path: Path) -> None:
     base = {"router": "r", "source": "", "hyperparameters": {}, "search_space": []}
     routers = {"knows": base | {"oracle": True}, "flat": base | {"oracle": False}}
     done = evaluate_store(store_of(tmp_path, kept, {"knows": best, "flat": flat}, routers=routers))
-    assert set(done.summary["best_baseline"]) == {"flat"}
+    assert set(done.summary.filter(pl.col("metric") != "logged_choice")["best_baseline"]) == {"flat"}
     assert done.summary.filter(pl.col("router") == "knows", pl.col("metric") == "pareto_dist").height == 0
     assert row_of(done.summary, router="flat", scenario="", metric="pareto_dist")["mean"] == 0
 
@@ -242,6 +242,54 @@ def test_an_interval_is_as_wide_as_the_standard_error_says_and_wider_for_repeate
     repeated = np.repeat(values[:100], 4)
     low, high = bootstrap.interval((copies[1:] @ repeated) / copies[1:].sum(axis=1))
     assert (high - low) / 2 == pytest.approx(1.96 * values[:100].std() / 10, rel=0.1)
+
+
+@pytest.mark.parametrize(("seeds", "ratio"), [(2, 0.25), (5, 0.25), (5, 0.0), (20, 0.5)])
+def test_resampled_seeds_have_the_corrected_variance_of_their_mean(seeds: int, ratio: float) -> None:
+    values = np.random.default_rng(2).normal(0.3, 0.1, seeds)
+    parts = [np.full((1, 4001), value) for value in values]  # no query matters: only seeds differ
+    draws = bootstrap.draw_seeds(seeds, ratio, resamples=4000)
+    resampled = bootstrap.mean_over_seeds(parts, draws)[0]
+    assert resampled[0] == pytest.approx(values.mean())
+    assert resampled[1:].mean() == pytest.approx(values.mean(), abs=0.01)
+    assert resampled[1:].var() == pytest.approx(values.var(ddof=1) * (1 / seeds + ratio), rel=0.1)
+
+
+def test_an_interval_for_methods_is_wider_and_around_the_same_mean(tmp_path: Path) -> None:
+    # In each seed ours is right on other queries than the baseline, on a share that differs between the seeds.
+    kept = {seed: outcomes([[1, 0]] * 40, groups=range(100 * seed, 100 * seed + 40)) for seed in range(4)}
+    for given in kept.values():
+        given.about["sizes"] |= {"train": 120, "validation": 40}
+    right = [0.1, 0.4, 0.6, 0.9]
+    made = {
+        "ours": {
+            n: predictions([[0.9, 0.1] if q < 40 * right[n] else [0.1, 0.9] for q in range(40)], kept[n]) for n in kept
+        },
+        "base": {n: predictions([[0.1, 0.9]] * 40, kept[n]) for n in kept},
+    }
+    rows = {}
+    for kind in ("fitted", "methods"):
+        done = evaluate_store(store_of(tmp_path / kind, kept, made, interval=kind))
+        rows[kind] = row_of(done.summary, router="ours", scenario="performance_first", metric="performance")
+    widths = {kind: row["difference_high"] - row["difference_low"] for kind, row in rows.items()}
+    assert rows["fitted"]["difference"] == pytest.approx(0.5)
+    assert rows["methods"]["difference"] == pytest.approx(0.5)
+    # 160 queries alone: p (1 - p) / 40 of each seed; and the seeds on top: S^2 (1 / 4 + 40 / 160).
+    of_queries = np.mean([p * (1 - p) for p in right]) / 160
+    of_seeds = np.var(right, ddof=1) * (1 / 4 + 1 / 4)
+    assert widths["fitted"] == pytest.approx(3.92 * np.sqrt(of_queries), rel=0.1)
+    assert widths["methods"] == pytest.approx(3.92 * np.sqrt(of_queries + of_seeds), rel=0.15)
+
+
+def test_equal_seeds_add_nothing_to_an_interval(tmp_path: Path) -> None:
+    kept = {seed: outcomes([[1, 0], [0, 1], [1, 1]]) for seed in (0, 1)}
+    for given in kept.values():
+        given.about["sizes"] |= {"train": 9, "validation": 3}
+    made = {"ours": {seed: predictions([[0.9, 0.1]] * 3, given) for seed, given in kept.items()}}
+    summaries = [
+        evaluate_store(store_of(tmp_path / kind, kept, made, interval=kind)).summary for kind in ("fitted", "methods")
+    ]
+    assert summaries[0].equals(summaries[1])
 
 
 def test_an_interval_of_nothing_is_nothing() -> None:
