@@ -10,8 +10,18 @@ import polars as pl
 
 from graphrouter import metrics
 from graphrouter.dataset import RoutingData
-from graphrouter.evaluation.scores import ALPHAS, Scores, curve, curve_scores, edge_scores, has_cost, scenario_scores
+from graphrouter.evaluation.scores import (
+    ALPHAS,
+    Scores,
+    curve,
+    curve_scores,
+    edge_scores,
+    has_cost,
+    routing_metrics,
+    scenario_scores,
+)
 from graphrouter.evaluation.store import Outcomes, Predictions
+from graphrouter.evaluation.support import Support
 from graphrouter.metrics.edges import log_loss
 from graphrouter.scenario import Scenario
 
@@ -39,12 +49,14 @@ def scores_of(
         scenarios: What the predictions have utilities for.
 
     Returns:
-        R mappings from ``part/metric`` or ``part/scenario/metric`` to a finite number.
+        R mappings from ``part/metric`` or ``part/scenario/metric`` to a finite number. Metrics of choices are left out where
+        the outcomes cannot give them.
     """
+    support = Support.of([outcomes.performance])
     scores: Scores = edge_scores(outcomes, predictions, None, metrics.EDGE_METRICS)
     for scenario in scenarios:
-        scores |= scenario_scores(outcomes, predictions, scenario, None, metrics.SCENARIO_METRICS)
-    if has_cost(outcomes):
+        scores |= scenario_scores(outcomes, predictions, scenario, None, routing_metrics(support))
+    if support.routable and has_cost(outcomes):
         once = np.ones((1, len(outcomes.performance)))
         of_curve = curve_scores(outcomes, predictions, scenarios, once, [False] * len(predictions))
         # The distance to the Pareto front depends on who else is there, so it is not a number of one run.
@@ -102,8 +114,8 @@ def shares_of(outcomes: Outcomes, done: Predictions, llms: Sequence[str]) -> dic
 
 
 def curve_rows(outcomes: Outcomes, done: Predictions, scenarios: Sequence[Scenario]) -> list[Numbers]:
-    """Return the points of the cost-quality curve, with their weights of performance; none where there is no cost."""
-    if not has_cost(outcomes):
+    """Return the points of the cost-quality curve, with their weights of performance; none where there is no cost, or hardly a choice."""
+    if not has_cost(outcomes) or not Support.of([outcomes.performance]).routable:
         return []
     alphas = ALPHAS if done.ends is not None else [scenario.alpha for scenario in scenarios]
     cost, performance = curve(outcomes, done, scenarios, None)
