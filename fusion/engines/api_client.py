@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import re
 import time
 from asyncio import sleep
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -15,9 +17,11 @@ from urllib.parse import quote
 import aiohttp
 import yarl
 
-from fusion.engines.api_reply import Kind, Trouble, read_reply
+from fusion.engines.api_errors import Kind, Trouble
+from fusion.engines.api_reply import read_reply
 from fusion.engines.api_retry import Pace, backoff
-from fusion.engines.base import Answer, Completion, Failure, Request
+from fusion.engines.base import Answer, Completion, Failure, Request, Waste
+from fusion.engines.clean import encodable
 from graphrouter.errors import UserError
 
 if TYPE_CHECKING:
@@ -29,6 +33,15 @@ IDLE_S = 4.0
 """Seconds that an unused connection is kept; uvicorn, which most local servers run on, closes it after 5."""
 START_TRIES = 3
 """Connections that may fail before a run that has heard nothing yet takes it that there is no server."""
+EQUAL = 5
+"""Requests that may fail with the same words before a run that has no answer yet takes it that all will."""
+PROBES = 4
+PROBE_S = 1.0
+"""Until there is an answer, so few requests are under way at once, but no longer than a second: what a server does not
+take it says at once, and then the rest is not asked in vain."""
+TOKEN_BYTES = 1024
+"""Room for a token in a reply: it takes 5 bytes as text, 300 as a chunk of a stream, and 1,000 with alternatives."""
+NO_ROOM = "not asked again: its earlier tries may have cost, and the budget has no room for a further one"
 REASON_CHARS = 400
 REAL_KEY_CHARS = 20
 """A key shorter than this is a placeholder for a local server, such as EMPTY; a response may well hold that word."""
@@ -77,6 +90,10 @@ class Client:
         self._answered = False
         self._failed_in_a_row = 0
         self._last_reason = ""
+        self._equal: tuple[str, int] = ("", 0)  # what the last failures had in common, and how many there are
+        self._hopeless: UserError | None = None
+        self._probes: asyncio.Semaphore | None = None
+        self._opened = False
 
     async def answer(self, request: Request) -> Answer:
         """Return the completion, or the failure after all tries.
@@ -86,13 +103,44 @@ class Client:
         """
         begin = time.monotonic()
         try:
-            completion = await self._try(request)
+            async with self._probing():
+                completion = await self._try(request)
         except Trouble as trouble:
             self._last_reason = self._last_reason if self._gone else trouble.reason
             self._failed_in_a_row = 0 if trouble.kind is Kind.REQUEST else self._failed_in_a_row + 1
-            return Failure(request.key, trouble.reason, time.monotonic() - begin)
+            self._compare(trouble)
+            return Failure(request.key, trouble.reason, time.monotonic() - begin, trouble.waste)
         self._answered, self._failed_in_a_row = True, 0
+        self._open_up()
         return completion
+
+    def _probing(self) -> asyncio.Semaphore:
+        """Return what holds requests up until there is an answer, or a second has gone."""
+        if self._probes is None:
+            self._probes = asyncio.Semaphore(PROBES)
+            asyncio.get_running_loop().call_later(PROBE_S, self._open_up)
+        return self._probes
+
+    def _open_up(self) -> None:
+        """Let all requests through from now on."""
+        if self._probes and not self._opened:
+            self._opened = True
+            for _ in range(self._settings.concurrency):
+                self._probes.release()
+
+    def _compare(self, trouble: Trouble) -> None:
+        """Give the run up where its first requests all fail with the same words, whatever their prompts."""
+        if self._answered or trouble.of_prompt or trouble.kind not in (Kind.REQUEST, Kind.ODD):
+            return
+        settings = self._settings
+        words = re.sub(r"\S*\d\S*", "#", trouble.reason)  # without numbers and ids of requests
+        self._equal = (words, self._equal[1] + 1 if words == self._equal[0] else 1)
+        if self._equal[1] >= EQUAL:
+            remedy = "" if trouble.remedy else "; check model, base_url, send, token_field and extra"
+            self._hopeless = UserError(
+                f"{settings.base_url} must take requests for {settings.model!r}, but the first {EQUAL} all got: "
+                f"{trouble.reason}{remedy}"
+            )
 
     @property
     def _gone(self) -> bool:
@@ -101,16 +149,16 @@ class Client:
 
     async def _try(self, request: Request) -> Completion:
         settings = self._settings
+        waste = Waste()
         for tries in count(1):
             await self._pace.turn()
-            if self._gone:
-                raise Trouble(
-                    f"not asked: {settings.give_up_after} requests in a row failed, at last: {self._last_reason}"
-                )
+            self._check_room(request, waste)
             try:
-                return await self._ask(request)
+                return replace(await self._ask(request), waste=waste)
             except Trouble as trouble:
                 self._check_hope(trouble, tries)
+                waste += trouble.waste
+                trouble.waste = waste
                 if trouble.kind is not Kind.AGAIN:
                     raise
                 if tries > settings.max_retries or self._gone:
@@ -118,6 +166,22 @@ class Client:
                     raise
                 await sleep(self._wait(trouble, tries))
         raise AssertionError
+
+    def _check_room(self, request: Request, waste: Waste) -> None:
+        """Raise where a request must not be sent: the server is gone, takes none, or there is no money for it.
+
+        Raises:
+            Trouble: If this request cannot be sent.
+            UserError: If none can be.
+        """
+        settings = self._settings
+        if self._hopeless:
+            raise self._hopeless
+        if self._gone:
+            text = f"not asked: {settings.give_up_after} requests in a row failed, at last: {self._last_reason}"
+            raise Trouble(text, waste=waste)
+        if settings.before_try and not settings.before_try(request, waste):
+            raise Trouble(NO_ROOM, Kind.REQUEST, waste=waste, of_prompt=True)
 
     def _wait(self, trouble: Trouble, tries: int) -> float:
         """Return the seconds to wait before the next try; what the server asks for holds all requests up, this one too."""
@@ -157,21 +221,43 @@ class Client:
         try:
             async with self._session.post(self._url, data=data, allow_redirects=False) as reply:
                 self._heard = True
-                body = await reply.read()
+                body = await self._read(reply, request)
             latency_s = time.monotonic() - begin
-            completion = read_reply(request, self._settings.model, reply.status, reply.headers, body, latency_s)
+            completion = read_reply(request, self._settings, reply.status, reply.headers, body, latency_s)
             return self._without_key(completion)
         except Trouble as error:
             trouble = error
         except aiohttp.ServerTimeoutError as error:  # of the connection
             trouble = Trouble(f"no connection: {error}", unreachable=True)
         except TimeoutError:
-            trouble = Trouble(f"no answer within {self._settings.timeout_s:g} s")
+            trouble = Trouble(f"no answer within {self._settings.timeout_s:g} s", waste=Waste(unknown=1))
         except (aiohttp.ClientError, OSError, ValueError) as error:
             unreachable = isinstance(error, aiohttp.ClientConnectorError)
-            trouble = Trouble(f"the connection broke: {str(error) or type(error).__name__}", unreachable=unreachable)
-        trouble.reason = self._line(trouble.reason)
+            text = f"the connection broke: {str(error) or type(error).__name__}"
+            trouble = Trouble(text, unreachable=unreachable, waste=Waste(unknown=not unreachable))
+        trouble.reason = self._line(trouble.reason) + (f"; {trouble.remedy}" if trouble.remedy else "")
         raise trouble  # here, so that no traceback leads to an exception of aiohttp, which holds the headers
+
+    async def _read(self, reply: aiohttp.ClientResponse, request: Request) -> bytes:
+        """Read a body up to the longest that an answer can be. Leaving before its end closes the connection.
+
+        Raises:
+            Trouble: If it is longer.
+        """
+        most = (self._settings.reply_mib << 20) + TOKEN_BYTES * request.sampling.max_tokens
+        parts: list[bytes] = []
+        size = reply.content_length or 0
+        if size <= most:
+            size = 0
+            async for part in reply.content.iter_any():
+                parts.append(part)
+                size += len(part)
+                if size > most:
+                    break
+        if size > most:
+            text = f"the reply is longer than {most >> 20} MiB; where that is right, raise reply_mib"
+            raise Trouble(text, Kind.ODD, reply.status, waste=Waste(unknown=1))
+        return b"".join(parts)
 
     def _without_key(self, completion: Completion) -> Completion:
         """Cut the key out of a response, should a server echo it."""
@@ -192,7 +278,7 @@ class Client:
 
     def _line(self, reason: str) -> str:
         """Return a reason as one line without the key. The key goes first, so that no part of it is left by the cut."""
-        line = " ".join(self._redact(reason).split())
+        line = " ".join(self._redact(encodable(reason)).split())
         return line if len(line) <= REASON_CHARS else f"{line[:REASON_CHARS]}…"
 
 

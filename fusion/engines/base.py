@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -46,6 +46,31 @@ class Request:
 
 
 @dataclass(frozen=True)
+class Waste:
+    """What tries that gave no answer may have cost.
+
+    Attributes:
+        input_tokens: Of the tries whose use the server stated.
+        output_tokens: Of the same.
+        unknown: Tries that were sent and may have cost, of which nothing is known.
+    """
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    unknown: int = 0
+
+    def __bool__(self) -> bool:
+        return self != Waste()
+
+    def __add__(self, other: Waste) -> Waste:
+        return Waste(
+            self.input_tokens + other.input_tokens,
+            self.output_tokens + other.output_tokens,
+            self.unknown + other.unknown,
+        )
+
+
+@dataclass(frozen=True)
 class Completion:
     """An answer.
 
@@ -58,6 +83,8 @@ class Completion:
         finish_reason: ``stop``, ``length`` (cut at ``max_tokens``), or what the engine said.
         reasoning: Thinking that the engine gave apart from the response, or None.
         model: The model's name as the engine reported it, or None.
+        waste: Of earlier tries.
+        cut_at_question: Whether the engine ends answers of this model where it goes on with a question of its own.
     """
 
     key: str
@@ -68,6 +95,8 @@ class Completion:
     finish_reason: str = "stop"
     reasoning: str | None = None
     model: str | None = None
+    waste: Waste = Waste()
+    cut_at_question: bool = False
 
 
 @dataclass(frozen=True)
@@ -78,11 +107,13 @@ class Failure:
         key: Of the request.
         reason: One line; never holds a key or a header.
         latency_s: Seconds until it was given up.
+        waste: Of all tries.
     """
 
     key: str
     reason: str
     latency_s: float = 0.0
+    waste: Waste = Waste()
 
 
 Answer = Completion | Failure
@@ -101,6 +132,10 @@ class Engine(ABC):
 
     answers_depend_on: ClassVar[tuple[str, ...]] = ()
     """Options, beside the model, that change what is answered; answers under other values of these are not mixed."""
+
+    before_try: Callable[[Request, Waste], bool] | None = None
+    """Is asked before each try of a request that costs money, with what its earlier tries may have cost; where it says
+    False, the request is not sent and fails. Is set by who watches a budget, and called in a thread of the engine."""
 
     @abstractmethod
     def generate(self, requests: Iterable[Request]) -> Iterator[Answer]:

@@ -28,9 +28,14 @@ class OpenAIEngine(Engine):
     """Asks a server of the OpenAI chat-completions API, with many requests under way at once.
 
     Tried again, with exponential backoff and full jitter: statuses 408, 409, 425, 429 and from 500, time-outs, broken
-    connections, and replies that are no chat completion. ``Retry-After`` holds for all requests. Any other status
-    fails its request at once. A refused key or account, an unknown model and a wrong address are a `UserError` as long
-    as nothing has been answered, and failures later. After `give_up_after` failures in a row the rest are not asked.
+    connections, and replies that are broken off. ``Retry-After`` holds for all requests. Any other status fails its
+    request at once, and so does a whole reply that is no chat completion: another one would cost as much. A refused key
+    or account, an unknown model, a wrong address and the same refusal of the first five requests are a `UserError` as
+    long as nothing has been answered, and failures later. After `give_up_after` failures in a row the rest are not asked.
+
+    What a try may have cost that gave no answer is counted (`Waste`): the tokens that its reply states; else it is a try
+    of unknown cost if it was sent and timed out, broke off, got status 200 or a gateway's 408, 502, 504, 520 or 524. Other
+    errors are taken to cost nothing.
 
     The key is read from the environment when a run starts, goes into the Authorization header only, and is cut out of
     every reason and response. A completion's ``latency_s`` is that of the try that was answered, without the waits.
@@ -50,6 +55,8 @@ class OpenAIEngine(Engine):
         send: Which of max_tokens, temperature, top_p, stop and seed are sent; some servers refuse some of them.
         token_field: The name under which max_tokens is sent; some models want ``max_completion_tokens``.
         extra: Further fields of the request body, such as ``{"reasoning_effort": "low"}``.
+        reply_mib: Most MiB of a reply, beside 1 KiB for each token that was asked for; a longer one fails its request. The
+            longest answers of today's models are below 1 MiB, and `concurrency` replies must fit into the memory.
         proxy_from_env: Whether to take a proxy from HTTP_PROXY, HTTPS_PROXY and NO_PROXY.
     """
 
@@ -67,6 +74,7 @@ class OpenAIEngine(Engine):
     send: tuple[str, ...] = SAMPLING
     token_field: str = "max_tokens"
     extra: dict[str, Any] = field(default_factory=dict)
+    reply_mib: int = 8
     proxy_from_env: bool = False
 
     concurrent: ClassVar[bool] = True
@@ -80,7 +88,7 @@ class OpenAIEngine(Engine):
         """
         self._runs: set[Background[Request, Answer]] = set()
         self._check_address()
-        positive = ("concurrency", "timeout_s", "give_up_after", "backoff_s", "backoff_cap_s")
+        positive = ("concurrency", "timeout_s", "give_up_after", "backoff_s", "backoff_cap_s", "reply_mib")
         for name in (*positive, "max_retries", "retry_after_cap_s", "requests_per_minute"):
             if getattr(self, name) < 0 or (name in positive and not getattr(self, name)):
                 least = "above 0" if name in positive else "0 or more"

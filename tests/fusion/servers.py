@@ -24,6 +24,7 @@ class Say:
         headers: Further headers.
         delay_s: Seconds before it.
         cut: Where the connection breaks: ``before`` any byte, or in the ``middle`` of the body.
+        repeat_s: Seconds between the bodies of a reply that never ends; None for one that does.
     """
 
     body: dict[str, Any] | bytes | None = None
@@ -31,6 +32,7 @@ class Say:
     headers: dict[str, str] = field(default_factory=dict)
     delay_s: float = 0.0
     cut: str = ""
+    repeat_s: float | None = None
 
 
 @dataclass
@@ -130,6 +132,8 @@ class ChatServer:
         assert request.transport is not None
         if say.cut == "before":
             request.transport.abort()
+        if say.repeat_s is not None:
+            return await self._repeat(request, say, data)
         if not say.cut:
             return web.Response(body=data, status=say.status, headers=say.headers)
         reply = web.StreamResponse(status=say.status, headers={"Content-Length": str(len(data))})
@@ -137,3 +141,10 @@ class ChatServer:
         await reply.write(data[: len(data) // 2])
         request.transport.close()
         return reply
+
+    async def _repeat(self, request: web.Request, say: Say, data: bytes) -> web.StreamResponse:
+        reply = web.StreamResponse(status=say.status, headers=say.headers)
+        await reply.prepare(request)
+        while True:  # until the client leaves
+            await reply.write(data)
+            await asyncio.sleep(say.repeat_s or 0.0)

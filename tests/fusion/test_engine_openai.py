@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import itertools
+import json
 import logging
 import socket
 import threading
@@ -17,7 +18,7 @@ from typing import Any
 import pytest
 from servers import Call, ChatServer, Say, completion
 
-from fusion.engines.base import Answer, Completion, Failure, Request, Sampling
+from fusion.engines.base import Answer, Completion, Failure, Request, Sampling, Waste
 from fusion.engines.openai_api import OpenAIEngine
 from graphrouter.errors import UserError
 
@@ -107,14 +108,9 @@ BROKEN = {
     "no bytes": Say(b""),
     "no UTF-8": Say(b"\xff\xfe{}"),
     "too deep": Say(b"[" * 200_000),
-    "no object": Say(b"[]"),
-    "no choices": Say({"object": "chat.completion"}),
-    "empty choices": Say({"choices": []}),
-    "no message": Say({"choices": [{"text": "hello"}]}),
-    "a number for a text": Say(completion(3)),
-    "usage is a text": Say(completion("a", usage="much")),
     "an error with status 200": Say({"error": {"message": "upstream", "code": 502}}),
     "an answer broken off": Say({"choices": [{"message": {"content": "he"}, "finish_reason": "error"}]}),
+    "a stream broken off": Say(b'data: {"choices": [{"delta": {"content": "he"}}]}\n\n'),
     "dropped before": Say(cut="before"),
     "dropped in the middle": Say(cut="middle"),
 }
@@ -132,6 +128,35 @@ def test_a_broken_reply_is_asked_again_and_fails_in_one_line_after_all_tries(say
     assert "after 3 tries" in answer.reason
     assert "\n" not in answer.reason
     assert len(answer.reason) < 450
+    assert answer.waste == Waste(unknown=3)
+
+
+@pytest.mark.parametrize(
+    ("body", "waste"),
+    [
+        (b"[]", Waste(unknown=1)),
+        (b"42", Waste(unknown=1)),
+        ({"object": "chat.completion"}, Waste(unknown=1)),
+        ({"choices": None}, Waste(unknown=1)),
+        ({"choices": {}}, Waste(unknown=1)),
+        ({"choices": [], "usage": {"prompt_tokens": 5, "completion_tokens": 0}}, Waste(5, 0)),
+        ({"choices": [{"index": 0}], "usage": {"prompt_tokens": 5, "completion_tokens": 7}}, Waste(5, 7)),
+        ({"choices": [], "usage": {"prompt_tokens": 0, "completion_tokens": 0}}, Waste(unknown=1)),
+        (completion(3, usage={"prompt_tokens": 5, "completion_tokens": 1}), Waste(5, 1)),
+        (completion([{"type": "text"}], usage=None), Waste(unknown=1)),
+        (completion(None, usage={"prompt_tokens": 0, "completion_tokens": 0}), Waste(unknown=1)),
+        ({"error": "Unexpected endpoint or method. (POST /chat/completions)"}, Waste(unknown=1)),
+        (b'data: {"error": "no such budget"}\n\n', Waste(unknown=1)),
+        (b"data: [DONE]\n\n", Waste(unknown=1)),
+    ],
+)
+def test_a_whole_reply_of_another_form_is_not_asked_again_and_counted(body: Any, waste: Waste) -> None:
+    with ChatServer(lambda call: Say(body)) as server:
+        answer = one(server)
+        assert len(server.calls) == 1
+    assert isinstance(answer, Failure)
+    assert answer.waste == waste
+    assert "\n" not in answer.reason
 
 
 def test_a_hang_is_given_up_after_the_time_limit() -> None:
@@ -195,6 +220,17 @@ def test_requests_per_minute_space_the_requests() -> None:
         ({"role": "assistant"}, "", None),
         ({"content": None, "refusal": "I must not"}, "I must not", None),
         ({"content": [{"type": "text", "text": "4"}, {"type": "text", "text": "2"}]}, "42", None),
+        ({"content": ["Answer: ", "42"]}, "Answer: 42", None),
+        ({"content": [{"type": "text", "text": None}, {"type": "text", "text": "Answer: 42"}]}, "Answer: 42", None),
+        ({"content": {"type": "text", "text": "Answer: 42"}}, "Answer: 42", None),
+        ({"content": [{"type": "output_text", "text": "4", "annotations": []}, "2", None]}, "42", None),
+        ({"content": [{"type": "text", "text": {"value": "42"}}]}, "42", None),
+        ({"content": [{"text": "42"}]}, "42", None),
+        ({"content": [{"type": "refusal", "refusal": "I must not"}]}, "I must not", None),
+        ({"content": [{"type": "image_url", "image_url": {"url": "x"}}, {"type": "text", "text": "a"}]}, "a", None),
+        ({"content": [{"type": "reasoning", "text": "hm"}, {"type": "text", "text": "a"}]}, "a", "hm"),
+        ({"content": [{"type": "reasoning", "summary": [{"text": "hm"}]}, "a"]}, "a", "hm"),
+        ({"content": [], "tool_calls": [{"id": "1"}]}, "", None),
         ({"content": [{"type": "thinking", "thinking": [{"text": "hm"}]}, {"type": "text", "text": "a"}]}, "a", "hm"),
         ({"content": "<think>hm</think>42"}, "<think>hm</think>42", None),
         ({"content": "half \ud83d pair"}, "half \ufffd pair", None),
@@ -210,8 +246,15 @@ def test_every_shape_of_message_is_read(message: dict[str, Any], text: str, reas
 @pytest.mark.parametrize(
     ("usage", "expected"),
     [
-        ({"prompt_tokens": 3, "completion_tokens": 0}, (3, 0)),
+        ({"prompt_tokens": 3, "completion_tokens": 0}, (3, None)),  # there is a text, so there are tokens
+        ({"prompt_tokens": 0, "completion_tokens": 4}, (None, 4)),
         ({"prompt_tokens": 3.0, "completion_tokens": 4}, (3, 4)),
+        ({"prompt_tokens": 3.5, "completion_tokens": "4"}, (None, None)),
+        ({"prompt_tokens": 10**400, "completion_tokens": 1e300}, (None, None)),
+        ({"prompt_tokens": None, "completion_tokens": []}, (None, None)),
+        ({}, (None, None)),
+        ("much", (None, None)),
+        ([3, 4], (None, None)),
         ({"prompt_tokens": 3}, (3, None)),
         ({"prompt_tokens": -1, "completion_tokens": "many"}, (None, None)),
         ({"prompt_tokens": True, "completion_tokens": float("inf")}, (None, None)),
@@ -225,6 +268,127 @@ def test_tokens_are_counted_by_the_server_and_never_guessed(usage: Any, expected
     assert (answer.input_tokens, answer.output_tokens) == expected
 
 
+@pytest.mark.parametrize(
+    "choice",
+    [{"text": "42"}, {"delta": {"content": "42"}}, {"message": None, "delta": {"role": "assistant", "content": "42"}}],
+)
+def test_an_answer_in_the_place_of_a_message_is_read(choice: dict[str, Any]) -> None:
+    with ChatServer(lambda call: Say({"choices": [choice]})) as server:
+        answer = one(server)
+    assert isinstance(answer, Completion)
+    assert (answer.text, answer.finish_reason) == ("42", "unknown")
+
+
+def test_half_surrogates_are_mended_wherever_they_stand() -> None:
+    reply = completion("a", model="m\ud83d")
+    reply["choices"][0]["finish_reason"] = "\ud800"
+    with ChatServer(lambda call: Say(reply if call.prompt == "a" else {"error": {"message": "\udc00"}})) as server:
+        answer, failed = (one(server, text, max_retries=0) for text in "ab")
+    assert isinstance(answer, Completion)
+    assert (answer.model, answer.finish_reason) == ("m\ufffd", "\ufffd")
+    assert isinstance(failed, Failure)
+    failed.reason.encode()
+
+
+def chunk(text: object = None, **changes: Any) -> dict[str, Any]:
+    return {"model": "tiny", "choices": [{"index": 0, "delta": {"content": text}, "finish_reason": None} | changes]}
+
+
+def events(*chunks: object, end: str = "\n\n", done: bool = True) -> bytes:
+    lines = [f"data: {json.dumps(chunk)}{end}" for chunk in chunks]
+    return "".join([*lines, f"data: [DONE]{end}" if done else ""]).encode()
+
+
+USED = {"choices": [], "usage": {"prompt_tokens": 3, "completion_tokens": 2}}
+STOP = chunk(finish_reason="stop")
+STREAMS = {
+    "as it should be": events(chunk(""), chunk("4"), chunk("2"), STOP, USED),
+    "usage in every chunk": events(
+        chunk("4") | {"usage": {"prompt_tokens": 3, "completion_tokens": 1}},
+        chunk("2"),
+        STOP | USED | {"choices": STOP["choices"]},
+    ),
+    "CRLF": events(chunk("4"), chunk("2"), STOP, USED, end="\r\n\r\n"),
+    "no blank lines": events(chunk("4"), chunk("2"), STOP, USED, end="\n"),
+    "no end": events(chunk("4"), chunk("2"), STOP, USED, done=False),
+    "comments, names and ids": b": PROCESSING\n\n: PROCESSING\n\nevent: x\nid: 3\nretry: 5\n"
+    + events(chunk("42"), STOP, USED),
+    "no space": events(chunk("4"), chunk("2"), STOP, USED).replace(b"data: ", b"data:"),
+    "several lines": events(chunk("4"))[:-14]
+    + b'data: {"choices":\ndata: [{"delta": {"content": "2"}, "finish_reason": "stop"}],\ndata: "usage": {"prompt_tokens": 3, "completion_tokens": 2}}\n\n',
+    "several choices": events(
+        chunk("4"), chunk("no", index=1), chunk("2"), STOP, chunk(finish_reason="length", index=1), USED
+    ),
+    "texts and parts": events(chunk([{"type": "text", "text": "4"}]), chunk("2"), STOP, USED),
+    "a message at the end": events(
+        chunk("4"), {"choices": [{"message": {"content": "2"}, "finish_reason": "stop"}]}, USED
+    ),
+    "more behind the end": events(chunk("42"), STOP, USED) + events(chunk("!"), done=False),
+    "nulls": events(
+        {"choices": None}, {"choices": [{"delta": None}]}, chunk("42") | {"usage": None, "error": None}, STOP, USED
+    ),
+}
+
+
+@pytest.mark.parametrize(
+    "headers", [{"Content-Type": "text/event-stream; charset=utf-8"}, {}], ids=["named", "unnamed"]
+)
+@pytest.mark.parametrize("body", STREAMS.values(), ids=STREAMS)
+def test_a_stream_that_was_not_asked_for_is_joined(body: bytes, headers: dict[str, str]) -> None:
+    with ChatServer(lambda call: Say(body, headers=headers)) as server:
+        answer = one(server)
+        assert len(server.calls) == 1
+    assert isinstance(answer, Completion), answer
+    assert (answer.text, answer.finish_reason, answer.reasoning) == ("42", "stop", None)
+    assert (answer.input_tokens, answer.output_tokens) == (3, 2)
+
+
+def test_a_stream_holds_thinking_and_may_end_without_reason_or_usage() -> None:
+    thought = {"choices": [{"delta": {"reasoning_content": "h"}}]}, {"choices": [{"delta": {"reasoning_content": "m"}}]}
+    with ChatServer(lambda call: Say(events(*thought, chunk("42")))) as server:
+        answer = one(server)
+    assert isinstance(answer, Completion)
+    assert (answer.text, answer.reasoning, answer.finish_reason, answer.output_tokens) == ("42", "hm", "unknown", None)
+
+
+def test_a_long_event_of_many_lines_is_read_in_no_time() -> None:
+    body = b"data: [1,\n" * 500_000
+    with ChatServer(lambda call: Say(body)) as server:
+        begin = time.monotonic()
+        assert isinstance(one(server, max_retries=0), Failure)
+    assert time.monotonic() - begin < 3
+
+
+@pytest.mark.parametrize("head", [{}, {"Content-Length": str(1 << 40)}], ids=["no length", "a length"])
+def test_an_endless_reply_is_not_read_to_its_end(head: dict[str, str]) -> None:
+    with ChatServer(lambda call: Say(b" " * (1 << 20), headers=head, repeat_s=0.0)) as server:
+        begin = time.monotonic()
+        answer = one(server, reply_mib=2)
+        assert len(server.calls) == 1
+    assert isinstance(answer, Failure)
+    assert "longer than 2 MiB; where that is right, raise reply_mib" in answer.reason
+    assert answer.waste == Waste(unknown=1)
+    assert time.monotonic() - begin < 3
+
+
+def test_more_is_read_where_more_was_asked_for() -> None:
+    text = "x" * (3 << 20)
+    with ChatServer(lambda call: Say(completion(text))) as server:
+        short, long = engine(server, reply_mib=1).generate([ask("a", max_tokens=10), ask("b", max_tokens=3000)])
+    kinds = {answer.key: type(answer) for answer in (short, long)}
+    assert kinds == {"a": Failure, "b": Completion}
+
+
+def test_a_reply_that_drips_for_ever_is_given_up_after_the_time_limit() -> None:
+    with ChatServer(lambda call: Say(b" ", repeat_s=0.02)) as server:
+        begin = time.monotonic()
+        answer = one(server, timeout_s=0.3, max_retries=0)
+    assert time.monotonic() - begin < 3
+    assert isinstance(answer, Failure)
+    assert "no answer within 0.3 s" in answer.reason
+    assert answer.waste == Waste(unknown=1)
+
+
 def test_a_cut_answer_says_so_and_a_missing_reason_is_not_guessed() -> None:
     choices = [{"message": {"content": "a"}, "finish_reason": reason} for reason in ("length", None)]
     with ChatServer(lambda call: Say({"choices": [choices[int(call.prompt)]]})) as server:
@@ -232,6 +396,192 @@ def test_a_cut_answer_says_so_and_a_missing_reason_is_not_guessed() -> None:
 
 
 # ---- no request can ever succeed
+
+MAX_TOKENS = (
+    "Unsupported parameter: 'max_tokens' is not supported with this model. Use 'max_completion_tokens' instead."
+)
+TEMPERATURE = (
+    "Unsupported value: 'temperature' does not support 0.0 with this model. Only the default (1) value is supported."
+)
+EXTRA = [{"type": "extra_forbidden", "loc": ["body", "seed"], "msg": "Extra inputs are not permitted", "input": 0}]
+
+
+@pytest.mark.parametrize(
+    ("model", "status", "body", "says"),
+    [
+        (
+            "tiny",
+            400,
+            {"error": {"message": MAX_TOKENS, "param": "max_tokens"}},
+            "set token_field: max_completion_tokens",
+        ),
+        ("tiny", 400, {"error": MAX_TOKENS}, "set token_field: max_completion_tokens"),
+        (
+            "temp",
+            400,
+            {"error": {"message": TEMPERATURE}},
+            r"leave temperature out by send: \[max_tokens, top_p, stop, seed\]",
+        ),
+        ("model", 400, {"error": {"message": TEMPERATURE}}, "leave temperature out"),
+        ("tiny", 422, {"detail": EXTRA}, r"body.seed: Extra inputs are not permitted; leave seed out by send"),
+        ("tiny", 400, {"error": {"message": "Unknown field `think`"}}, "take think out of extra"),
+        ("tiny", 400, {"error": {"message": "System role not supported"}}, "check model, base_url, send, token_field"),
+        ("tiny", 400, {"error": {"message": "request 4711a is malformed"}}, "but the first 5 all got"),
+        ("tiny", 200, {"id": "x1", "choices": []}, "the reply is no chat completion"),
+        ("tiny", 200, {"error": "Unexpected endpoint or method. (POST /chat/completions)"}, "check model, base_url"),
+    ],
+)
+def test_the_same_refusal_of_the_first_requests_stops_the_run_with_a_remedy(
+    model: str, status: int, body: dict[str, Any], says: str
+) -> None:
+    with ChatServer(lambda call: Say(body, status)) as server:
+        made = OpenAIEngine(model, server.url, extra={"think": False}, backoff_s=0.01)
+        answers = made.generate(ask(str(i)) for i in range(20))
+        with pytest.raises(UserError, match=says) as error:
+            list(answers)
+        assert len(server.calls) <= 8
+    assert f"must take requests for {model!r}" in str(error.value)
+    assert not threads()
+
+
+def test_few_requests_get_the_remedy_too() -> None:
+    with ChatServer(lambda call: Say({"error": {"message": MAX_TOKENS}}, 400)) as server:
+        answer = one(server)
+    assert isinstance(answer, Failure)
+    assert answer.reason.endswith("; set token_field: max_completion_tokens")
+    with ChatServer(
+        lambda call: Say({"detail": [{"loc": ["body", "max_completion_tokens"], "msg": "not permitted"}]}, 422)
+    ) as server:
+        answer = one(server, token_field="max_completion_tokens")
+    assert isinstance(answer, Failure)
+    assert answer.reason.endswith("; set token_field: max_tokens")
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "This model's maximum context length is 4096 tokens",
+        "the request exceeds the available context size, try increasing it",
+        "'max_tokens' is too large: 1024. This model's maximum context length is 1024 tokens",
+        "The response was filtered due to the prompt triggering the content management policy",
+        "Content Exists Risk",
+        "string too long",
+    ],
+)
+@pytest.mark.parametrize("status", [400, 413, 422, 200])
+def test_what_concerns_a_prompt_stops_no_run(message: str, status: int) -> None:
+    error = {"message": message, "code": 400}
+    with ChatServer(lambda call: Say({"error": error}, status) if int(call.prompt) < 20 else Say()) as server:
+        answers = list(engine(server, give_up_after=3).generate(ask(str(i)) for i in range(22)))
+        assert len(server.calls) == 22
+    assert sum(isinstance(answer, Failure) for answer in answers) == 20
+
+
+def test_the_same_refusal_after_an_answer_stops_no_run() -> None:
+    with ChatServer(lambda call: Say({"error": {"message": "no"}}, 400) if call.prompt != "0" else Say()) as server:
+        answers = list(engine(server, concurrency=1).generate(ask(str(i)) for i in range(20)))
+        assert len(server.calls) == 20
+    assert isinstance(answers[0], Completion)
+
+
+def test_a_server_that_calls_a_full_context_its_own_error_is_not_asked_again() -> None:
+    error = {"code": 500, "message": "Context size has been exceeded.", "type": "server_error"}
+    with ChatServer(lambda call: Say({"error": error}, 500)) as server:
+        assert isinstance(one(server), Failure)
+        assert len(server.calls) == 1
+
+
+@pytest.mark.parametrize(
+    ("model", "message", "refused"),
+    [
+        ("temp", "'temperature' is not supported", False),
+        ("o1", "o1-mini is not available", False),
+        ("llama", "meta/llama is not available", False),
+        ("gpt-4", "gpt-4.1 not found", False),
+        ("gpt-4", "there is no such model as gpt-4.", True),
+        ("a/b:free", "model 'a/b:free' not found", True),
+        ("tiny", "The model `tiny` does not exist.", True),
+    ],
+)
+def test_a_model_is_unknown_only_where_its_whole_name_is_said(model: str, message: str, refused: bool) -> None:
+    with ChatServer(lambda call: Say({"error": {"message": message}}, 400)) as server:
+        made = OpenAIEngine(model, server.url)
+        if refused:
+            with pytest.raises(UserError, match="check model"):
+                list(made.generate([ask("a")]))
+        else:
+            [answer] = made.generate([ask("a")])
+            assert isinstance(answer, Failure)
+
+
+def test_until_there_is_an_answer_few_are_under_way_but_not_for_long() -> None:
+    with ChatServer(lambda call: Say(delay_s=0.1)) as server:
+        list(engine(server, concurrency=10).generate(ask(str(i)) for i in range(14)))
+        times = [call.at - server.calls[0].at for call in server.calls]
+    assert sum(at < 0.09 for at in times) == 4
+    assert max(times) < 0.4
+    with ChatServer(lambda call: Say(delay_s=1.3)) as server:
+        list(engine(server, concurrency=10).generate(ask(str(i)) for i in range(10)))
+        times = [call.at - server.calls[0].at for call in server.calls]
+    assert sum(at < 0.9 for at in times) == 4
+    assert max(times) < 1.25
+
+
+# ---- what tries without an answer may have cost
+
+
+@pytest.mark.parametrize(
+    ("say", "waste"),
+    [
+        (Say({"error": {"message": "slow down"}}, 429), Waste()),
+        (Say({"error": {"message": "busy"}}, 503), Waste()),
+        (Say({"error": {"message": "busy"}}, 500), Waste()),
+        (Say({"error": {"message": "a"}, "usage": {"prompt_tokens": 5, "completion_tokens": 2}}, 500), Waste(5, 2)),
+        (Say(b"<html>", 502), Waste(unknown=1)),
+        (Say(b"<html>", 504), Waste(unknown=1)),
+        (Say(delay_s=1.0), Waste(unknown=1)),
+        (Say(cut="middle"), Waste(unknown=1)),
+        (Say({"error": {"message": "busy", "code": 503}}), Waste(unknown=1)),
+    ],
+)
+def test_an_answer_and_a_failure_tell_what_their_tries_may_have_cost(say: Say, waste: Waste) -> None:
+    with ChatServer(first_then_good(say)) as server:
+        answer = one(server, timeout_s=0.3)
+        assert len(server.calls) == 2
+    assert isinstance(answer, Completion)
+    assert answer.waste == waste
+    with ChatServer(lambda call: say) as server:
+        failed = one(server, timeout_s=0.3, max_retries=1)
+    assert isinstance(failed, Failure)
+    assert failed.waste == waste + waste
+
+
+def test_no_connection_costs_nothing() -> None:
+    with ChatServer() as server:
+        run = engine(server, concurrency=1, max_retries=1).generate([ask("a"), ask("b")])
+        assert isinstance(next(run), Completion)
+        server.stop()
+        failed = next(run)
+    assert isinstance(failed, Failure)
+    assert failed.waste.unknown <= 1  # the connection that was kept may break only after the request is out
+
+
+def test_each_try_is_asked_for_with_what_went_before() -> None:
+    seen: list[tuple[str, Waste]] = []
+
+    def before(request: Request, waste: Waste) -> bool:
+        seen.append((request.key, waste))
+        return waste.unknown < 2
+
+    with ChatServer(lambda call: Say(b"<html>", 504)) as server:
+        made = engine(server)
+        made.before_try = before
+        [answer] = made.generate([ask("a")])
+        assert len(server.calls) == 2
+    assert seen == [("a", Waste()), ("a", Waste(unknown=1)), ("a", Waste(unknown=2))]
+    assert isinstance(answer, Failure)
+    assert answer.waste == Waste(unknown=2)
+    assert "the budget has no room" in answer.reason
 
 
 @pytest.mark.parametrize(
@@ -245,6 +595,7 @@ def test_a_cut_answer_says_so_and_a_missing_reason_is_not_guessed() -> None:
         (400, {"message": "tiny is not a valid model ID"}, "check model"),
         (404, {"message": "nope", "code": "model_not_found"}, "check model"),
         (404, "page not found", "ends in /v1"),
+        (404, {"detail": "Not Found"}, "ends in /v1"),
         (308, {"message": "moved"}, "check model and base_url"),
     ],
 )
@@ -255,7 +606,7 @@ def test_what_no_request_survives_stops_the_run_at_its_start(
     with ChatServer(lambda call: Say({"error": error}, status)) as server:
         with pytest.raises(UserError, match=say):
             list(engine(server, api_key_env="TEST_KEY").generate(ask(str(i)) for i in range(1000)))
-        assert len(server.calls) <= 16 * 2
+        assert len(server.calls) <= 8
     assert not threads()
 
 

@@ -1,0 +1,55 @@
+"""Mends what servers and models send, so that tables and files can hold it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+LONGEST_INTEGER = 40
+"""Digits of an integer that is read as one; Python refuses those of more than 4,300 with the whole text."""
+MOST_TOKENS = 10**9
+"""A larger count of tokens is none: the longest context that any model has claimed is a tenth of it."""
+
+
+def encodable(text: str) -> str:
+    """Mend half surrogate pairs, which JSON and Python's texts can hold and no file can."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return text
+
+
+def token_count(value: object) -> int | None:
+    """Return a number of tokens; None where it is absent or cannot be one."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= MOST_TOKENS:
+        return None
+    return int(value) if value == int(value) else None
+
+
+def token_counts(prompt: object, response: object, text: str) -> tuple[int | None, int | None]:
+    """Return the tokens of a prompt and of its response, each None where it is no count.
+
+    A zero is none for a prompt, which has a token at the least, nor for a response that has text.
+
+    Args:
+        prompt: What was said to be the tokens of the prompt.
+        response: What was said to be the tokens of the response.
+        text: The response, thinking included.
+    """
+    output = token_count(response)
+    return token_count(prompt) or None, None if output == 0 and text else output
+
+
+def parse_json(text: str | bytes) -> Any:
+    """Parse JSON; a huge integer becomes a float.
+
+    Raises:
+        ValueError: If it is no JSON.
+        RecursionError: If it is nested too deeply.
+    """
+    return json.loads(text, parse_int=_integer)
+
+
+def _integer(digits: str) -> float:
+    return int(digits) if len(digits) <= LONGEST_INTEGER else float(digits)
