@@ -6,16 +6,20 @@ import hashlib
 import json
 import sys
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, astuple, dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 from tqdm import tqdm
 
-from fusion.asking import Asking, Budget, Job
+from fusion.asking import Asking, Job
+from fusion.budget import Bill, Budget, most_tokens
 from fusion.engines import find_engine
 from fusion.engines.base import Answer, Completion, Request
+from fusion.engines.clean import encodable, token_counts
+from fusion.engines.questions import cut_at_question
 from fusion.journal import Entry, Journal
 from fusion.llms import LLM
 from graphrouter.errors import UserError
@@ -49,6 +53,21 @@ def digest(llm: LLM, request: Request) -> str:
         "sampling": asdict(request.sampling),
     }
     return hashlib.sha256(json.dumps(asked, sort_keys=True, default=str).encode()).hexdigest()[:12]
+
+
+def is_empty(text: str, output_tokens: int | None) -> bool:
+    """Return whether an answer has no text, although there may be tokens to pay for."""
+    return not text.strip() and output_tokens != 0
+
+
+def mend(entry: Entry) -> None:
+    """Mend what earlier versions wrote down as servers sent it, and no table can hold."""
+    if "response" in entry:
+        text = entry["response"] + (entry.get("reasoning") or "")
+        counts = token_counts(entry["input_tokens"], entry["output_tokens"], text)
+        entry["input_tokens"], entry["output_tokens"] = counts
+        for name in ("response", "reasoning", "finish_reason"):
+            entry[name] = entry[name] and encodable(entry[name])
 
 
 @dataclass(frozen=True)
@@ -118,19 +137,27 @@ class Answers:
         self.failures: dict[CellKey, str] = {}
         self._jobs = list(jobs)
         self._asked = {
-            cell_key(request.key): (job.llm, digest(job.llm, request)) for job in self._jobs for request in job.requests
+            cell_key(request.key): (job.llm, request, digest(job.llm, request))
+            for job in self._jobs
+            for request in job.requests
         }
         self._journal = journal
         self._lock = threading.Lock()
+        self._alike: set[str] = set()
+        self._tries: Counter[str] = Counter()
+        self._bill = Bill({cell[1]: llm for cell, (llm, _, _) in self._asked.items()})
         self._read()
 
     def _read(self) -> None:
         other: list[CellKey] = []
         for entry in self._journal.entries():
             cell = (entry["query_id"], entry["llm"], entry["draw"])
-            if cell not in self._asked:
+            _, request, asked = self._asked.get(cell, (None, None, None))
+            mend(entry)
+            self._bill.add(cell, entry, request)
+            if request is None or "tried" in entry:
                 continue
-            if entry["asked"] != self._asked[cell][1]:
+            if entry["asked"] != asked:
                 other.append(cell)
             elif "failed" in entry:
                 self.failures[cell] = entry["failed"]
@@ -146,11 +173,22 @@ class Answers:
                 "give the LLM another name"
             )
 
-    def add(self, answer: Answer) -> None:
-        """Write down an answer, or why there is none."""
+    def _entry(self, key: str) -> Entry:
+        query_id, llm, draw = cell = cell_key(key)
+        return {"query_id": query_id, "llm": llm, "draw": draw, "asked": self._asked[cell][2]}
+
+    def add_try(self, llm: LLM, request: Request) -> None:
+        """Write down that a request is sent, so that a run that is killed before its answer knows what it may have cost."""
+        entry = self._entry(request.key) | {"tried": most_tokens(llm, request)}
+        with self._lock:
+            self._tries[request.key] += 1
+        self._journal.append(entry)
+
+    def add(self, llm: LLM, request: Request, answer: Answer) -> None:
+        """Write down an answer, or why there is none, and what neither shows of its cost."""
         cell = cell_key(answer.key)
-        _, asked = self._asked[cell]
-        entry: dict[str, Any] = {"query_id": cell[0], "llm": cell[1], "draw": cell[2], "asked": asked}
+        entry = self._entry(answer.key)
+        known = True
         if isinstance(answer, Completion):
             entry |= {
                 "response": answer.text,
@@ -160,8 +198,20 @@ class Answers:
                 "latency_s": round(answer.latency_s, 4),
                 "finish_reason": answer.finish_reason,
             }
+            if answer.cut_at_question:
+                entry |= {"cut_at_question": True}
+            self._check_alike(llm, cell[1], answer.cut_at_question)
+            known = answer.input_tokens is not None and answer.output_tokens is not None
         else:
             entry |= {"failed": answer.reason}
+        with self._lock:
+            tries = self._tries.pop(answer.key, 0)
+        if tries:
+            entry |= {"tries": tries}
+        if answer.waste:
+            entry |= {"waste": astuple(answer.waste)}
+        if not known or answer.waste.unknown:
+            entry |= {"most": most_tokens(llm, request)}
         self._journal.append(entry)
         with self._lock:
             if isinstance(answer, Completion):
@@ -170,22 +220,59 @@ class Answers:
             else:
                 self.failures[cell] = answer.reason
 
+    def _check_alike(self, llm: LLM, candidate: str, cut: bool) -> None:
+        """Refuse a new answer where those of the journal were not ended in the same way, at the model's next question.
+
+        An old answer that holds no such question is what it would be now. Each candidate is looked at once.
+
+        Raises:
+            UserError: If so.
+        """
+        if candidate in self._alike:
+            return
+        from fusion.tasks.graders.reading import STOP_SEQUENCES
+
+        self._alike.add(candidate)
+        others = 0
+        for (_, name, _), entry in list(self.answers.items()):
+            if name == candidate and bool(entry.get("cut_at_question")) != cut:
+                text = entry["response"]
+                others += not cut or cut_at_question(text, STOP_SEQUENCES) != text
+        if others:
+            said = "do not end at the model's next question, as new ones do" if cut else "end there, as new ones do not"
+            wanted = "false" if cut else "true"
+            raise UserError(
+                f"{others:,} answers of {candidate} in {self._journal.file} {said}; set stop_at_question: {wanted} for "
+                f"{llm.name}, or name another folder"
+            )
+
     def left(self) -> list[Job]:
-        """Return what is not answered. What failed in an earlier run is asked again."""
-        jobs = [
-            Job(job.llm, [request for request in job.requests if cell_key(request.key) not in self.answers])
-            for job in self._jobs
-        ]
+        """Return what is not answered. What failed in an earlier run is asked again, behind what was never asked."""
+        jobs = []
+        for job in self._jobs:
+            cells = {request.key: cell_key(request.key) for request in job.requests}
+            left = [request for request in job.requests if cells[request.key] not in self.answers]
+            left.sort(key=lambda request: cells[request.key] in self.failures)
+            jobs.append(Job(job.llm, left, answered=len(left) < len(job.requests)))
         return [job for job in jobs if job.requests]
 
     def cost(self, cell: CellKey) -> float | None:
         """Return what an answer has cost in US dollars, or None where tokens or prices are unknown."""
-        answer, (llm, _) = self.answers[cell], self._asked[cell]
+        answer, llm = self.answers[cell], self._asked[cell][0]
         return llm.price(answer["input_tokens"], answer["output_tokens"])
 
     def spent(self) -> float:
-        """Return what all answers have cost, in US dollars; those of unknown cost count nothing."""
-        return sum(self.cost(cell) or 0.0 for cell in self.answers)
+        """Return what earlier runs have cost, or may have cost, in US dollars.
+
+        All that the journal holds of the candidates of this run counts, failures too. What is of unknown cost counts as
+        the most that it can have cost; so does a request that was sent by a run with a budget, and has no answer.
+        """
+        return self._bill.total
+
+    @property
+    def empty(self) -> list[CellKey]:
+        """Cells whose answer has no text, although there may be tokens to pay for."""
+        return [cell for cell, answer in self.answers.items() if is_empty(answer["response"], answer["output_tokens"])]
 
     def ask(self, purse: Budget, told: OnCell | None = None, progress: bool = True) -> Asking:
         """Ask for what is left, with a bar of cells, rate, time left, spend and failures.
@@ -201,20 +288,23 @@ class Answers:
         Raises:
             KeyboardInterrupt: After Ctrl-C, once the answers under way are in.
         """
-        failed = 0
+        failed = empty = 0
         total = len(self._asked)
         with tqdm(total=total, initial=len(self.answers), unit="cell", disable=not progress) as bar:
 
-            def take(llm: LLM, answer: Answer) -> None:
-                nonlocal failed
-                self.add(answer)
+            def take(llm: LLM, request: Request, answer: Answer) -> None:
+                nonlocal failed, empty
+                self.add(llm, request, answer)
                 if told and isinstance(answer, Completion):
                     told(cell_key(answer.key))
                 with self._lock:
                     failed += not isinstance(answer, Completion)
-                    bar.set_postfix_str(f"${purse.spent:.4f}, {failed} failed", refresh=False)
+                    empty += isinstance(answer, Completion) and is_empty(answer.text, answer.output_tokens)
+                    state = f"${purse.spent:.4f}, {failed} failed" + (f", {empty} empty" if empty else "")
+                    bar.set_postfix_str(state, refresh=False)
                     bar.update()
 
-            asking = Asking(self.left(), take, purse, lambda: bar.write(STOPPING, file=sys.stderr))
+            stopping = partial(bar.write, STOPPING, file=sys.stderr)
+            asking = Asking(self.left(), take, purse, stopping, self.add_try)
             asking.run()
         return asking

@@ -6,14 +6,17 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
+from fusion.budget import Budget
 from fusion.engines import find_engine
-from fusion.engines.base import Answer, Completion, Request
+from fusion.engines.base import Answer, Request, Waste
 from fusion.llms import LLM
 from graphrouter.errors import UserError
 
-OnAnswer = Callable[[LLM, Answer], None]
-"""Is told of each answer as soon as it is there, by several threads."""
+OnAnswer = Callable[[LLM, Request, Answer], None]
+"""Is told of each request's answer as soon as it is there, by several threads."""
+OnTry = Callable[[LLM, Request], None]
 
 
 @dataclass(frozen=True)
@@ -23,76 +26,16 @@ class Job:
     Attributes:
         llm: The LLM.
         requests: In the order in which they are handed out.
+        answered: Whether the LLM has answered others of its requests in an earlier run.
     """
 
     llm: LLM
     requests: Sequence[Request]
+    answered: bool = False
 
 
 LOOK_UP_S = 0.2
 """Seconds after which a wait looks up for Ctrl-C."""
-TEMPLATE_TOKENS = 50
-"""What a chat template may add to a message, at most."""
-
-
-class Budget:
-    """US dollars that may be spent. A request is only sent if the most that it can cost is still there.
-
-    Args:
-        limit: None for no limit.
-        spent: What earlier runs have spent of it.
-    """
-
-    def __init__(self, limit: float | None = None, spent: float = 0.0) -> None:
-        self.limit = limit
-        self.spent = spent
-        self._reserved: dict[str, float] = {}
-        self._lock = threading.Lock()
-
-    def reserve(self, llm: LLM, request: Request) -> bool:
-        """Set aside the most that a request can cost; False where the rest of the budget is less."""
-        most = highest_cost(llm, request)
-        with self._lock:
-            if self.limit is not None and self.spent + sum(self._reserved.values()) + most > self.limit:
-                return False
-            self._reserved[request.key] = most
-            return True
-
-    def settle(self, llm: LLM, answer: Answer) -> None:
-        """Put what an answer cost in the place of what was set aside. A failure is taken to cost nothing."""
-        cost = llm.price(answer.input_tokens, answer.output_tokens) if isinstance(answer, Completion) else 0.0
-        with self._lock:
-            most = self._reserved.pop(answer.key, 0.0)
-            self.spent += most if cost is None else cost
-
-    def release(self, keys: Sequence[str]) -> None:
-        """Give back what was set aside for requests that will get no answer."""
-        with self._lock:
-            for key in keys:
-                self._reserved.pop(key, None)
-
-
-def highest_cost(llm: LLM, request: Request) -> float:
-    """Return the most that a request can cost in US dollars, at a token for every byte; 0 without prices."""
-    size = sum(len(message["content"].encode(errors="replace")) + TEMPLATE_TOKENS for message in request.messages)
-    return llm.price(size, request.sampling.max_tokens) or 0.0
-
-
-def check_budget(limit: float | None, llms: Sequence[LLM]) -> None:
-    """Refuse a budget that is no amount, or for LLMs whose cost is not known.
-
-    Raises:
-        UserError: If so.
-    """
-    if limit is None:
-        return
-    if not limit > 0:
-        raise UserError(f"a budget must be above 0 dollars, but is {limit}")
-    free = [llm.name for llm in llms if llm.input_price is None or llm.output_price is None]
-    if free:
-        raise UserError(
-            f"a budget needs input_price and output_price of every LLM, but {', '.join(free)} lacks them; add them"
-        )
 
 
 def raise_problems(problems: Mapping[str, UserError]) -> None:
@@ -116,6 +59,7 @@ class Asking:
         on_answer: Is told of each answer.
         budget: Of all jobs together.
         on_stop: Is called after Ctrl-C, before the answers under way are waited for.
+        on_try: Is told of each try that may cost before it is sent, by several threads; only where there is a limit.
 
     Attributes:
         problems: What ended a job, by the LLM's name.
@@ -123,9 +67,15 @@ class Asking:
     """
 
     def __init__(
-        self, jobs: Sequence[Job], on_answer: OnAnswer, budget: Budget, on_stop: Callable[[], None] = lambda: None
+        self,
+        jobs: Sequence[Job],
+        on_answer: OnAnswer,
+        budget: Budget,
+        on_stop: Callable[[], None] = lambda: None,
+        on_try: OnTry = lambda llm, request: None,
     ) -> None:
         self.on_stop = on_stop
+        self.on_try = on_try
         self.jobs = jobs
         self.on_answer = on_answer
         self.budget = budget
@@ -182,27 +132,40 @@ class Asking:
 
     def _ask(self, job: Job) -> None:
         left = deque(job.requests)
-        waiting: set[str] = set()
+        waiting: dict[str, Request] = {}
         try:
             with job.llm.make_engine() as engine:
+                engine.has_answered = job.answered
+                if self.budget.limit is not None:
+                    engine.before_try = partial(self._before_try, job.llm, {})
                 before = -1
                 # A request that the budget had no room for may fit once those under way have cost less than they might.
                 while left and len(left) != before and not self._stop.is_set():
                     before = len(left)
                     for answer in engine.generate(self._hand_out(job.llm, left, waiting)):
-                        waiting.discard(answer.key)
-                        self.budget.settle(job.llm, answer)
-                        self.on_answer(job.llm, answer)
+                        request = waiting.pop(answer.key)
+                        self.budget.settle(job.llm, request, answer)
+                        self.on_answer(job.llm, request, answer)
                 self.over_budget |= bool(left) and not self._stop.is_set()
         finally:
             self.budget.release(list(waiting))
 
-    def _hand_out(self, llm: LLM, left: deque[Request], waiting: set[str]) -> Iterator[Request]:
+    def _hand_out(self, llm: LLM, left: deque[Request], waiting: dict[str, Request]) -> Iterator[Request]:
         while left and not self._stop.is_set():
             if not self.budget.reserve(llm, left[0]):
                 return
-            waiting.add(left[0].key)
+            waiting[left[0].key] = left[0]
             yield left.popleft()
+
+    def _before_try(self, llm: LLM, told: dict[str, Waste], request: Request, waste: Waste) -> bool:
+        """Say whether a try may be sent, and tell of it unless one before it is known to have cost nothing."""
+        if not self.budget.reserve_try(llm, request, waste):
+            self.over_budget = True
+            return False
+        if told.get(request.key) != waste:
+            told[request.key] = waste
+            self.on_try(llm, request)
+        return True
 
 
 def _wait(events: Sequence[threading.Event]) -> None:

@@ -12,7 +12,8 @@ import numpy as np
 import polars as pl
 
 from fusion.answers import Answers, CellKey, request_key
-from fusion.asking import Budget, Job, check_budget
+from fusion.asking import Job
+from fusion.budget import Budget, check_budget
 from fusion.engines.base import Request, Sampling
 from fusion.journal import Journal
 from fusion.llms import LLM

@@ -90,11 +90,15 @@ class LLM:
         Raises:
             UserError: If an option has a value that the engine cannot use.
         """
+        from fusion.tasks.graders.reading import STOP_SEQUENCES
+
         kind = find_engine(self.engine)
         try:
-            return kind(model=self.model, **self.options)  # type: ignore[call-arg]
+            engine = kind(model=self.model, **self.options)  # type: ignore[call-arg]
         except (TypeError, ValueError) as error:
             raise UserError(f"LLM {self.name}: options of the engine {self.engine}: {error}") from error
+        engine.questions = STOP_SEQUENCES
+        return engine
 
     def messages(self, prompt: str) -> tuple[Message, ...]:
         """Return the conversation that asks a prompt."""

@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from fusion.collect import Collection, Guiding, Plan
 
 
+UNANSWERED = 3
+"""Exit status of a run that came to its end, and left a candidate without any answer: the log lacks what was asked for."""
+
+
 def add_commands(commands: Any) -> None:
     """Add both commands."""
     text = "ask LLMs the questions of tasks, grade the answers, and write a log"
@@ -63,8 +67,8 @@ def _add_guides(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def collect(args: argparse.Namespace) -> None:
-    """Collect a log, and say what came of it."""
+def collect(args: argparse.Namespace) -> int | None:
+    """Collect a log, and say what came of it. Returns the exit status where a candidate got no answer at all."""
     from fusion.asking import raise_problems
     from fusion.collect import collect as run
     from fusion.collect import make_plan
@@ -87,11 +91,12 @@ def collect(args: argparse.Namespace) -> None:
     )
     if args.dry_run:
         _preview(plan)
-        return
+        return None
     _tell_unguided(plan)
     done = run(plan, Path(args.out), budget=args.budget, regrade=args.regrade, progress=not args.quiet)
-    _report(done, args.out)
+    _report(done, args.out, args.budget)
     raise_problems(done.problems)
+    return UNANSWERED if done.unanswered else None
 
 
 def _guiding(args: argparse.Namespace) -> Guiding | None:
@@ -126,10 +131,16 @@ def tasks(args: argparse.Namespace) -> None:
 
 def _preview(plan: Plan) -> None:
     from fusion.collect import preview
+    from fusion.collect.outcome import find_overlong
 
     print(f"{len(plan.questions):,} questions, {len(plan.cells):,} cells")
     for name, most in preview(plan).items():
         print(f"{name}: at most ${most:.4f}" if most else f"{name}: without prices")
+    for name, (long, cells, context, wanted) in find_overlong(plan).items():
+        print(
+            f"{name}: {long:,} of {cells:,} cells will fail: its context of {context:,} tokens cannot hold their prompts "
+            f"and {wanted:,} more; lower max_tokens"
+        )
     _tell_unguided(plan)
 
 
@@ -142,13 +153,26 @@ def _tell_unguided(plan: Plan) -> None:
             )
 
 
-def _report(done: Collection, out: str) -> None:
+def _report(done: Collection, out: str, budget: float | None) -> None:
     log = done.log
     tell(
         f"{out}: {log.queries.height:,} queries, {log.llms.height} LLMs, {log.records.height:,} of {done.cells:,} cells"
     )
     tell(f"spent ${done.spent:.4f}" + ("; the budget ended the run, raise it to go on" if done.over_budget else ""))
+    if budget is not None and done.spent > budget:
+        tell(f"that is more than the budget of ${budget:.4f}: answers were longer than what was asked for allows")
+    for one in done.empty:
+        tell(
+            f"{one.candidate}: {one.empty:,} of {one.answers:,} answers are empty though tokens were paid for"
+            + (f", {one.cut:,} of them cut at max_tokens; raise max_tokens" if one.cut else "")
+        )
     if done.failed:
         tell(
-            f"{done.failed:,} cells got no answer and stay missing; {Path(out) / 'collect' / 'failed.csv'} has the reasons"
+            f"{done.failed:,} cells got no answer and stay missing; {Path(out) / 'collect' / 'failed.csv'} has the "
+            f"reasons, most often: {done.reason}"
+        )
+    for failed in done.unanswered:
+        tell(
+            f"{failed.candidate} got no answer at all: {failed.cells:,} cells failed, {failed.often:,} of them with: "
+            f"{failed.reason}"
         )

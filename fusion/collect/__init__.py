@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from fusion.answers import Answers
-from fusion.asking import Budget, check_budget, highest_cost
+from fusion.budget import Budget, check_budget, highest_cost
 from fusion.collect.assembly import assemble, failures_csv
 from fusion.collect.grading import Grading
 from fusion.collect.guiding import Guiding
+from fusion.collect.outcome import Empty, Unanswered, find_empty, find_unanswered, most_frequent
 from fusion.collect.plan import Plan, interleave
 from fusion.journal import Journal
 from fusion.llms import LLM
@@ -38,6 +39,9 @@ class Collection:
         log: All graded answers.
         cells: Of the plan.
         failed: Cells that got no answer; ``collect/failed.csv`` has the reasons.
+        reason: The most frequent one; empty where nothing failed.
+        unanswered: Candidates that were asked and have no answer at all.
+        empty: Candidates with answers that have no text, although there may be tokens to pay for.
         spent: US dollars, earlier runs included.
         over_budget: Whether the budget ended the run.
         problems: What ended the asking of an LLM, by its name.
@@ -46,6 +50,9 @@ class Collection:
     log: LLMLog
     cells: int
     failed: int
+    reason: str
+    unanswered: Sequence[Unanswered]
+    empty: Sequence[Empty]
     spent: float
     over_budget: bool
     problems: Mapping[str, UserError]
@@ -151,12 +158,21 @@ def collect(
     log.save(out, keep=(JOURNAL,))
     if interrupted:
         raise interrupted
-    over = bool(asking and asking.over_budget)
-    return Collection(log, len(plan.cells), len(answers.failures), purse.spent, over, problems)
+    return Collection(
+        log=log,
+        cells=len(plan.cells),
+        failed=len(answers.failures),
+        reason=most_frequent(answers.failures.values())[0] if answers.failures else "",
+        unanswered=find_unanswered(plan, answers),
+        empty=find_empty(plan, answers),
+        spent=purse.spent,
+        over_budget=bool(asking and asking.over_budget),
+        problems=problems,
+    )
 
 
 def preview(plan: Plan) -> dict[str, float]:
-    """Return, for each LLM, the most that its cells can cost in US dollars; 0 without prices."""
+    """Return, for each LLM, the most that its cells can cost in US dollars, each asked once; 0 without prices."""
     most: dict[str, float] = {llm.name: 0.0 for llm in plan.llms}
     for cell in plan.cells:
         most[cell.llm.name] += highest_cost(cell.llm, cell.request)

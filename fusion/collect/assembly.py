@@ -11,6 +11,7 @@ import polars as pl
 
 from fusion.answers import Answers, CellKey
 from fusion.collect.plan import Candidate, Plan
+from fusion.engines.clean import encodable
 from fusion.tasks.base import Grade
 from graphrouter.errors import UserError
 from graphrouter.log import COLUMNS, LLMLog
@@ -47,7 +48,7 @@ def assemble(plan: Plan, answers: Answers, grades: Mapping[CellKey, Grade], name
         counts = {column: answer[column] for column in ANSWER_COLUMNS}
         records.append(at | scores | counts | {"response_chars": len(answer["response"])} | shown.get(key, {}))
     tables = (_queries(plan), _llms(plan), _table("records", records))
-    return LLMLog(name, *tables, texts=pl.DataFrame(texts), encoder=plan.encoder)
+    return LLMLog(name, *tables, texts=pl.DataFrame(list(map(_mended, texts))), encoder=plan.encoder)
 
 
 def failures_csv(failures: Mapping[CellKey, str]) -> str:
@@ -102,4 +103,9 @@ def _note(candidate: Candidate) -> str:
 
 def _table(table: str, rows: list[dict[str, Any]]) -> pl.DataFrame:
     known = {column: kind for column, kind in (COLUMNS[table] | OWN_COLUMNS).items() if column in rows[0]}
-    return pl.DataFrame(rows, schema_overrides=known, infer_schema_length=None)
+    return pl.DataFrame(list(map(_mended, rows)), schema_overrides=known, infer_schema_length=None)
+
+
+def _mended(row: dict[str, Any]) -> dict[str, Any]:
+    """Mend texts that no file can hold: questions of a user's own, and what models and graders wrote."""
+    return {name: encodable(value) if isinstance(value, str) else value for name, value in row.items()}

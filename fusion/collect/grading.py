@@ -8,6 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 from fusion.answers import Answers, CellKey
 from fusion.collect.plan import Cell
+from fusion.engines.clean import encodable
 from fusion.journal import Entry, Journal
 from fusion.tasks.base import Grade
 
@@ -44,7 +45,7 @@ class Grading:
             key = (entry["query_id"], entry["llm"], entry["draw"])
             answer = self._answers.answers.get(key)
             if answer and answer["asked"] == entry["asked"]:
-                self.grades[key] = Grade(entry["performance"], entry["prediction"])
+                self.grades[key] = Grade(entry["performance"], _mended(entry["prediction"]))
 
     def submit(self, key: CellKey) -> None:
         """Have the answer of a cell graded."""
@@ -54,6 +55,7 @@ class Grading:
     def _grade(self, key: CellKey) -> None:
         question, answer = self._cells[key].question, self._answers.answers[key]
         grade = question.task.grade(answer["response"], question.example)
+        grade = Grade(grade.performance, _mended(grade.prediction))
         entry: Entry = {name: answer[name] for name in ("query_id", "llm", "draw", "asked")}
         self._journal.append(entry | {"performance": grade.performance, "prediction": grade.prediction})
         with self._lock:
@@ -64,3 +66,8 @@ class Grading:
         self._pool.shutdown(wait=True)
         for grading in self._running:
             grading.result()
+
+
+def _mended(prediction: str | None) -> str | None:
+    """Mend what a grader quotes of a response or of code that it ran."""
+    return prediction if prediction is None else encodable(prediction)

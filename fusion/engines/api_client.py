@@ -130,7 +130,8 @@ class Client:
 
     def _compare(self, trouble: Trouble) -> None:
         """Give the run up where its first requests all fail with the same words, whatever their prompts."""
-        if self._answered or trouble.of_prompt or trouble.kind not in (Kind.REQUEST, Kind.ODD):
+        known = self._answered or self._settings.has_answered
+        if known or trouble.of_prompt or trouble.kind not in (Kind.REQUEST, Kind.ODD):
             return
         settings = self._settings
         words = re.sub(r"\S*\d\S*", "#", trouble.reason)  # without numbers and ids of requests

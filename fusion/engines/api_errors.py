@@ -9,7 +9,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 from fusion.engines.api_retry import read_retry_after
-from fusion.engines.base import Waste
+from fusion.engines.base import NOTHING, Waste
 
 if TYPE_CHECKING:
     from fusion.engines.openai_api import OpenAIEngine
@@ -65,7 +65,7 @@ class Trouble(Exception):
     status: int | None = None
     retry_after: float | None = None
     unreachable: bool = False
-    waste: Waste = Waste()
+    waste: Waste = NOTHING
     remedy: str = ""
     of_prompt: bool = False
 

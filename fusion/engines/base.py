@@ -60,7 +60,7 @@ class Waste:
     unknown: int = 0
 
     def __bool__(self) -> bool:
-        return self != Waste()
+        return self != NOTHING
 
     def __add__(self, other: Waste) -> Waste:
         return Waste(
@@ -68,6 +68,9 @@ class Waste:
             self.output_tokens + other.output_tokens,
             self.unknown + other.unknown,
         )
+
+
+NOTHING = Waste()
 
 
 @dataclass(frozen=True)
@@ -95,7 +98,7 @@ class Completion:
     finish_reason: str = "stop"
     reasoning: str | None = None
     model: str | None = None
-    waste: Waste = Waste()
+    waste: Waste = NOTHING
     cut_at_question: bool = False
 
 
@@ -113,7 +116,7 @@ class Failure:
     key: str
     reason: str
     latency_s: float = 0.0
-    waste: Waste = Waste()
+    waste: Waste = NOTHING
 
 
 Answer = Completion | Failure
@@ -136,6 +139,13 @@ class Engine(ABC):
     before_try: Callable[[Request, Waste], bool] | None = None
     """Is asked before each try of a request that costs money, with what its earlier tries may have cost; where it says
     False, the request is not sent and fails. Is set by who watches a budget, and called in a thread of the engine."""
+
+    has_answered: bool = False
+    """Whether the LLM is known to answer such requests, so that refusals concern single ones. Is set by who asks."""
+
+    questions: tuple[str, ...] = ()
+    """What a question begins with: an engine that writes for a model without a chat template ends an answer before the
+    next one, for such a model goes on with questions of its own. Is set by who makes the engine."""
 
     @abstractmethod
     def generate(self, requests: Iterable[Request]) -> Iterator[Answer]:

@@ -33,6 +33,8 @@ class TransformersEngine(Engine):
 
     Tokens are counted without padding. The end token, and the tokens of a stop text, count as output, as APIs count them.
 
+    An answer of a model without a chat template ends where it goes on with a question of its own (`Engine.questions`).
+
     Attributes:
         model: A folder, or a name on the Hugging Face hub.
         revision: Branch, tag or commit on the hub; None for its default.
@@ -40,6 +42,7 @@ class TransformersEngine(Engine):
         device: auto (CUDA where there is one), cpu or cuda.
         dtype: auto (that of the weights; on a CPU float32), float32, bfloat16 or float16.
         template: Further values for the chat template, such as ``{"enable_thinking": false}``.
+        stop_at_question: Whether a model without a chat template ends where it goes on with a question of its own.
     """
 
     model: str
@@ -48,6 +51,7 @@ class TransformersEngine(Engine):
     device: str = "auto"
     dtype: str = "auto"
     template: dict[str, Any] = field(default_factory=dict)
+    stop_at_question: bool = True
 
     concurrent: ClassVar[bool] = False
     answers_depend_on: ClassVar[tuple[str, ...]] = ("revision", "dtype", "template")
@@ -109,7 +113,12 @@ class TransformersEngine(Engine):
         if limit is not None and len(prompt) + most > limit:
             text = f"the context must hold {len(prompt)} prompt tokens and {most} more (max_tokens), but holds {limit}"
             return Failure(request.key, text)
-        return Row(request, prompt)
+        return Row(request, prompt, self._marks)
+
+    @property
+    def _marks(self) -> tuple[str, ...]:
+        """What ends an answer behind its first text."""
+        return self.questions if self.stop_at_question and self._load().tokenizer.chat_template is None else ()
 
     def _decode(self, batch: list[Row]) -> list[Answer]:
         """Answer as many rows from the start of the batch as the memory allows, one at least."""
@@ -118,7 +127,7 @@ class TransformersEngine(Engine):
         loaded = self._load()
         while True:
             begin = time.perf_counter()
-            rows = [Row(row.request, row.prompt) for row in batch]  # afresh after a failed try
+            rows = [Row(row.request, row.prompt, row.questions) for row in batch]  # afresh after a failed try
             try:
                 Decoder(loaded.model, loaded.ends, loaded.write).run(rows)
             except RuntimeError as error:
@@ -138,7 +147,14 @@ class TransformersEngine(Engine):
 
     def _completion(self, row: Row, seconds: float) -> Completion:
         return Completion(
-            row.request.key, row.text, len(row.prompt), len(row.ids), seconds, row.finish, model=self.model
+            key=row.request.key,
+            text=row.text,
+            input_tokens=len(row.prompt),
+            output_tokens=len(row.ids),
+            latency_s=seconds,
+            finish_reason=row.finish,
+            model=self.model,
+            cut_at_question=bool(row.questions),
         )
 
 

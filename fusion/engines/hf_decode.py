@@ -14,6 +14,7 @@ from torch import Tensor
 
 from fusion.engines.base import Request
 from fusion.engines.hf_cache import GrowingCache
+from fusion.engines.questions import cut_at_question
 
 KEEP = 0.75
 """Finished rows leave when at most this part is left: leaving copies the others' keys and values."""
@@ -28,6 +29,7 @@ class Row:
     Attributes:
         request: What was asked.
         prompt: Its token ids.
+        questions: What ends the response once there is an answer; see `cut_at_question`.
         ids: Token ids of the response, the end token included.
         text: The response once it is finished, without stop text and special tokens.
         finish: ``stop`` or ``length``; empty as long as it goes on.
@@ -35,6 +37,7 @@ class Row:
 
     request: Request
     prompt: list[int]
+    questions: tuple[str, ...] = ()
     ids: list[int] = field(default_factory=list)
     text: str = ""
     finish: str = ""
@@ -106,18 +109,24 @@ class Decoder:
         """Add a token to a row, and see whether that ends it."""
         row.ids.append(token)
         sampling = row.request.sampling
-        if token in self._ends or (sampling.stop and self._stopped(row.ids, sampling.stop)):
+        if token in self._ends or self._stopped(row):
             row.finish = "stop"
         elif len(row.ids) >= sampling.max_tokens:
             row.finish = "length"
         if row.finish:
-            row.text = cut(self._write(row.ids), sampling.stop)
+            row.text = cut_at_question(cut(self._write(row.ids), sampling.stop), row.questions)
 
-    def _stopped(self, ids: list[int], stop: tuple[str, ...]) -> bool:
-        """Return whether the text holds a stop text; only its end can hold a new one."""
-        last = max(len(text.encode()) for text in stop) + SPARE
-        tail = self._write(ids[-last:])
-        return any(text in tail for text in stop) and any(text in self._write(ids) for text in stop)
+    def _stopped(self, row: Row) -> bool:
+        """Return whether the text holds what ends it; only its last tokens can hold a new such text."""
+        stop = row.request.sampling.stop
+        if not (stop or row.questions):
+            return False
+        last = max(len(text.encode()) for text in (*stop, *row.questions)) + SPARE
+        tail = self._write(row.ids[-last:])
+        if not any(text in tail for text in (*stop, *row.questions)):
+            return False
+        whole = self._write(row.ids)
+        return cut_at_question(cut(whole, stop), row.questions) != whole
 
 
 def cut(text: str, stop: tuple[str, ...]) -> str:

@@ -10,6 +10,7 @@ from itertools import islice
 from typing import Any, ClassVar
 
 from fusion.engines.base import Answer, Completion, Engine, Failure, Request, plain_text
+from fusion.engines.questions import cut_at_question
 from graphrouter.errors import UserError, first_line
 
 
@@ -19,7 +20,8 @@ class VLLMEngine(Engine):
 
     vLLM batches the requests of a chunk by itself; answers come chunk by chunk, with the chunk's seconds as latency. The
     prompt is the tokenizer's chat template; without one, the messages' texts joined by line ends. Tokens are those that
-    vLLM reports; the end token counts as output.
+    vLLM reports; the end token counts as output. An answer of a model without a chat template ends where it goes on with a
+    question of its own (`Engine.questions`).
 
     Attributes:
         model: A folder, or a name on the Hugging Face hub.
@@ -30,6 +32,7 @@ class VLLMEngine(Engine):
         gpu_memory_utilization: Part of the GPU's memory that vLLM may take.
         tensor_parallel_size: GPUs that share the model.
         template: Further values for the chat template, such as ``{"enable_thinking": false}``.
+        stop_at_question: Whether a model without a chat template ends where it goes on with a question of its own.
         extra: Further arguments of ``vllm.LLM``, such as ``{"enforce_eager": true}``.
     """
 
@@ -41,6 +44,7 @@ class VLLMEngine(Engine):
     gpu_memory_utilization: float = 0.9
     tensor_parallel_size: int = 1
     template: dict[str, Any] = field(default_factory=dict)
+    stop_at_question: bool = True
     extra: dict[str, Any] = field(default_factory=dict)
 
     concurrent: ClassVar[bool] = False
@@ -111,6 +115,21 @@ class VLLMEngine(Engine):
         return [self._completion(request, output, seconds) for request, output in zip(chunk, outputs, strict=True)]
 
     def _ask(self, llm: Any, chunk: list[Request]) -> list[Any]:
+        """Ask for a chunk; an answer that begins with a question has not answered yet, and is asked for without an end."""
+        marks = self._marks(llm)
+        outputs = self._sample(llm, chunk, marks)
+        empty = [i for i, output in enumerate(outputs) if output.outputs[0].stop_reason in marks and not _text(output)]
+        if empty:
+            again = self._sample(llm, [chunk[i] for i in empty], ())
+            for i, output in zip(empty, again, strict=True):
+                outputs[i] = output
+        return outputs
+
+    def _marks(self, llm: Any) -> tuple[str, ...]:
+        """What ends an answer behind its first text."""
+        return self.questions if self.stop_at_question and llm.get_tokenizer().chat_template is None else ()
+
+    def _sample(self, llm: Any, chunk: list[Request], marks: tuple[str, ...]) -> list[Any]:
         from vllm import SamplingParams
 
         params = [
@@ -118,7 +137,7 @@ class VLLMEngine(Engine):
                 max_tokens=request.sampling.max_tokens,
                 temperature=request.sampling.temperature,
                 top_p=request.sampling.top_p,
-                stop=list(request.sampling.stop),
+                stop=[*request.sampling.stop, *marks],
                 seed=request.sampling.seed,
             )
             for request in chunk
@@ -130,13 +149,19 @@ class VLLMEngine(Engine):
         return list(llm.chat(conversations, params, use_tqdm=False, chat_template_kwargs=self.template or None))
 
     def _completion(self, request: Request, output: Any, seconds: float) -> Completion:
-        response = output.outputs[0]
+        response, marks = output.outputs[0], self._marks(self._load())
         return Completion(
             key=request.key,
-            text=response.text,
+            text=cut_at_question(response.text, marks),
             input_tokens=len(output.prompt_token_ids),
             output_tokens=len(response.token_ids),
             latency_s=seconds,
             finish_reason=response.finish_reason or "unknown",
             model=self.model,
+            cut_at_question=bool(marks),
         )
+
+
+def _text(output: Any) -> str:
+    text: str = output.outputs[0].text
+    return text.strip()

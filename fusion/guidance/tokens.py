@@ -53,8 +53,13 @@ class Room:
         return self.count(messages) <= most
 
 
-def find_room(llm: LLM, tokens: int = TOKENS) -> Room:
+def find_room(llm: LLM, tokens: int = TOKENS, *, on_disk: bool = False) -> Room:
     """Return the room of an LLM: by its own tokenizer and context where the model is on this machine, else by `estimate`.
+
+    Args:
+        llm: Who is asked.
+        tokens: Most tokens of a guided prompt.
+        on_disk: Whether to look on this machine only, and to load nothing from the hub.
 
     Raises:
         UserError: If the tokenizer of a model on this machine cannot be loaded.
@@ -65,7 +70,8 @@ def find_room(llm: LLM, tokens: int = TOKENS) -> Room:
 
     from fusion.engines.hf_load import Loaded, context_limit
 
-    where = {"revision": llm.options["revision"]} if llm.options.get("revision") else {}
+    where: dict[str, Any] = {"revision": llm.options["revision"]} if llm.options.get("revision") else {}
+    where |= {"local_files_only": True} if on_disk else {}
     try:
         tokenizer: Any = AutoTokenizer.from_pretrained(llm.model, **where)
         config = AutoConfig.from_pretrained(llm.model, **where)

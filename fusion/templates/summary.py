@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fusion.answers import Told, ask_one, request_key
-from fusion.asking import TEMPLATE_TOKENS, check_budget
+from fusion.budget import TEMPLATE_TOKENS, check_budget
 from fusion.engines.base import Request
 from fusion.llms import LLM
 from fusion.templates.checks import NO_ANSWER

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from fusion.answers import CellKey, Told, ask_one, request_key
-from fusion.asking import check_budget
+from fusion.budget import check_budget
 from fusion.engines.base import Request
 from fusion.journal import Entry
 from fusion.llms import LLM

@@ -22,7 +22,7 @@ ENCODER_HELP = "tfidf, tfidf:N, log, a folder or a hub name (default: the log's 
 def add_command(
     commands: Any,
     name: str,
-    run: Callable[[argparse.Namespace], None],
+    run: Callable[[argparse.Namespace], int | None],
     text: str,
     *,
     overrides: str = "",
@@ -33,7 +33,7 @@ def add_command(
     Args:
         commands: From ``add_subparsers``.
         name: Of the command.
-        run: Takes the parsed arguments.
+        run: Takes the parsed arguments; may return an exit status other than 0.
         text: What the command does.
         overrides: What ``KEY=VALUE`` words mean to it; empty where it takes none.
         resume: What is said after Ctrl-C.

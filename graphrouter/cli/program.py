@@ -49,8 +49,8 @@ class Program:
             argv: The words after the program's name; None for those of the process.
 
         Returns:
-            The exit status: 0, 2 after an error that the user can mend, 130 after Ctrl-C, 141 when the reader of the
-            output has gone.
+            The exit status: 0, or what the command says; 2 after an error that the user can mend, 130 after Ctrl-C, 141
+            when the reader of the output has gone.
         """
         args = argparse.Namespace()
         try:
@@ -59,7 +59,7 @@ class Program:
             with warnings.catch_warnings():
                 warnings.showwarning = self._show_warning
                 with _output_of(args):
-                    args.run(args)
+                    status: int = args.run(args) or 0
             sys.stdout.flush()
         except UserError as error:
             self._say(f"error: {cut(' '.join(str(error).split()), LONGEST_ERROR)}")
@@ -80,7 +80,7 @@ class Program:
                 raise
             self._say(f"error: there is no room left on a disk ({first_line(error)}); free some, and {_resume(args)}")
             return 2
-        return 0
+        return status
 
     def _parser(self) -> _Parser:
         parser = _Parser(

@@ -12,7 +12,7 @@ import pytest
 import scripted
 import yaml
 
-from fusion.asking import highest_cost
+from fusion.budget import highest_cost
 from fusion.cli import main
 from fusion.collect import collect, make_plan
 from fusion.engines import ENGINES, engine_names, find_engine

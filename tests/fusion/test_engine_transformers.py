@@ -7,6 +7,7 @@ import random
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -19,6 +20,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, BertConfig, BertFo
 from fusion.engines.base import Answer, Completion, Failure, Request, Sampling
 from fusion.engines.hf import TransformersEngine
 from fusion.engines.hf_decode import Decoder, Row, choose, cut
+from fusion.engines.questions import cut_at_question
 from graphrouter.errors import UserError
 
 WORDS = ["the", "quick", "brown", "fox", "jumps", "over", "lazy", "dog", "what", "is", "12", "plus", "?", "answer", "é"]
@@ -181,13 +183,56 @@ def test_a_stop_text_is_found_where_each_token_is_one_byte(stop: str) -> None:
         SimpleNamespace(forward=lambda: None), frozenset(), lambda ids: bytes(ids).decode("utf-8", "replace")
     )
     ids = list(f"the fox {stop}".encode())
-    assert decoder._stopped(ids, ("never", stop))
-    assert not decoder._stopped([*ids[:-1], 0], ("never", stop + "!"))
+    assert decoder._stopped(Row(ask("a", "", stop=("never", stop)), [], ids=ids))
+    assert not decoder._stopped(Row(ask("a", "", stop=("never", stop + "!")), [], ids=[*ids[:-1], 0]))
+    assert decoder._stopped(Row(ask("a", ""), [], ("never", stop), ids))
+    assert not decoder._stopped(Row(ask("a", ""), [], ("the", "never"), ids)), "nothing was answered before it"
 
 
 def test_cut_takes_the_first_stop_text() -> None:
     assert cut("a\nb\nc", ("c", "\n")) == "a"
     assert cut("abc", ()) == cut("abc", ("x",)) == "abc"
+
+
+MARKS = ("\nQuestion:", "\nQ:")
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ("18\n\nQuestion: What?\nAnswer: 100", "18\n"),
+        ("18\nQ: What?\nQuestion: Why?", "18"),
+        ("\nQuestion: What?\nAnswer: 18\nQuestion: Why?", "\nQuestion: What?\nAnswer: 18"),
+        (" \n\nQuestion: What?", " \n\nQuestion: What?"),
+        ("The Question: is it 18?", "The Question: is it 18?"),
+        ("", ""),
+    ],
+)
+def test_an_answer_ends_at_the_next_question_but_not_before_it_has_begun(text: str, kept: str) -> None:
+    assert cut_at_question(text, MARKS) == kept
+    assert cut_at_question(text, ()) == text
+
+
+def test_a_model_without_a_template_ends_at_its_next_question(folder: Path, tmp_path: Path) -> None:
+    def answer(folder: Path, questions: tuple[str, ...], **options: Any) -> Completion:
+        made = TransformersEngine(str(folder), device="cpu", **options)
+        made.questions = questions
+        [found] = made.generate([ask("a", "what is 12 plus 30?", max_tokens=24)])
+        assert isinstance(found, Completion)
+        return found
+
+    whole = answer(folder, ())
+    mark = whole.text[8:11]
+    ended = answer(folder, ("never", mark, whole.text[:3]))
+    assert ended.text == whole.text[: whole.text.index(mark, 1)]
+    assert ended.finish_reason == "stop"
+    assert ended.output_tokens < whole.output_tokens  # type: ignore[operator]
+    assert (ended.cut_at_question, whole.cut_at_question) == (True, False)
+    kept = answer(folder, (mark,), stop_at_question=False)
+    assert (kept.text, kept.cut_at_question) == (whole.text, False)
+    chat = save_tiny(tmp_path, TEMPLATE)
+    bare = answer(chat, ())
+    assert answer(chat, (bare.text[8:11],)) == replace(bare, latency_s=pytest.approx(bare.latency_s, abs=60))
 
 
 def test_an_end_token_ends_the_response_and_counts(engine: TransformersEngine, folder: Path, tmp_path: Path) -> None:
