@@ -8,8 +8,8 @@ from fractions import Fraction
 
 from fusion.tasks.base import Example, Grade
 from fusion.tasks.graders.answers import aliases, announced, boxed
-from fusion.tasks.graders.reading import reads_answer
 from fusion.tasks.graders.numbers import Number, arithmetic, numbers, plain, word_numbers
+from fusion.tasks.graders.reading import reads_answer
 
 LONGEST_TEXT = 50_000  # characters at the end of a response that are read
 

@@ -17,10 +17,13 @@ import selectors
 import subprocess
 import sys
 import threading
+from itertools import pairwise
 from pathlib import Path
 
 from fusion.tasks.base import Example, Grade
 from fusion.tasks.graders.answers import aliases, announced, boxed
+from fusion.tasks.graders.math_compare import same_answer
+from fusion.tasks.graders.math_numbers import MATHEMATICAL
 from fusion.tasks.graders.reading import reads_answer
 from graphrouter.errors import UserError
 
@@ -29,17 +32,8 @@ START_LIMIT_S = 120.0
 MOST_WORKERS = 4
 LONGEST = 2000
 WORKER = Path(__file__).with_name("math_worker.py")
-
-_TIDY = [
-    (re.compile(r"\\(?:left|right|displaystyle|!|,|;|:|quad)(?![a-zA-Z])|[$~]|\\[$%]|(?<=\d)%"), ""),
-    (re.compile(r"\\[dt]frac"), r"\\frac"),
-    (re.compile(r"\^\s?\{?\\circ\}?|\\degree"), ""),
-    (re.compile(r"\\frac(\d)(\d)"), r"\\frac{\1}{\2}"),
-    (re.compile(r"(?<=\d)(?:,|\{,\})(?=\d{3}(?!\d))"), ""),
-    (re.compile(r"\\(?:text|textbf|mbox|mathrm)\s?\{\s?([^{}]{0,200}?)\s?\}"), r"\1"),
-    (re.compile(r"\s+"), ""),
-    (re.compile(r"\.+$"), ""),
-]
+ROOT = Path(__file__).parents[3]
+"""Where the worker imports this project from."""
 
 
 @reads_answer
@@ -54,29 +48,39 @@ def math_equal(response: str, example: Example) -> Grade:
         answer = next((_cut(part) for part in announced(response) if _cut(part)), None)
     if not answer:
         return Grade(0.0)
-    return Grade(float(any(same_expression(gold, answer) for gold in aliases(example))), answer[:200])
+    return Grade(float(any(same_maths(boxed(gold) or gold, answer) for gold in aliases(example))), answer[:200])
+
+
+_FORMULA = re.compile(r"\$\$?([^$]+)\$\$?|\\\((.+?)\\\)|\\\[(.+?)\\\]")
+_LEADING = re.compile(r"(?:[A-Za-z][a-z']+,?\s)+(?=[\d($\[{\\+-])")
+_SENTENCE = re.compile(
+    r"\.(?:\s|$)|\s(?:because|since|which|where|so|as|but|for|when|if|given)\s|,\s(?:because|since|as)\s"
+)
 
 
 def _cut(part: str) -> str:
-    """Return a formula that starts a line, or the line without its full stop."""
-    formula = re.match(r"\$+([^$]+)\$|\\\((.+?)\\\)", part)
-    return (formula[1] or formula[2]).strip() if formula else part.rstrip(". ")
+    """Return the answer that follows an announcement: the formulas of the sentence, or the sentence."""
+    formulas = list(_FORMULA.finditer(part))
+    if formulas:
+        first = formulas[0]
+        end = next((one for one, two in pairwise(formulas) if len(part[one.end() : two.start()]) > 8), formulas[-1])
+        return (
+            part[first.start() : end.end()] if first.end() < end.end() else next(filter(None, first.groups())).strip()
+        )
+    sentence = _SENTENCE.split(part, maxsplit=1)[0].strip(" .")
+    words = _LEADING.match(sentence)
+    return sentence if words is None or MATHEMATICAL.search(words[0]) else sentence[words.end() :]
 
 
-def same_expression(gold: str, answer: str) -> bool:
-    """Return whether two LaTeX expressions are equal, as text or as mathematics."""
+def same_maths(gold: str, answer: str) -> bool:
+    """Return whether two answers are equal, as text or as mathematics."""
     if len(answer) > LONGEST:
         return False
-    tidy = [_tidy(gold), _tidy(answer)]
-    if tidy[0] == tidy[1]:
-        return True
-    return POOL.ask([[gold, answer], tidy])
-
-
-def _tidy(expression: str) -> str:
-    for pattern, replacement in _TIDY:
-        expression = pattern.sub(replacement, expression)
-    return expression
+    try:
+        same = same_answer(gold, answer, lambda *_: None)
+    except RecursionError:  # thousands of brackets
+        return False
+    return POOL.ask([gold, answer]) if same is None else same
 
 
 class Worker:
@@ -85,6 +89,7 @@ class Worker:
     def __init__(self) -> None:
         self.process = subprocess.Popen(
             [sys.executable, "-P", str(WORKER)],
+            env={**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -96,14 +101,14 @@ class Worker:
                 "grading mathematics needs math-verify, but it cannot be imported; install the package again"
             )
 
-    def ask(self, pairs: list[list[str]]) -> bool | None:
-        """Return whether a pair is equal, or None where that took too long.
+    def ask(self, pair: list[str]) -> bool | None:
+        """Return whether gold and answer are equal, or None where that took too long.
 
         Raises:
             OSError: If the process has died, before or of the question.
         """
         assert self.process.stdin
-        self.process.stdin.write(json.dumps(pairs).encode() + b"\n")
+        self.process.stdin.write(json.dumps(pair).encode() + b"\n")
         self.process.stdin.flush()
         answer = self._answer(TIME_LIMIT_S)
         if answer == b"":
@@ -129,20 +134,20 @@ class Pool:
         self.idle: queue.SimpleQueue[Worker] = queue.SimpleQueue()
         self.room = threading.Semaphore(min(MOST_WORKERS, os.cpu_count() or 1))
 
-    def ask(self, pairs: list[list[str]]) -> bool:
-        """Return whether one of the pairs is equal; False where that cannot be decided in time."""
+    def ask(self, pair: list[str]) -> bool:
+        """Return whether gold and answer are equal; False where that cannot be decided in time."""
         with self.room:
             try:
-                return self._ask(self._idle() or Worker(), pairs)
+                return self._ask(self._idle() or Worker(), pair)
             except OSError:  # the worker may have been dead before, so the question is put once more, to a new one
                 with contextlib.suppress(OSError):
-                    return self._ask(Worker(), pairs)
+                    return self._ask(Worker(), pair)
         return False
 
-    def _ask(self, worker: Worker, pairs: list[list[str]]) -> bool:
+    def _ask(self, worker: Worker, pair: list[str]) -> bool:
         equal = None
         try:
-            equal = worker.ask(pairs)
+            equal = worker.ask(pair)
         finally:
             if equal is None:
                 worker.kill()
