@@ -16,7 +16,7 @@ MARK = re.compile(
     r"|^[ \t#*_]{0,8}(?:the\s)?(?:final\s|correct\s)?answer[ \t#*_]{0,5}(?=\r?\n)"
     r"|\b(?:antwort|lösung|réponse|respuesta|resposta|risposta|ответ)\b[^\n.:=]{0,40}?"
     r"(?:\b(?:ist|lautet|est|es|é|è)\b|[:=])"
-    r"|(?:答案|正确选项|正解|答え|정답|답)\s?(?:应该|应当)?\s?(?:就是|是|为|選|选|は|은|[:\uff1a])|(?:故|因此|所以|应该?|我)[选選]",
+    r"|(?:答案|正确选项|正解|答え|정답|답)\s?(?:应该|应当)?\s?(?:就是|是|为|選|选|は|은|[:\uff1a])|(?:故|因此|所以|应该?|我)[选選]择?",
     re.IGNORECASE | re.MULTILINE,
 )
 """What announces a final answer: ``The answer is``, ``**Answer:**``, ``Final answer =``, ``####``; the plainest in other languages."""
@@ -86,7 +86,7 @@ def announcements(response: str) -> list[tuple[int, str]]:
         rest = response[match.end() : match.end() + 2000].lstrip(" *_:`\r\n\t")
         quoted = IN_QUOTES.match(rest) if match[0].rstrip(": \t").endswith('"') else None
         part = re.sub(r'\\(["\\/])', r"\1", quoted[1]) if quoted else rest.partition("\n")[0].partition("</answer>")[0]
-        parts.append((match.end(), part.rstrip(" *_`\t\r")))
+        parts.append((match.start(), part.rstrip(" *_`\t\r")))
     return parts[::-1]
 
 

@@ -33,6 +33,10 @@ _NO_VERDICT = re.compile(
     r"\b(?:no|not|incorrect|wrong|false|except)\b|n['\u2019]t\b|[\u2717\u2718\u274c]", re.IGNORECASE
 )
 _HOWEVER = re.compile(r"\b(?:but|however|wait|actually)\b", re.IGNORECASE)
+_NONE = re.compile(
+    r"\W*(?:none|no\b|cannot|unknown|impossible|undetermined|not (?:listed|given|among|available|possible))",
+    re.IGNORECASE,
+)
 _SMALL = re.compile(r"\([a-j]\)")
 SHORT = 200  # characters of a response in which a bare letter is no variable
 
@@ -78,7 +82,8 @@ def _read(response: str, example: Example, letters: str) -> str | None:
         if letter or _is_several(part):
             return letter
     start = max(box_end, found[0][0] if found else 0)
-    return _concluded(tidy(response[start:]), example, letters)
+    denied = box is not None or bool(found and _NONE.match(found[0][1]))
+    return _concluded(tidy(response[start:]), example, letters, denied)
 
 
 def _stated(part: str, example: Example, letters: str) -> str | None:
@@ -103,8 +108,8 @@ def _is_several(part: str) -> bool:
     return lead is not None and SEVERAL.match(part, lead.end()) is not None
 
 
-def _concluded(text: str, example: Example, letters: str) -> str | None:
-    """Return the letter that a text without an announcement comes to."""
+def _concluded(text: str, example: Example, letters: str, denied: bool) -> str | None:
+    """Return the letter that a text without an announcement comes to; where an answer was denied, it must be chosen in words."""
     labels = [(match, (match[1] or match[2]).upper()) for match in LABEL.finditer(text)]
     numbered = len(text) > SHORT or len(set(_SMALL.findall(text))) > 1  # (a) may number the parts of a solution
     labels = [(match, label) for match, label in labels if label in letters and (match[1] or not numbered)]
@@ -117,6 +122,8 @@ def _concluded(text: str, example: Example, letters: str) -> str | None:
         return right.pop() if len(right) == 1 else last_letter(RIGHT, last_line(text), letters)
     if letter := last_letter(CHOSEN, text, letters):
         return letter
+    if denied:
+        return None
     if labels and (letter := _labelled(text, labels)):
         return letter
     line = last_line(text)

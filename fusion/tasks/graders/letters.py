@@ -71,7 +71,8 @@ _GOES_ON = "|".join(
     ]
 )
 _ARTICLE = rf"(?![ \t]+(?!(?:{_GOES_ON})\b)[a-z])"  # as in 'A dog', 'I think'
-NAME = rf"(?:\(([A-Ja-hj])\)|(?<![\w'\u2019$=+^\\{{])([A-J])(?![\w'\u2019(^{{\\]|\s?[+&/=<>]\s?\S){_ARTICLE})"
+_NO_FORMULA = r"(?![\w'\u2019(^{\\]|\s?[+&/=<>]\s?\S)"
+NAME = rf"(?:\(([A-Ja-hj])\)|(?<![\w'\u2019$=+^\\{{])(?:([B-HJ]){_NO_FORMULA}|([AI]){_NO_FORMULA}{_ARTICLE}))"
 """A letter that names an option; not the article A, the pronoun I, or a variable of a formula."""
 
 _WRAPPED = re.compile(
@@ -102,15 +103,16 @@ ALONE = re.compile(r"[\s*_\"'`(\[{$]*([A-Ja-j])[\s*_\"'`)\]}$.:]*")
 """A letter and nothing else."""
 CHOSEN = re.compile(
     r"(?i:\b(?:choose|chose|chosen|choosing|pick(?:ed)?|select(?:ed)?|go(?:ing)?\swith|went\swith|opt(?:ing)?\sfor|settle\son"
-    r"|leav(?:es|ing)(?:\sus\swith|\sonly)?|left\swith|conclude|(?:must|has\sto|should)\sbe|(?:it|that)(?:'s|\u2019s|\sis|\swould\sbe)"
+    r"|leav(?:es|ing)(?:\sus\swith|\sonly)?|left\swith|conclude|(?:best|closest|nearest|correct|right)(?:\s\w{1,12}){0,2}\sis|(?:must|has\sto|should)\sbe|(?:it|that)(?:'s|\u2019s|\sis|\swould\sbe)"
     r"|so|thus|hence|therefore|then|guess|say|w\u00e4hle|nehme|elijo|choisis)\b|[\u9009\u9078])"
-    rf"[\s,:*_]{{0,4}}(?i:(?:{_FILL})[\s:]){{0,5}}{NAME}(?!\)?\s(?:is|was|are)\s(?:also|not|in|too|wrong|false|eliminated|ruled|excluded))"
+    rf"[\s,:*_]{{0,4}}(?i:(?:{_FILL})[\s:]){{0,5}}(?:{NAME}|([b-hj])(?=[.!]|\s*$))(?!\)?\s(?:is|was|are)\s(?:also|not|in|too|wrong|false|eliminated|ruled|excluded))"
 )
 """A letter that is chosen: ``I choose B``, ``Thus (C)``."""
 _CLEARLY = "the|my|our|also|only|most|clearly|indeed|therefore|thus|logically|likely|probably|single"
 RIGHT = re.compile(
     rf"{NAME}[).:*_\s,]{{1,4}}(?:(?:is|must\sbe|would\sbe|seems|appears|it\sis)(?:\sto\sbe)?\s(?:(?:{_CLEARLY})\s){{0,4}}"
     r"(?:correct|right|best|answer|choice|appropriate|accurate|suitable|(?:one|option)\b)|it\sis\b(?=\s*(?:[.!,]|$))"
+    r"|ist\s(?:richtig|korrekt)|est\s(?:correcte?|la\sbonne)|es\s(?:correcta|la\s(?:correcta|respuesta))"
     r"|\u662f?(?:\u6b63\u786e|\u5bf9))"
 )
 """A letter that is called right: ``B is correct``."""
@@ -119,8 +121,8 @@ NEGATED = re.compile(
 )
 _LIST = rf"{OTHER}(?:(?:,|,?\s(?:and|or|nor))\s{OTHER})*"
 _REJECTED = re.compile(
-    r"\b(?:(?i:not(?: be)?|cannot(?: be)?|nor|neither|than|instead of|eliminat\w+|rul(?:e|ing) out|exclud\w+|reject\w*|nicht)"
-    rf"|\w+n['\u2019]t(?: be)?)\s{_LIST}"
+    r"\b(?:(?i:(?:not|cannot)(?: (?:be|choose|pick|select))?|nor|neither|than|instead of|eliminat\w+|rul(?:e|ing) out|exclud\w+|reject\w*|nicht)"
+    rf"|\w+n['\u2019]t(?: (?:be|choose|pick|select))?)\s{_LIST}"
     rf"|{_LIST}[*_:,-]{{0,3}}\s(?:(?:is|are|was|were|can|could|cannot)(?:\s(?:both|all|clearly|also|be|obviously|definitely)){{0,2}}"
     r"\s(?:not|incorrect|wrong|false|eliminated|ruled|excluded|out|too|even|irrelevant|unlikely|impossible)"
     r"|(?:is|are|was|were|does|do|ca)n['\u2019]t)\b"
