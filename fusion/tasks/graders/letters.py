@@ -103,7 +103,7 @@ ALONE = re.compile(r"[\s*_\"'`(\[{$]*([A-Ja-j])[\s*_\"'`)\]}$.:]*")
 """A letter and nothing else."""
 CHOSEN = re.compile(
     r"(?i:\b(?:choose|chose|chosen|choosing|pick(?:ed)?|select(?:ed)?|go(?:ing)?\swith|went\swith|opt(?:ing)?\sfor|settle\son"
-    r"|leav(?:es|ing)(?:\sus\swith|\sonly)?|left\swith|conclude|(?:best|closest|nearest|correct|right)(?:\s\w{1,12}){0,2}\sis|(?:must|has\sto|should)\sbe|(?:it|that)(?:'s|\u2019s|\sis|\swould\sbe)"
+    r"|leav(?:es|ing)(?:\sus\swith|\sonly)?|left\swith|conclude|(?:best|closest|nearest|correct|right)(?:\s\w{1,12}){0,2}\s(?:is|would\sbe)|closest\sto|(?:must|has\sto|should)\sbe|(?:it|that)(?:'s|\u2019s|\sis|\swould\sbe)"
     r"|so|thus|hence|therefore|then|guess|say|w\u00e4hle|nehme|elijo|choisis)\b|[\u9009\u9078])"
     rf"[\s,:*_]{{0,4}}(?i:(?:{_FILL})[\s:]){{0,5}}(?:{NAME}|([b-hj])(?=[.!]|\s*$))(?!\)?\s(?:is|was|are)\s(?:also|not|in|too|wrong|false|eliminated|ruled|excluded))"
 )
@@ -117,7 +117,7 @@ RIGHT = re.compile(
 )
 """A letter that is called right: ``B is correct``."""
 NEGATED = re.compile(
-    r"(?:\bnot|n't|n\u2019t|\bnever|\bcannot|\bthan|\bif\s(?:we|you|i|one))\b[^.;\n]{0,20}$", re.IGNORECASE
+    r"(?:\bnot|n't|n\u2019t|\bnever|\bcannot|\bthan|\bif\s(?:we|you|i|one))\b[^.,;\n]{0,20}$", re.IGNORECASE
 )
 _LIST = rf"{OTHER}(?:(?:,|,?\s(?:and|or|nor))\s{OTHER})*"
 _REJECTED = re.compile(
@@ -133,7 +133,9 @@ LABEL = re.compile(
 )
 """A line that begins with an option's letter."""
 _SURE = re.compile(r"\(([A-J])\)")
-_NAMED = re.compile(NAME)
+_NAMED = re.compile(
+    rf"(?<!\d\s)(?<![\w\u00b0'\u2019$=+^\\{{])\(?([A-J])\)?{_NO_FORMULA}{_ARTICLE}|\(([A-J])\)"
+)  # more careful, where nothing says that a letter is chosen: units are letters, too
 
 
 def tidy(text: str) -> str:
