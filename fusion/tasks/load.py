@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from fusion.tasks.base import Example, HubData, Task
+from fusion.tasks.gold import gold_check
 from graphrouter.errors import UserError
 from graphrouter.formats.rows import TABLES, read_rows
 
@@ -59,10 +60,11 @@ def _rows(task: Task, data: Path | None) -> tuple[Iterable[Row], str]:
 
 def _read(task: Task, rows: Iterable[Row], where: str) -> Iterator[Example]:
     """Read the rows, and name the examples that the source does not."""
-    split = task.hub.split if task.hub else None
+    split, check = task.hub.split if task.hub else None, gold_check(task)
     for number, row in enumerate(rows):
         try:
             example = task.read(row)
+            check(example)
         except KeyError as error:
             columns = ", ".join(map(str, row)) or "none"
             raise UserError(

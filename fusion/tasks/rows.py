@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -58,11 +59,12 @@ def _text(gold: Any) -> str:
 
 
 def _letter(gold: Any, choices: list[str]) -> int:
-    """Return the place of the option that a ground truth names by its text or its letter."""
+    """Return the place of the option that a ground truth names by its text or its letter, such as B, (b) or B."""
     if gold in choices:
         return choices.index(gold)
-    if isinstance(gold, str) and len(gold.strip()) == 1 and gold.strip().upper() in LETTERS[: len(choices)]:
-        return LETTERS.index(gold.strip().upper())
+    letter = re.fullmatch(r"\s*\(?([A-Za-z])[.):]?\s*", gold) if isinstance(gold, str) else None
+    if letter and letter[1].upper() in LETTERS[: len(choices)]:
+        return LETTERS.index(letter[1].upper())
     raise ValueError(f"ground_truth must be the letter or the text of one of {len(choices)} choices, but is {gold!r}")
 
 

@@ -1,10 +1,13 @@
 """Tasks of the user's own: a YAML beside a JSONL, or a Python file."""
 
 import json
+from dataclasses import replace
 
 import pytest
+from hub_rows import ROWS as ROWS_OF_TASKS
 
 from fusion.tasks import find_task, load_examples
+from fusion.tasks.gold import gold_check
 from graphrouter.errors import UserError
 
 ROWS = [
@@ -117,7 +120,95 @@ WRONG_ROWS = {
     "choices as text": ("em_mc", {"question": "a", "ground_truth": "A", "choices": "xy"}, "choices must be a list"),
     "code without tests": ("pass@1", {"question": "a", "ground_truth": "x"}, "object with tests and names"),
     "code without names": ("pass@1", {"question": "a", "ground_truth": {"tests": "x", "names": []}}, "tests must be"),
+    "tests that do not compile": (
+        "pass@1",
+        {"question": "a", "ground_truth": {"tests": "assert (", "names": "f"}},
+        "Python code",
+    ),
+    "no tests": ("pass@1", {"question": "a", "ground_truth": {"tests": "# none", "names": "f"}}, "must test something"),
+    "names of no code": (
+        "pass@1",
+        {"question": "a", "ground_truth": {"tests": "assert f()", "names": "f()"}},
+        "must be names",
+    ),
+    "an option's place": ("em_mc", {"question": "a", "ground_truth": 1, "choices": ["x", "y"]}, "must be the letter"),
 }
+
+UNREACHABLE = [
+    ("numeric", float("nan")),
+    ("numeric", float("inf")),
+    ("numeric", "n/a"),
+    ("numeric", True),
+    ("numeric", "between 5 and 10"),
+    ("numeric", "3 apples and 7 pears"),
+    ("numeric", ["42", "unknown"]),
+    ("yes_no", "maybe"),
+    ("yes_no", "yes and no"),
+    ("math_equal", "\\frac{1"),
+    ("GSM8K", "NaN"),
+]
+REACHABLE = [
+    ("numeric", "forty-two", "42"),
+    ("numeric", 18, "It is 18."),
+    ("numeric", "50%", "50"),
+    ("numeric", "#### 1,234", "1234"),
+    ("exact_match", "...", "..."),
+    ("exact_match", "Hepatitis A", "hepatitis A"),
+    ("exact_match", "The answer is 42", "The answer is 42."),
+    ("cem", ["C++", "A"], "C++"),
+    ("f1", "?", "?"),
+    ("yes_no", "TRUE.", "yes"),
+    ("math_equal", "\\frac{1}{2}", "\\boxed{1/2}"),
+]
+
+
+@pytest.mark.parametrize(("metric", "gold"), UNREACHABLE)
+def test_a_gold_answer_that_its_grader_does_not_find_is_refused_with_its_row(metric, gold, tmp_path):
+    rows = [
+        {"question": "1 + 1", "ground_truth": True if metric == "yes_no" else "2"},
+        {"question": "x", "ground_truth": gold},
+    ]
+    task = find_task(write(tmp_path, f"metric: {metric}", rows))
+    with pytest.raises(
+        UserError, match=r"addition\.jsonl, row 1: the gold answer must be one that \w+ finds in itself"
+    ) as error:
+        load_examples(task)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(("metric", "gold", "response"), REACHABLE)
+def test_a_gold_answer_that_its_grader_finds_is_taken(metric, gold, response, tmp_path):
+    task = find_task(write(tmp_path, f"metric: {metric}", [{"question": "x", "ground_truth": gold}]))
+    (example,) = load_examples(task)
+    assert task.grade(response, example).performance == 1
+
+
+@pytest.mark.parametrize("gold", ["B", "b", "(B)", "b)", "B.", "fire"])
+def test_an_option_is_named_by_letter_or_text(gold, tmp_path):
+    rows = [{"question": "Which?", "choices": ["ice", "fire"], "ground_truth": gold}]
+    (example,) = by_question(write(tmp_path, "metric: em_mc", rows)).values()
+    assert example.ground_truth == "B"
+
+
+def test_gold_answers_of_a_python_task_are_checked_too_but_not_those_of_its_own_grader(tmp_path):
+    (tmp_path / "mine.csv").write_text("q,a\nWho?,Ada\n")
+    (tmp_path / "mine.py").write_text(PYTHON.replace('"cem"', '"numeric"'))
+    with pytest.raises(
+        UserError, match="mine.csv, row 0: the gold answer must be one that numeric finds in itself, but 'Ada'"
+    ):
+        load_examples(find_task(str(tmp_path / "mine.py")))
+    (tmp_path / "mine.py").write_text(
+        PYTHON.replace('grade=find_grader("cem")', "grade=lambda response, example: None")
+    )
+    assert len(load_examples(find_task(str(tmp_path / "mine.py")))) == 1
+
+
+@pytest.mark.parametrize("name", ROWS_OF_TASKS)
+def test_the_gold_answers_of_the_tasks_that_come_along_pass_the_check(name):
+    task = find_task(name)
+    check = gold_check(replace(task, domain="mine"))
+    for row in ROWS_OF_TASKS[name]:
+        check(task.read(row))
 
 
 @pytest.mark.parametrize("case", WRONG_ROWS)

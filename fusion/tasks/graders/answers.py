@@ -9,6 +9,7 @@ import unicodedata
 from collections import deque
 
 from fusion.tasks.base import Example
+from fusion.tasks.graders.numbers import spelt
 
 MARK = re.compile(
     r"####|<answer>|\b(?:answer|(?:correct|right|best|final)\s{1,3}(?:option|choice|letter|solution|result))\b"
@@ -104,23 +105,63 @@ def last_line(text: str) -> str:
     return text.rstrip().rpartition("\n")[2].strip()
 
 
-_DASHES = dict.fromkeys(map(ord, "\u2010\u2011\u2012\u2013\u2212"), "-")
-_NUMBER_COMMA = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
+_NUMBER_COMMA = re.compile(r"(?<=\d)[,'](?=\d{3}(?!\d))")
 _OTHER_COMMA = re.compile(r"(?<=\d),(?=\d)")
-_LOOSE = re.compile(r"(?<!\d)\.|\.(?!\d)|-(?!\d)|(?<=[^\s$(])-")
-_ARTICLES = re.compile(r"\b(?:a|an|the)\b")
+_KEPT = re.compile(
+    r"(?<=\d)(?:[-./:^*+='](?=\d)|\s?%)"  # 3.5, 1/2, 3:30, 2-1, 10^3, 5%
+    r"|(?<![^\s($])-(?=[$\u20ac\u00a3]?\.?\d)|(?<![\w.])\.(?=\d)"  # -5, .5
+    r"|(?<![\w.])\.(?=[a-z]{2})|(?<![\w@])@(?=\w)"  # .NET, @home
+    r"|(?<=\w)\+{1,2}(?![\w+])|(?<=[a-z])#(?!\w)|(?<=\b[a-z])-(?![\w-])|(?<=\b[a-z][a-z])-(?![\w-])"  # C++, C#, O-, AB-
+)
+_ARTICLE = re.compile(r"(?<![\w'-])(?<!\ba\s)(?<!\ban\s)(?<!\bthe\s)(?:an?|the)\s(?!(?:an?|the)(?!\S))(?=\S)")
+_UNSPACED = (
+    "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u1100-\u11ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff"
+    "\U00020000-\U0003ffff"
+)
+_SIGN_WORD = re.compile(f"[{_UNSPACED}]")
 
 
-def normalise(text: str) -> str:
+def normalise(text: str, articles: bool = False) -> str:
     """Return a short answer in lower case, without punctuation, articles and superfluous space.
 
-    As in SQuAD's evaluation (Rajpurkar et al. 2016, arXiv:1606.05250), and more careful with numbers: a decimal point
-    and a minus sign stay, the commas of thousands go, and those of a list part its numbers.
+    As in SQuAD's evaluation (Rajpurkar et al. 2016, arXiv:1606.05250), and more careful with what tells answers apart:
+
+    - numbers keep their decimal point, minus and percent sign, and what stands between two digits (1/2, 3:30); the commas
+      of thousands go, and those of a list part its numbers;
+    - names keep signs that belong to them: C++, C#, .NET, @home, blood group O-;
+    - an article goes only before a further word: Hepatitis A, The The;
+    - each sign of a script without spaces, such as Chinese, Japanese, Korean or Thai, is a word.
+
+    Accents stay, as there: cafe is not café.
+
+    Args:
+        text: A short answer, or a response in which one is looked for.
+        articles: Whether articles stay.
     """
-    text = unicodedata.normalize("NFKC", text).translate(_DASHES).lower()
-    text = _LOOSE.sub("", _OTHER_COMMA.sub(" ", _NUMBER_COMMA.sub("", text)))
-    text = "".join(c for c in text if c in ".-" or not _is_punctuation(c))
-    return " ".join(_ARTICLES.sub(" ", text).split())
+    text = unicodedata.normalize("NFKC", spelt(text)).replace("\u2019", "'").lower()
+    while (again := _bare(text)) != text:  # what is taken out may have stood between a sign and its word
+        text = again
+    return text if articles else without_articles(text)
+
+
+def without_articles(words: str) -> str:
+    """Return a normalised text without the articles that stand before a further word."""
+    return _ARTICLE.sub("", words)
+
+
+def _bare(text: str) -> str:
+    """Return a text in lower case without the punctuation that does not belong to a number or a name."""
+    text = _OTHER_COMMA.sub(" ", _NUMBER_COMMA.sub("", text))
+    parts, end = [], 0
+    for match in _KEPT.finditer(text):
+        parts += [_without_punctuation(text[end : match.start()]), match[0].strip()]
+        end = match.end()
+    text = "".join([*parts, _without_punctuation(text[end:])])
+    return " ".join(_SIGN_WORD.sub(r" \g<0> ", text).split())
+
+
+def _without_punctuation(text: str) -> str:
+    return "".join(c for c in text if not _is_punctuation(c))
 
 
 @functools.lru_cache(4096)

@@ -111,11 +111,18 @@ _TIDY: list[tuple[str, re.Pattern[str], str]] = [
 """What is taken out or written otherwise, in this order; a pattern is tried only where the text before it stands in the text."""
 
 
+def spelt(text: str) -> str:
+    """Return a text with 10³ as 10^3, 3½ as 3 1/2, and dashes and slashes of ASCII, which Unicode folding would not part."""
+    if text.isascii():
+        return text
+    text = _POWER.sub(lambda match: "^" + match[0].translate(_RAISED), text)
+    return _VULGAR_SIGN.sub(lambda match: f" {_VULGAR[match[0]]}", text).translate(_LIKE_ASCII)
+
+
 def plain(text: str) -> str:
     """Return a text without what LaTeX and Markdown put into and around numbers."""
     if not text.isascii():
-        text = _SQUARE.sub("", _POWER.sub(lambda match: "^" + match[0].translate(_RAISED), text))
-        text = _VULGAR_SIGN.sub(lambda match: f" {_VULGAR[match[0]]}", text).translate(_LIKE_ASCII)
+        text = _SQUARE.sub("", spelt(text))
     for sign, pattern, replacement in _TIDY:
         if sign in text:
             text = pattern.sub(replacement, text)
