@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import math
 import re
 import textwrap
+from collections.abc import Iterator
 
 from fusion.tasks.base import Example, Grade
-from fusion.tasks.graders.reading import reads_code
-
-FENCE = re.compile(r"^[ \t]*(?:```|~~~)[ \t]*([\w+-]*)[^\n]*\n(.*?)(?:^[ \t]*(?:```|~~~)|\Z)", re.MULTILINE | re.DOTALL)
-TAGGED = re.compile(r"\[BEGIN\](.*?)(?:\[DONE\]|\Z)", re.DOTALL | re.IGNORECASE)
-PYTHON = ("", "python", "python3", "py", "py3")
-_STARTS = re.compile(r"(?:def|class|import|from|async|@)\b|@\w")
-_CONTINUES = re.compile(
-    r"\s|#|@|[\])}\"']|(?:def|class|import|from|async|if|elif|else|for|while|try|except|finally|with|return|assert|print|raise|pass)"
-    r"\b|[A-Za-z_][\w.]*\s*(?:[=(\[.:,]|[-+*/|&]=)"
+from fusion.tasks.graders.code_blocks import (
+    LONGEST,
+    bare,
+    fenced,
+    from_code,
+    is_python,
+    mend,
+    prefixes,
+    tagged,
+    tree,
+    typed,
+    unquoted,
 )
+from fusion.tasks.graders.reading import reads_code
 
 
 @reads_code
@@ -25,7 +31,8 @@ def pass_at_1(response: str, example: Example) -> Grade:
     """1 where the code of the response passes every test, in the sandbox.
 
     The ground truth is JSON with ``tests`` and the ``names`` that they use, and optionally ``setup``, which runs before the
-    tests, and the ``prompt`` that the code completes, which is also a setup.
+    tests, and the ``prompt`` that the code completes, which is also a setup. What the response itself runs with the tested
+    functions, its own tests and ``if __name__`` included, is left out.
     """
     from fusion.tasks.sandbox import run_tests
 
@@ -33,7 +40,12 @@ def pass_at_1(response: str, example: Example) -> Grade:
     code = complete(gold.get("prompt", ""), extract_code(response, gold["names"]), gold["names"])
     if not code.strip():
         return Grade(0.0)
-    verdict = run_tests(code, gold["tests"], gold["names"], gold.get("setup", gold.get("prompt", "")))
+    verdict = run_tests(
+        without_runs(code, gold["names"]),
+        gold["tests"],
+        gold["names"],
+        gold.get("setup", _whole(gold.get("prompt", ""))),
+    )
     return Grade(float(verdict.passed), verdict.reason)
 
 
@@ -59,51 +71,186 @@ def pass_at_k(draws: int, passed: int, k: int) -> float:
 def extract_code(response: str, names: list[str]) -> str:
     """Return the code of a response.
 
-    That is the last fenced block that defines one of the names, else all fenced blocks of Python one after the other, else
-    what stands between ``[BEGIN]`` and ``[DONE]``, else the lines of bare code without the prose around them.
+    That is the last fenced block that defines one of the names, of those that are Python where one is, with what it needs
+    from other blocks; else what stands between tags such as ``[BEGIN]`` and ``[DONE]``; else, of a response that begins
+    indented, all of it; else the lines of bare code without the prose around them; else all fenced blocks of Python.
     """
-    blocks = [body for language, body in FENCE.findall(response) if language.lower() in PYTHON]
-    defining = [block for block in blocks if defines(block, names)]
+    response = typed(unquoted(response))
+    blocks = [(is_python(language), mend(textwrap.dedent(typed(body)))) for language, body in fenced(response)]
+    defining = [place for place, (_, body) in enumerate(blocks) if defines(body, names)]
     if defining:
-        return textwrap.dedent(defining[-1])
-    if blocks:
-        return "\n".join(blocks)
-    tagged = TAGGED.search(response)
-    return tagged[1].strip("\n") if tagged else _bare(response)
+        valid = [place for place in defining if tree(blocks[place][1])]
+        last = (valid or defining)[-1]
+        others = [body for place, (python, body) in enumerate(blocks) if place != last and python]
+        return with_helpers(_valid(blocks[last][1], names), others)
+    between = tagged(response)
+    if between is not None:
+        return mend(between)
+    if response.lstrip("\n")[:1].isspace():
+        return _indented_program(mend(response.strip("\n")), names)
+    found = [mend(typed(code)) for code in bare(response) if defines(code, names)] or [""]
+    code = next((code for code in (_valid(code, names) for code in found) if tree(code)), found[0])
+    return code or "\n".join(body for python, body in blocks if python) or from_code(response)
+
+
+def _indented_program(code: str, names: list[str]) -> str:
+    """Return code that begins indented at column 0, where it begins with a function of its own and is no body."""
+    straight = textwrap.dedent(re.split(r"\n(?=\S)", code, maxsplit=1)[0])
+    module = tree(straight)
+    return straight if module and module.body and _defined(module.body[0]) & set(names) else code
 
 
 def defines(code: str, names: list[str]) -> bool:
-    """Return whether code defines one of the names."""
+    """Return whether code defines one of the names, as far as can be told without reading it as Python."""
     named = "|".join(map(re.escape, names))
     return bool(
-        re.search(rf"^[ \t]*(?:(?:async[ \t]+)?def|class)[ \t]+(?:{named})\b|^(?:{named})[ \t]*=", code, re.MULTILINE)
+        re.search(
+            rf"^[ \t>]*(?:(?:async[ \t]+)?def|class)[ \t]+(?:{named})\b|^(?:{named})[ \t]*=",
+            code.replace("\\_", "_"),
+            re.MULTILINE,
+        )
     )
 
 
-def _bare(response: str) -> str:
-    """Return the code of a response without fences: from its first line of code to the first line of prose after it."""
-    lines = response.split("\n")
-    first = next((i for i, line in enumerate(lines) if _STARTS.match(line)), 0)
-    last = first
-    while last < len(lines) and (not lines[last] or last == first or _CONTINUES.match(lines[last])):
-        last += 1
-    return "\n".join(lines[first:last])
+def _valid(code: str, names: list[str]) -> str:
+    """Return the code, without what follows the last line up to which it is Python that defines a name."""
+    if len(code) > LONGEST:
+        return code
+    return next((part for part in prefixes(code) if tree(part) and defines(part, names)), code)
+
+
+def with_helpers(code: str, others: list[str]) -> str:
+    """Return code with what it needs and does not define: functions, classes, imports and constants of other blocks."""
+    needed, defined = _needs(code)
+    added: list[str] = []
+    parts = [(source, part) for source in others[::-1] if (part := tree(source))]
+    for source, part in parts:
+        for statement in part.body[::-1]:
+            new = _defined(statement)
+            if new & needed - defined:
+                text = _text(source, statement)
+                more, _ = _needs(text)
+                needed, defined = needed | more, defined | new
+                added.insert(0, text)
+    return "\n".join([*added, code])
+
+
+def _needs(code: str) -> tuple[set[str], set[str]]:
+    """Return the names that a program uses, and those that it defines somewhere."""
+    used: set[str] = set()
+    defined: set[str] = set()
+    for node in ast.walk(tree(code) or ast.Module([], [])):
+        if isinstance(node, ast.Name):
+            (used if isinstance(node.ctx, ast.Load) else defined).add(node.id)
+        elif isinstance(node, ast.arg):
+            defined.add(node.arg)
+        elif isinstance(node, ast.stmt):
+            defined |= _defined(node)
+    return used, defined
+
+
+def _defined(statement: ast.stmt) -> set[str]:
+    """Return the names that a statement gives a meaning to."""
+    if isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+        return {statement.name}
+    if isinstance(statement, (ast.Import, ast.ImportFrom)):
+        return {(name.asname or name.name).partition(".")[0] for name in statement.names}
+    targets = statement.targets if isinstance(statement, ast.Assign) else []
+    if isinstance(statement, (ast.AnnAssign, ast.AugAssign)):
+        targets = [statement.target]
+    return {node.id for target in targets for node in ast.walk(target) if isinstance(node, ast.Name)}
+
+
+def _text(source: str, statement: ast.stmt) -> str:
+    """Return the lines of a statement, its decorators included."""
+    return "\n".join(source.split("\n")[_first(statement) - 1 : statement.end_lineno])
+
+
+def _first(statement: ast.stmt) -> int:
+    return min([statement.lineno, *(one.lineno for one in getattr(statement, "decorator_list", []))])
+
+
+def without_runs(code: str, names: list[str]) -> str:
+    """Return a program without its own uses of the tested names outside of functions: tests, examples, ``if __name__``.
+
+    They may be wrong, or wait for input, where the function is right.
+    """
+    module = tree(code)
+    if module is None:
+        return code
+    lines = code.split("\n")
+    dropped = [statement for statement in module.body if _runs(statement, set(names))]
+    for statement in dropped:
+        lines[_first(statement) - 1 : statement.end_lineno] = [""] * (
+            (statement.end_lineno or 0) - _first(statement) + 1
+        )
+    left = "\n".join(lines)
+    return left if dropped and tree(left) else code
+
+
+def _runs(statement: ast.stmt, names: set[str]) -> bool:
+    """Return whether a statement is run for its own sake."""
+    if isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Import, ast.ImportFrom)):
+        return False
+    if isinstance(statement, ast.Assert):
+        return True
+    used = {node.id for node in ast.walk(statement) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
+    if isinstance(statement, ast.If) and "__name__" in used:
+        return True
+    if _defined(statement) & names:
+        return False
+    return bool(used & (names | {"input"})) and not any(
+        isinstance(node, ast.FunctionDef) for node in ast.walk(statement)
+    )
 
 
 def complete(prompt: str, code: str, names: list[str]) -> str:
-    """Return a whole program: the prompt, then the code as a program of its own or as the body of the prompt's function."""
+    """Return a whole program: the prompt, then the code as a program of its own or as the body of the prompt's function.
+
+    Of a body that begins indented, a line at column 0 is the end, as soon as what precedes it is Python.
+    """
     if not prompt or not code.strip():
         return code
-    return f"{prompt}\n{code}" if defines(code, names) else f"{prompt.rstrip()}\n{_indent(code)}"
+    if defines(code, names) and not code.lstrip("\n")[:1].isspace():
+        return f"{_whole(prompt)}\n{code}"
+    bodies = [f"{prompt.rstrip()}\n{body}" for body in _bodies(code, prompt)]
+    return next((body for body in bodies if tree(body)), bodies[0])
 
 
-def _indent(body: str) -> str:
-    """Indent the body of a function by four spaces, where it is not; its first line may have lost its own."""
-    lines = [line for line in body.split("\n") if line.strip()]
-    margins = [len(line) - len(line.lstrip()) for line in lines]
-    if margins[0]:
-        return textwrap.indent(textwrap.dedent(body), "    ")
-    opens = lines[0].rstrip().endswith(":") and margins[1:2] != [8]
-    if min(margins[1:], default=0) == 0 or opens:
-        return textwrap.indent(body, "    ")
-    return "    " + body.lstrip()
+def _whole(prompt: str) -> str:
+    """Return a prompt as a program; one that ends with a signature gets a body."""
+    return prompt if not prompt or tree(prompt) else f"{prompt.rstrip()}\n    pass\n"
+
+
+def _bodies(code: str, prompt: str) -> Iterator[str]:
+    """Yield what the body of the prompt's function may be, the likeliest first."""
+    code = code.strip("\n")
+    margin = _margin(prompt)
+    parts = list(prefixes(code))
+    if code[0].isspace():
+        parts = [*parts[:0:-1], parts[0]]  # the shortest first
+    for part in parts:
+        if part[0].isspace():
+            yield part
+        for expanded in dict.fromkeys((part, part.expandtabs(4), part.expandtabs(8))):
+            for body in _indented(expanded):
+                yield mend(textwrap.indent(body, margin), lambda body: f"{prompt.rstrip()}\n{body}")
+
+
+def _margin(prompt: str) -> str:
+    """Return the indent of the body of the prompt's function, which its docstring has."""
+    last = prompt.rstrip().rpartition("\n")[2]
+    return last[: len(last) - len(last.lstrip())] or "    "
+
+
+def _indented(body: str) -> Iterator[str]:
+    """Yield the body at column 0. Its first line may have lost its indent, or a part of it."""
+    first, _, rest = body.partition("\n")
+    margins = [len(line) - len(line.lstrip()) for line in rest.split("\n") if line.strip()]
+    opens = first.rstrip().endswith(":")
+    straight = textwrap.dedent(body)
+    if not margins or min(margins) <= len(first) - len(first.lstrip()) or (opens and margins[0] != 8):
+        yield straight
+    for margin in dict.fromkeys((min(margins, default=0), 4)):
+        yield textwrap.dedent(f"{' ' * margin}{first.lstrip()}\n{rest}")
+    yield straight

@@ -206,4 +206,4 @@ def _words(text: str) -> str:
     if letter:
         return letter[1]
     words = re.sub(r"[-_.,!'\"\s]+", " ", text).strip()
-    return words.lower() if re.fullmatch(r"(?:[^\W\d_]+ ?)+", words) and len(words) > 1 else ""
+    return words.lower() if len(words) > 1 and words.replace(" ", "").isalpha() else ""

@@ -30,10 +30,12 @@ _BASED = re.compile(
 )
 
 _UNIT = re.compile(
-    r"(?P<before>.*?[\w)}\]%!|])\s?(?P<unit>(?:\\text\{[^{}]*\}(?:\s?\^\s?\{?\d\}?)?\s?|\^\\circ(?:\s?[CFKcf]\b)?\s?)+"
-    r"|(?<![A-Za-z])(?:[ (/-]*(?<![\\A-Za-z])[A-Za-z][A-Za-z'.-]+(?:\s?\^\s?\{?\d\}?)?[)/,.]*)+)$",
-    re.DOTALL,
+    r"(?P<between>[ (/-]*)(?:\\text\{[^{}]*\}|\^\\circ(?:\s?[CFKcf]\b)?|(?<![A-Za-z\\])(?P<word>[A-Za-z][A-Za-z'.-]+))"
+    r"(?:\s?\^\s?(?:\d|\{\d\}))?[ )/,.]*$"
 )
+_PRODUCT = re.compile(r"[abckmnpqrsuvwxyz]{1,3}", re.IGNORECASE)  # rather variables than a word
+MOST_WORDS = 12
+"""Words after a number that are left out; more are no unit, but a sentence."""
 MATHEMATICAL = re.compile(
     r"\b(?:times|plus|minus|over|divided|by|squared|cubed|power|choose|factorial|mod|modulo|root|half|halves|thirds?|quarters?|and|or|to"
     r"|where|if|when|for|not|than|least|most|less|more)\b",
@@ -144,18 +146,29 @@ def split_unit(text: str) -> tuple[str, str | None]:
     >>> split_unit("12 perfect cube factors")
     ('12', 'perfect cube factors')
     """
-    text = _LEADING.sub("", text, count=1) if _LEADING.match(text) else text
-    match = _UNIT.fullmatch(text)
-    if match is None or MATHEMATICAL.search(match["unit"]) or ("circ" in match["unit"] and _TURNED.search(text)):
+    before = text = _LEADING.sub("", text, count=1) if _LEADING.match(text) else text
+    for _ in range(MOST_WORDS):
+        match = _UNIT.search(before)
+        if not match or not match.start() or (match["word"] and not _is_word(match["word"], match["between"])):
+            break
+        before = before[: match.start()]
+    unit = re.sub(r"\\text\{([^{}]*)\}", r" \1 ", text[len(before) :]).strip()
+    if not unit or _UNIT.search(before) or MATHEMATICAL.search(unit) or ("circ" in unit and _TURNED.search(text)):
         return text, None
-    if not re.search(r"\d|\\(?!text)[a-z]|[=^+]", match["before"]):
+    if not re.search(r"\d|\\(?!text)[a-z]|[=^+]", before) or before.rstrip()[-1:] in tuple("+-*/=^_<>"):
         return text, None
-    before, unit = match["before"].strip(), re.sub(r"\\text\{([^{}]*)\}", r" \1 ", match["unit"]).strip()
     scale = _SCALES.get(unit.partition(" ")[0].lower())
     if scale:
         number = read_number(before)
         return (str(number.value * scale) if number else text), unit.partition(" ")[2]
     return before, unit
+
+
+def _is_word(word: str, between: str) -> bool:
+    """Return whether letters behind a formula are a word, and no product of variables such as ``2xy``."""
+    if _known(word):
+        return True
+    return len(word) > 3 if not between else len(word) > 1 and not _PRODUCT.fullmatch(word)
 
 
 def units_differ(gold: str | None, answer: str | None) -> bool:
