@@ -52,7 +52,9 @@ REDACTED = "redacted-by-litellm"
 """What LiteLLM writes in the place of a text with ``turn_off_message_logging``."""
 TRUNCATED = "(litellm_truncated "
 WITHOUT_TEXTS = "hold no messages, as LiteLLM logs without store_prompts_in_spend_logs, and are left out"
-SHORTENED = "have a prompt whose middle LiteLLM cut out; set MAX_STRING_LENGTH_PROMPT_IN_DB there to keep it whole"
+SHORTENED = (
+    "have a prompt or reply whose middle LiteLLM cut out; set MAX_STRING_LENGTH_PROMPT_IN_DB there to keep it whole"
+)
 OTHERS = {"task_name", "judge", "question_id", "global_index", "records", "effect"}
 """Fields of other layouts."""
 
@@ -127,7 +129,8 @@ def _add(row: Row, builder: LogBuilder) -> None:
     except _Redacted:
         builder.leave_missing(WITHOUT_TEXTS)
         return
-    if any(TRUNCATED in text for _, text in turns):
+    answer = _answer(row, response)
+    if any(TRUNCATED in text for text in (answer or "", *(text for _, text in turns))):
         builder.remarks[SHORTENED] += 1
     task = facts.optional_text("task")
     llm = _llm(row, request, response, proxied)
@@ -140,7 +143,7 @@ def _add(row: Row, builder: LogBuilder) -> None:
     }
     key = builder.add_query(task, query_of(turns), query_id=content_id(task, json.dumps(turns)))
     builder.add_llm(llm)
-    builder.add_record(key, llm, performance, response=_answer(row, response), **columns)
+    builder.add_record(key, llm, performance, response=answer, **columns)
 
 
 def _known(values: dict[str, Any]) -> dict[str, Any]:
@@ -177,8 +180,9 @@ def _failed(row: Row, response: dict[str, Any]) -> bool:
     """Whether a request came to nothing. A row of query and LLM may lack the response's text."""
     if response.get("error") or row.values.get("error"):
         return True
-    status = str(row.values.get("status") or _object(row, "metadata").get("status") or "")
-    if status.lower() in ("failure", "error"):
+    if any(
+        str(values.get("status")).lower() in ("failure", "error") for values in (row.values, _object(row, "metadata"))
+    ):
         return True
     return "response" in row.values and row.values["response"] is None and "query" not in row.values
 

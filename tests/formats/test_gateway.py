@@ -324,8 +324,8 @@ def test_requests_whose_text_was_not_kept_are_left_out_with_a_count(tmp_path, ro
 
 def test_a_prompt_that_was_cut_is_counted(tmp_path):
     cut = "start ... (litellm_truncated skipped 900 chars) ... end"
-    _, builder = read(write_lines(tmp_path / "log.jsonl", [spend(body(cut)), spend(body())]))
-    assert builder.remarks[gateway.SHORTENED] == 1
+    _, builder = read(write_lines(tmp_path / "log.jsonl", [spend(body(cut)), spend(body()), flat(response=cut)]))
+    assert builder.remarks[gateway.SHORTENED] == 2
 
 
 def test_a_spend_log_may_be_a_table_with_json_in_its_cells(tmp_path):

@@ -143,7 +143,7 @@ def test_a_damaged_parquet_file_is_one_line(tmp_path: Path, capfd: pytest.Captur
         with contextlib.suppress(UserError):
             list(read_rows(file, lambda *_: None))
     assert capfd.readouterr().err == ""
-    file.write_bytes(whole[:-9] + b"\0" + whole[-8:])
+    file.write_bytes(whole[:-20])
     assert "must be a whole Parquet file" in refused(file)
 
 

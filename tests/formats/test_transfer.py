@@ -183,7 +183,7 @@ def test_values_of_several_types_in_a_further_column_are_all_kept(tmp_path: Path
     folder.mkdir()
     write(
         folder / "queries.jsonl",
-        '{"query_id": 1, "query": "a?", "note": 1}\n{"query_id": 2, "query": "b?", "note": "x"}\n',
+        '{"query_id": 1, "task": "t", "query": "a?", "note": 1}\n{"query_id": 2, "query": "b?", "note": "x"}\n',
     )
     write(folder / "llms.jsonl", '{"llm": "m", "tag": [1]}\n{"llm": "n", "tag": "y"}\n')
     write(folder / "records.jsonl", '{"query_id": 1.0, "llm": "m", "performance": true}\n')
