@@ -2,7 +2,8 @@
 
 Validation chose the configuration; here the test queries are looked at, once. A seed is a split of its own, so a test
 query may have been a validation query of the sweep: no router has learnt from it, but the choice of one configuration
-among many has. Where that matters, hold a log or a task back.
+among many has. Where that matters, hold a log or a task back. Where the sweep fixes hyperparameters, ``best.yaml`` holds
+them too, so the router as it comes, without them, is compared as well.
 """
 
 from __future__ import annotations
@@ -28,11 +29,11 @@ from graphrouter.metrics.weighted import ratio
 
 Array = np.ndarray
 FOLDER = "check"
-PAIR = ("best", "default")
+BEST, AS_IT_COMES = "best", "as it comes"
 
 
 def check(made: SweepRun, seeds: int, workers: Workers) -> str:
-    """Run both configurations on new seeds, write ``check.md`` and ``check.csv``, and return what to print.
+    """Run the configurations on new seeds, write ``check.md`` and ``check.csv``, and return what to print.
 
     Args:
         made: A sweep that has ended.
@@ -42,25 +43,32 @@ def check(made: SweepRun, seeds: int, workers: Workers) -> str:
     Raises:
         UserError: If a run does not finish.
     """
-    best = best_trial(made)
+    best, base = best_trial(made), made.base[0]
+    configs = {BEST: best.configs[0], "default": base}
+    if base.hyperparameters:
+        configs[AS_IT_COMES] = replace(base, hyperparameters={})
     numbers = [made.base[-1].seed + 1 + place for place in range(seeds)]
     running = {
         (name, seed): _start(made, replace(config, seed=seed), name, workers)
         for seed in numbers
-        for name, config in zip(PAIR, (best.configs[0], made.base[0]), strict=True)
+        for name, config in configs.items()
     }
-    folders = {key: _finished(key, *pair) for key, pair in running.items()}
-    parts = [[pl.read_parquet(folders[name, seed] / "queries.parquet") for name in PAIR] for seed in numbers]
-    table = compared(parts)
-    about = (
-        f"The best configuration (trial {best.asked.number}) against the default of {best.configs[0].router}"
-        f"{under_fixed(made)} on the test queries of {best.configs[0].log}, seeds {numbers[0]} to {numbers[-1]}, which the sweep has not used. Validation "
-        "chose; test is looked at here alone. Means over seeds; the difference is paired, with a 95% interval from a "
-        "bootstrap over wordings.\n\n"
+    tables = {key: pl.read_parquet(_finished(key, *pair) / "queries.parquet") for key, pair in running.items()}
+    text = (
+        f"The best configuration (trial {best.asked.number}) against the default of {base.router}{under_fixed(made)} on the "
+        f"test queries of {base.log}, seeds {numbers[0]} to {numbers[-1]}, which the sweep has not used. Validation chose; "
+        "test is looked at here alone. Means over seeds; the difference is paired, with a 95% interval from a bootstrap over "
+        "wordings.\n\n"
     )
-    replace_file(made.out / "check.csv", table.write_csv().encode())
-    replace_file(made.out / "check.md", (about + markdown(table) + "\n").encode())
-    return about + markdown(table)
+    found = []
+    for name in [name for name in configs if name != BEST]:
+        table = compared([[tables[side, seed] for side in (BEST, name)] for seed in numbers])
+        found.append(table.with_columns(pl.lit(name).alias("against")))
+        heading = f"\n\nAgainst {base.router} {name}, without the values that the sweep fixes:\n\n"
+        text += (heading if name == AS_IT_COMES else "") + markdown(table)
+    replace_file(made.out / "check.csv", pl.concat(found).write_csv().encode())
+    replace_file(made.out / "check.md", (text + "\n").encode())
+    return text
 
 
 def _start(
@@ -68,7 +76,9 @@ def _start(
 ) -> tuple[Configuration, Future[list[dict[str, Any]]]]:
     about = {"kind": "run", "group": FOLDER, "name": name, "base": name == "default"}
     logging = replace(made.logging, group=f"{made.sweep.name} {FOLDER}")
-    configuration = Configuration((config,), made.out / FOLDER, prefix=f"{name}-", about=about, logging=logging)
+    configuration = Configuration(
+        (config,), made.out / FOLDER, prefix=f"{name.replace(' ', '-')}-", about=about, logging=logging
+    )
     return configuration, workers.submit(configuration)
 
 

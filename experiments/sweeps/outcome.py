@@ -115,9 +115,11 @@ def _against_default(made: SweepRun, best: Trial) -> str:
     reached, default = _value(made.sweep, best), _value(made.sweep, made.default)
     if reached is None or default is None:
         return "The default has no value of the metric, so that no trial can be compared with it."
-    if made.sweep.metric.better(reached, default):
-        return f"The best trial has {reached:.5f}, the default {default:.5f}."
-    return f"No trial beats the default: the best has {reached:.5f}, the default {default:.5f}."
+    beats = made.sweep.metric.better(reached, default)
+    said = f"{'The best trial' if beats else 'No trial beats the default: the best'} has {reached:.5f}, the default {default:.5f}."
+    if made.base[0].hyperparameters:
+        said += " best.yaml fixes the same values; --check compares it with the router as it comes, too."
+    return said
 
 
 def write_best(file: Path, made: SweepRun, best: Trial) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeGuard
 
 from fusion.engines.base import Message
 from fusion.text import encodable
@@ -93,13 +93,13 @@ def _text(message: dict[str, Any], key: str) -> str:
     """Return the text of a message; parts of text, as of multimodal formats, are joined."""
     content = message.get("content")
     parts = content if isinstance(content, list) else [content]
-    texts = [part.get("text") if _is_text_part(part) else part for part in parts]
+    texts: list[Any] = [part.get("text") if _is_text_part(part) else part for part in parts]
     if not texts or not all(isinstance(text, str) for text in texts):
         raise ValueError(f"{key}: a message must have a role ({', '.join(ROLES)}) and text, but is {shown(message)}")
     return encodable("".join(texts))
 
 
-def _is_text_part(part: Any) -> bool:
+def _is_text_part(part: Any) -> TypeGuard[dict[str, Any]]:
     return isinstance(part, dict) and part.get("type", "text") == "text"
 
 

@@ -284,6 +284,21 @@ def test_the_best_is_checked_on_test_queries_of_new_seeds(whole, log_folder):
     assert text.strip() in (whole / "check.md").read_text()
 
 
+def test_what_the_sweep_fixes_is_checked_against_the_router_as_it_comes(log_folder, tmp_path):
+    source = quick_source(log_folder) | {"method": "grid"}
+    source["parameters"] |= {"knn.k": {"values": [20, 40]}, "knn.strength": {"value": 2.0}}
+    made, _ = run_here(source, tmp_path)
+    assert "--check compares it with the router as it comes" in write_outcome(made)
+    text = check(made, 1, Here())
+    found = {record["name"]: record for record in records(tmp_path / "check").values()}
+    strengths = {name: record["config"]["hyperparameters"].get("strength") for name, record in found.items()}
+    assert strengths == {"best": 2.0, "default": 2.0, "as it comes": None}
+    rows = pl.read_csv(tmp_path / "check.csv").filter(pl.col("metric") == "test/nll").rows_by_key("against", named=True)
+    for name in ("default", "as it comes"):
+        assert rows[name][0]["default"] == pytest.approx(found[name]["metrics"]["test/nll"])
+    assert "Against knn as it comes, without the values that the sweep fixes" in text
+
+
 def query_rows(seed, better):
     random = np.random.default_rng(seed)
     nll = random.random(400) + 0.5
