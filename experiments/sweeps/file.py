@@ -13,7 +13,8 @@ from typing import Any
 
 from experiments.sweeps.command import read_command
 from experiments.sweeps.early import Hyperband, read_hyperband
-from experiments.sweeps.parameters import Parameter, read_parameters
+from experiments.sweeps.parameter import Parameter
+from experiments.sweeps.parameters import read_parameters
 from graphrouter.errors import UserError, suggest
 from graphrouter.settings import find_config, parse_overrides, read_yaml
 

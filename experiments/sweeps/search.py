@@ -16,7 +16,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from experiments.sweeps.file import Sweep
-from experiments.sweeps.parameters import frozen
+from experiments.sweeps.parameter import frozen
 from graphrouter.errors import UserError
 
 Values = dict[str, Any]

@@ -86,6 +86,8 @@ def sft_rows(values: dict[str, Any], dropped: set[str]) -> list[Row]:
     Raises:
         ValueError: If the line is of another form.
     """
+    if "messages" not in values and not {"prompt", "completion"} <= values.keys():
+        raise ValueError(f"must have {FORMS['sft']}, but has {_keys(values)}")
     _check_keys(values)
     if "prompt" in values and "completion" in values:
         prompt = read_turns(values["prompt"], "prompt", dropped)
@@ -93,14 +95,12 @@ def sft_rows(values: dict[str, Any], dropped: set[str]) -> list[Row]:
         turns, first = prompt + answer, len(prompt)
         places = [place for place in range(first, len(turns)) if turns[place].said and turns[place].weight != 0]
         return _split(turns, places, "completion")
-    if "messages" in values:
-        turns = read_turns(values["messages"], "messages", dropped)
-        if len(turns) < 2:
-            raise ValueError(f"messages must hold a question and its answer, but hold {len(turns)}")
-        _check_end(turns, "messages")
-        places = [place for place in range(1, len(turns) - 1) if turns[place].said and turns[place].weight == 1]
-        return _split(turns, places + ([len(turns) - 1] if turns[-1].weight != 0 else []), "messages")
-    raise ValueError(f"must have {FORMS['sft']}, but has {_keys(values)}")
+    turns = read_turns(values["messages"], "messages", dropped)
+    if len(turns) < 2:
+        raise ValueError(f"messages must hold a question and its answer, but hold {len(turns)}")
+    _check_end(turns, "messages")
+    places = [place for place in range(1, len(turns) - 1) if turns[place].said and turns[place].weight == 1]
+    return _split(turns, places + ([len(turns) - 1] if turns[-1].weight != 0 else []), "messages")
 
 
 def dpo_rows(values: dict[str, Any], dropped: set[str]) -> list[Row]:
@@ -109,10 +109,10 @@ def dpo_rows(values: dict[str, Any], dropped: set[str]) -> list[Row]:
     What of the prompt is repeated in front of an answer is cut. Where there is no prompt, or its text alone, it is what the
     conversations ``chosen`` and ``rejected`` begin with, as in TRL.
     """
-    _check_keys(values)
     given, whole = values.get("prompt"), _whole(values)
     if "chosen" not in values or "rejected" not in values or (given is None and not whole):
         raise ValueError(f"must have {FORMS['dpo']}, but has {_keys(values)}")
+    _check_keys(values)
     written = isinstance(given, str) and whole
     prompt = [] if given is None or written else read_turns(given, "prompt", dropped)
     sides = [_answer(prompt, values, key, dropped) for key in ("chosen", "rejected")]

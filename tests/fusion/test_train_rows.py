@@ -124,6 +124,7 @@ def test_a_prompt_stands_once_in_a_pair(tmp_path: Path, values: Any, pair: Any) 
         ("sft", {"prompt": [Q], "completion": [R, A]}, "completion must answer the prompt, but asks again"),
         ("sft", {"prompt": "q", "completion": "a"}, "prompt must be a list of messages.*but is text; write"),
         ("sft", {"conversations": [{"from": "human", "value": "q"}]}, "has conversations; this is ShareGPT's form"),
+        ("sft", {"conversations": [{"from": "human", "value": "q"}], "system": "s"}, "this is ShareGPT's form"),
         ("sft", {"instruction": "i", "input": "", "output": "o"}, "this is Alpaca's form"),
         ("sft", "[" * 100_000, "must be JSON"),
         ("dpo", {"input": {"messages": [Q]}, "preferred_output": [A], "non_preferred_output": [B]}, "OpenAI's form"),
