@@ -18,7 +18,7 @@ from fusion.asking import Asking, Job
 from fusion.budget import Bill, Budget, most_tokens
 from fusion.engines import find_engine
 from fusion.engines.base import Answer, Completion, Request
-from fusion.engines.clean import encodable, token_counts
+from fusion.engines.clean import mend_answer
 from fusion.engines.questions import cut_at_question
 from fusion.journal import Entry, Journal
 from fusion.llms import LLM
@@ -58,16 +58,6 @@ def digest(llm: LLM, request: Request) -> str:
 def is_empty(text: str, output_tokens: int | None) -> bool:
     """Return whether an answer has no text, although there may be tokens to pay for."""
     return not text.strip() and output_tokens != 0
-
-
-def mend(entry: Entry) -> None:
-    """Mend what earlier versions wrote down as servers sent it, and no table can hold."""
-    if "response" in entry:
-        text = entry["response"] + (entry.get("reasoning") or "")
-        counts = token_counts(entry["input_tokens"], entry["output_tokens"], text)
-        entry["input_tokens"], entry["output_tokens"] = counts
-        for name in ("response", "reasoning", "finish_reason"):
-            entry[name] = entry[name] and encodable(entry[name])
 
 
 @dataclass(frozen=True)
@@ -153,7 +143,7 @@ class Answers:
         for entry in self._journal.entries():
             cell = (entry["query_id"], entry["llm"], entry["draw"])
             _, request, asked = self._asked.get(cell, (None, None, None))
-            mend(entry)
+            mend_answer(entry)
             self._bill.add(cell, entry, request)
             if request is None or "tried" in entry:
                 continue

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import re
 import time
 from asyncio import sleep
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -18,11 +17,11 @@ import aiohttp
 import yarl
 
 from fusion.engines.api_errors import Kind, Trouble
+from fusion.engines.api_hope import Hope
 from fusion.engines.api_reply import read_reply
 from fusion.engines.api_retry import Pace, backoff
 from fusion.engines.base import Answer, Completion, Failure, Request, Waste
 from fusion.engines.clean import encodable
-from graphrouter.errors import UserError
 
 if TYPE_CHECKING:
     from fusion.engines.openai_api import OpenAIEngine
@@ -31,10 +30,6 @@ CONNECT_S = 10.0
 """Most seconds to make a connection."""
 IDLE_S = 4.0
 """Seconds that an unused connection is kept; uvicorn, which most local servers run on, closes it after 5."""
-START_TRIES = 3
-"""Connections that may fail before a run that has heard nothing yet takes it that there is no server."""
-EQUAL = 5
-"""Requests that may fail with the same words before a run that has no answer yet takes it that all will."""
 PROBES = 4
 PROBE_S = 1.0
 """Until there is an answer, so few requests are under way at once, but no longer than a second: what a server does not
@@ -86,12 +81,7 @@ class Client:
         self._session = session
         self._url = yarl.URL(settings.url)
         self._pace = Pace(settings.requests_per_minute, settings.backoff_s)
-        self._heard = False  # anything at all from the server
-        self._answered = False
-        self._failed_in_a_row = 0
-        self._last_reason = ""
-        self._equal: tuple[str, int] = ("", 0)  # what the last failures had in common, and how many there are
-        self._hopeless: UserError | None = None
+        self._hope = Hope(settings)
         self._probes: asyncio.Semaphore | None = None
         self._opened = False
 
@@ -106,11 +96,9 @@ class Client:
             async with self._probing():
                 completion = await self._try(request)
         except Trouble as trouble:
-            self._last_reason = self._last_reason if self._gone else trouble.reason
-            self._failed_in_a_row = 0 if trouble.kind is Kind.REQUEST else self._failed_in_a_row + 1
-            self._compare(trouble)
+            self._hope.failed(trouble)
             return Failure(request.key, trouble.reason, time.monotonic() - begin, trouble.waste)
-        self._answered, self._failed_in_a_row = True, 0
+        self._hope.answered()
         self._open_up()
         return completion
 
@@ -128,61 +116,28 @@ class Client:
             for _ in range(self._settings.concurrency):
                 self._probes.release()
 
-    def _compare(self, trouble: Trouble) -> None:
-        """Give the run up where its first requests all fail with the same words, whatever their prompts."""
-        known = self._answered or self._settings.has_answered
-        if known or trouble.of_prompt or trouble.kind not in (Kind.REQUEST, Kind.ODD):
-            return
-        settings = self._settings
-        words = re.sub(r"\S*\d\S*", "#", trouble.reason)  # without numbers and ids of requests
-        self._equal = (words, self._equal[1] + 1 if words == self._equal[0] else 1)
-        if self._equal[1] >= EQUAL:
-            remedy = "" if trouble.remedy else "; check model, base_url, send, token_field and extra"
-            self._hopeless = UserError(
-                f"{settings.base_url} must take requests for {settings.model!r}, but the first {EQUAL} all got: "
-                f"{trouble.reason}{remedy}"
-            )
-
-    @property
-    def _gone(self) -> bool:
-        """Whether so many requests failed one after the other that the rest need not be tried."""
-        return self._failed_in_a_row >= self._settings.give_up_after
-
     async def _try(self, request: Request) -> Completion:
         settings = self._settings
         waste = Waste()
         for tries in count(1):
             await self._pace.turn()
-            self._check_room(request, waste)
+            self._hope.check(waste)
+            if settings.before_try and not settings.before_try(request, waste):
+                raise Trouble(NO_ROOM, Kind.REQUEST, waste=waste, of_prompt=True)
             try:
-                return replace(await self._ask(request), waste=waste)
+                completion = await self._ask(request)
+                return replace(completion, waste=waste) if waste else completion
             except Trouble as trouble:
-                self._check_hope(trouble, tries)
+                self._hope.check_start(trouble, tries)
                 waste += trouble.waste
                 trouble.waste = waste
                 if trouble.kind is not Kind.AGAIN:
                     raise
-                if tries > settings.max_retries or self._gone:
+                if tries > settings.max_retries or self._hope.gone:
                     trouble.reason = f"after {tries} tries: {trouble.reason}" if tries > 1 else trouble.reason
                     raise
                 await sleep(self._wait(trouble, tries))
         raise AssertionError
-
-    def _check_room(self, request: Request, waste: Waste) -> None:
-        """Raise where a request must not be sent: the server is gone, takes none, or there is no money for it.
-
-        Raises:
-            Trouble: If this request cannot be sent.
-            UserError: If none can be.
-        """
-        settings = self._settings
-        if self._hopeless:
-            raise self._hopeless
-        if self._gone:
-            text = f"not asked: {settings.give_up_after} requests in a row failed, at last: {self._last_reason}"
-            raise Trouble(text, waste=waste)
-        if settings.before_try and not settings.before_try(request, waste):
-            raise Trouble(NO_ROOM, Kind.REQUEST, waste=waste, of_prompt=True)
 
     def _wait(self, trouble: Trouble, tries: int) -> float:
         """Return the seconds to wait before the next try; what the server asks for holds all requests up, this one too."""
@@ -191,24 +146,6 @@ class Client:
             return backoff(tries, settings.backoff_s, settings.backoff_cap_s)
         self._pace.close_for(min(trouble.retry_after, settings.retry_after_cap_s))
         return 0.0
-
-    def _check_hope(self, trouble: Trouble, tries: int) -> None:
-        """Raise a `UserError` where the run is only at its start and can lead nowhere."""
-        settings, reason = self._settings, trouble.reason
-        if trouble.unreachable and not self._heard and tries >= min(START_TRIES, settings.max_retries + 1):
-            raise UserError(
-                f"base_url must name a server that is up, but {settings.base_url}: {reason}; start it or mend the address"
-            )
-        if trouble.kind is not Kind.REFUSED or self._answered:
-            return
-        start = f"{settings.base_url} must take requests for {settings.model!r}, but answered {reason}"
-        if trouble.status in (401, 403):
-            name = settings.api_key_env
-            raise UserError(
-                f"{start}; "
-                + (f"check the key in {name}" if name else "name the environment variable with its key as api_key_env")
-            )
-        raise UserError(f"{start}; check model and base_url, which mostly ends in /v1, and the account")
 
     async def _ask(self, request: Request) -> Completion:
         """Ask once.
@@ -221,7 +158,7 @@ class Client:
         trouble: Trouble
         try:
             async with self._session.post(self._url, data=data, allow_redirects=False) as reply:
-                self._heard = True
+                self._hope.heard = True
                 body = await self._read(reply, request)
             latency_s = time.monotonic() - begin
             completion = read_reply(request, self._settings, reply.status, reply.headers, body, latency_s)
@@ -235,7 +172,7 @@ class Client:
         except (aiohttp.ClientError, OSError, ValueError) as error:
             unreachable = isinstance(error, aiohttp.ClientConnectorError)
             text = f"the connection broke: {str(error) or type(error).__name__}"
-            trouble = Trouble(text, unreachable=unreachable, waste=Waste(unknown=not unreachable))
+            trouble = Trouble(text, unreachable=unreachable, waste=Waste(unknown=int(not unreachable)))
         trouble.reason = self._line(trouble.reason) + (f"; {trouble.remedy}" if trouble.remedy else "")
         raise trouble  # here, so that no traceback leads to an exception of aiohttp, which holds the headers
 

@@ -28,10 +28,9 @@ UNSUPPORTED = re.compile(
     re.I,
 )
 CONTEXT = re.compile(r"context.?(?:size|length|window)", re.I)
-OF_PROMPT = re.compile(
-    r"context|too long|too large|too many|length|exceed|filter|polic|moderat|safety|flagged|harm|sensitive|risk", re.I
-)
-"""What servers say of one prompt that is too long or unwanted, while others may be answered."""
+UNWANTED = re.compile(r"filter|polic|moderat|safety|flagged|harm|sensitive|risk", re.I)
+TOO_LONG = re.compile(r"context|too long|too large|too many|length|exceed", re.I)
+"""What servers say of one prompt that is unwanted or too long, while others may be answered."""
 PASSING = re.compile(r"rate.?limit|overload|capacity|busy|timed? ?out|unavailable|try again|exhausted|upstream", re.I)
 TEXT_BYTES = 20_000
 
@@ -92,7 +91,7 @@ def error_trouble(
     if waste is None:
         waste = Waste(unknown=1) if status == 200 or status in UNSURE else Waste()
     reason = f"HTTP {seen or 200}: {message}"
-    of_prompt = not remedy and OF_PROMPT.search(about) is not None
+    of_prompt = not remedy and bool(UNWANTED.search(about) or TOO_LONG.search(about))
     return Trouble(reason, kind, seen, read_retry_after(headers.get("Retry-After")), False, waste, remedy, of_prompt)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from fusion.engines.api_errors import Kind, Trouble, body_text, error_trouble
+from fusion.engines.api_errors import UNWANTED, Kind, Trouble, body_text, error_trouble
 from fusion.engines.api_stream import is_stream, join_stream
 from fusion.engines.base import Completion, Request, Waste
 from fusion.engines.clean import encodable, parse_json, token_counts
@@ -41,16 +41,25 @@ def read_reply(
         whole = True
     except (ValueError, RecursionError):
         reply, whole = None, False
-    used = _usage(reply, "")
-    stated = Waste(*used) if used[0] is not None and used[1] is not None else None
+    stated = _stated(_usage(reply, ""))
     try:
-        if status != 200 or (isinstance(reply, dict) and reply.get("error") and not reply.get("choices")):
+        if status != 200 or _is_error(reply):
             raise error_trouble(settings, status, headers, reply, body, stated)
         return _completion(request, reply, latency_s)
     except SHAPES:
         waste = stated or (Waste(unknown=1) if status == 200 else Waste())
         kind = Kind.ODD if whole else Kind.AGAIN  # what is no JSON is of a gateway, or broken off
-        raise Trouble(f"the reply is no chat completion: {body_text(body)}", kind, status, waste=waste) from None
+        text = body_text(body)
+        unwanted = UNWANTED.search(text) is not None
+        reason = f"the reply is no chat completion: {text}"
+        raise Trouble(reason, kind, status, waste=waste, of_prompt=unwanted) from None
+
+
+def _is_error(reply: Any) -> bool:
+    """Return whether a reply with status 200 reports an error, as gateways and old versions of vLLM do."""
+    if not isinstance(reply, dict) or reply.get("choices"):
+        return False
+    return bool(reply.get("error")) or reply.get("object") == "error"
 
 
 def _usage(reply: Any, text: str) -> tuple[int | None, int | None]:
@@ -60,6 +69,12 @@ def _usage(reply: Any, text: str) -> tuple[int | None, int | None]:
         return None, None
     prompt, response = (usage.get(name) for name in ("prompt_tokens", "completion_tokens"))
     return token_counts(prompt, response, text)
+
+
+def _stated(used: tuple[int | None, int | None]) -> Waste | None:
+    """Return what a reply states that it used, where it states both."""
+    prompt, response = used
+    return None if prompt is None or response is None else Waste(prompt, response)
 
 
 def _completion(request: Request, reply: Any, latency_s: float) -> Completion:
@@ -73,7 +88,7 @@ def _completion(request: Request, reply: Any, latency_s: float) -> Completion:
     reason = choice.get("finish_reason")
     used = _usage(reply, text + thinking)
     if reason == "error":  # as OpenRouter marks an upstream that failed in the middle
-        waste = Waste(unknown=1) if used[0] is None or used[1] is None else Waste(*used)
+        waste = _stated(used) or Waste(unknown=1)
         raise Trouble(f"the server broke the answer off: {choice.get('error')}", status=200, waste=waste)
     if not text and not thinking and _wrote_nothing(reply):
         raise TypeError("an answer without text and without a token is none")

@@ -53,3 +53,14 @@ def parse_json(text: str | bytes) -> Any:
 
 def _integer(digits: str) -> float:
     return int(digits) if len(digits) <= LONGEST_INTEGER else float(digits)
+
+
+def mend_answer(entry: dict[str, Any]) -> None:
+    """Mend an answer that an earlier version wrote down as the server sent it, so that no table can hold it."""
+    if "response" in entry:
+        text = entry["response"] + (entry.get("reasoning") or "")
+        counts = token_counts(entry["input_tokens"], entry["output_tokens"], text)
+        entry["input_tokens"], entry["output_tokens"] = counts
+        for name in ("response", "reasoning", "finish_reason"):
+            if entry.get(name):
+                entry[name] = encodable(entry[name])

@@ -468,10 +468,12 @@ def test_few_requests_get_the_remedy_too() -> None:
         "string too long",
     ],
 )
-@pytest.mark.parametrize("status", [400, 413, 422, 200])
-def test_what_concerns_a_prompt_stops_no_run(message: str, status: int) -> None:
-    error = {"message": message, "code": 400}
-    with ChatServer(lambda call: Say({"error": error}, status) if int(call.prompt) < 20 else Say()) as server:
+@pytest.mark.parametrize(("status", "bare"), [(400, False), (413, False), (422, True), (200, False), (200, True)])
+def test_what_concerns_a_prompt_stops_no_run(message: str, status: int, bare: bool) -> None:
+    error = (
+        {"object": "error", "message": message, "code": 400} if bare else {"error": {"message": message, "code": 400}}
+    )
+    with ChatServer(lambda call: Say(error, status) if int(call.prompt) < 20 else Say()) as server:
         answers = list(engine(server, give_up_after=3).generate(ask(str(i)) for i in range(22)))
         assert len(server.calls) == 22
     assert sum(isinstance(answer, Failure) for answer in answers) == 20
