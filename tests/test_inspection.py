@@ -253,8 +253,8 @@ def test_a_column_beside_the_one_that_is_read_is_no_misspelling(outcomes):
 
 
 def test_near_duplicates_are_measured():
-    template = "A farmer has {} sheep and buys {} more at the market on a rainy Tuesday. How many sheep has she now?"
-    alike = [template.format(n, n + 2) for n in range(100, 140)]
+    template = "A farmer has {} sheep and buys six more at the market on a rainy Tuesday. How many sheep has she now?"
+    alike = [template.format(n) for n in range(10, 50)]
     rng = np.random.default_rng(0)
     unlike = [" ".join("".join(rng.choice(list("abcdefghij"), 7)) for _ in range(12)) for _ in range(160)]
     log = make_log([[0.0, 1.0]] * 200, ["t"] * 200, queries={"query": alike + unlike})

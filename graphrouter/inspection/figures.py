@@ -70,7 +70,7 @@ class Inspection:
             "Share of the scored queries\n" + pairs(self.shares),
             "Mean performance, picked and scored on the same queries, so upper figures\n"
             + pairs(self.reference)
-            + f"\n  best single is {self.llms['llm'][0]}",
+            + f"\n  best single is {printable(self.llms['llm'][0])}",
             "Near-duplicates of training queries\n"
             + pairs({f"share of test queries, by {GRAM} characters in a row": self.near_duplicates}),
             "Tasks\n" + table(self.tasks),
