@@ -17,7 +17,7 @@ from graphrouter.files import check_writable, replace_file
 from graphrouter.pipeline.storage import read_state, state_bytes
 
 FORMAT = 2
-"""Format 1 had no digest of ``router.json``; a router saved in it loads, with a warning."""
+"""Format 1 had no digest of ``router.json``, and knew the queries that it had seen by another hash of their wording."""
 
 OWN_FILES = {"router.json", "checkpoint.pt", "config.yaml", "wandb"}
 """What a folder may hold that no router was saved in yet, because its training was cut off."""
@@ -80,13 +80,11 @@ def read_folder(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
         raise UserError(f"a saved router must be a folder with router.json, but {file}: {error.strerror}") from None
     except (ValueError, RecursionError) as error:
         raise UserError(f"{file} must be JSON, but is damaged ({cut(str(error))}); train the router again") from None
-    if not isinstance(about, dict) or about.get("format") not in (1, FORMAT):
+    if not isinstance(about, dict) or about.get("format") != FORMAT:
         raise UserError(
             f"{file} must be a router saved in format {FORMAT}, but is not; train it again with this version"
         )
-    if about.get("sha256") is None and about["format"] == 1:
-        warnings.warn(f"{file} was saved by an earlier version, so whether it was edited cannot be told", stacklevel=3)
-    elif about.get("sha256") != about_digest(about):
+    if about.get("sha256") != about_digest(about):
         raise UserError(f"{file} must be as it was saved, but was edited; train the router again with other settings")
     try:
         name, digest = Path(about["state"]["file"]).name, about["state"]["sha256"]
