@@ -321,6 +321,20 @@ WRITTEN = [
     ("A", "\\boxed{Z}", 0),
     ("A", "A isn't the answer.", 0),
     ("A", "A is incorrect.", 0),
+    (
+        "B",
+        "It filters at the:\n\n(B) green layer\n\nReasoning:\nThe other options (A, C, and D) refer to lower layers.",
+        1,
+    ),
+    ("C", "It resembles (C) blue things.\n\nWhile the other options (A, B, and D) also relate to it, they do not.", 1),
+    (
+        "D",
+        "(A) x: no.\n(B) y: no\n(C) z no\n(D) K yes\n\nBased on it, the best option if chlorine is not available is:\n\n(D) KMnO4",
+        1,
+    ),
+    ("B", "The answer is not listed, but the closest option is (B).", 1),
+    ("B", "The answer is not listed, but it is closest to (B).", 1),
+    ("J", "The power is equal to 10^4 J min^-1. It boils at 100 °C in", 0),
 ]
 
 

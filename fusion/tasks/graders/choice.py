@@ -34,7 +34,7 @@ _NO_VERDICT = re.compile(
 )
 _HOWEVER = re.compile(r"\b(?:but|however|wait|actually)\b", re.IGNORECASE)
 _NONE = re.compile(
-    r"\W*(?:none|no\b|cannot|unknown|impossible|undetermined|not (?:listed|given|among|available|possible))",
+    r"\W*(?:none|no\b|cannot|unknown|impossible|undetermined|not (?:listed|given|among))",
     re.IGNORECASE,
 )
 _SMALL = re.compile(r"\([a-j]\)")
@@ -133,13 +133,19 @@ def _concluded(text: str, example: Example, letters: str, denied: bool) -> str |
 
 
 def _labelled(text: str, labels: list[tuple[re.Match[str], str]]) -> str | None:
-    """Return the label of the last line, where it is not just the last option gone through, or of the only option called right."""
-    match, label = labels[-1]
-    if text[match.start() :].strip() == last_line(text):
-        before = text[: match.start()].rstrip()
-        again = label in [other for _, other in labels[:-1]]
-        if again or len(labels) == 1 or before.endswith((":", "is")):
+    """Return the label that a text comes to, which may go through the options line by line.
+
+    That is the last one below a line that ends with a colon, where no list begins there; that of the last line, where it comes
+    again; or the only one that is called right.
+    """
+    following = [*(label for _, label in labels[1:]), ""]
+    for (match, label), after in zip(labels[::-1], following[::-1], strict=True):
+        if text[: match.start()].rstrip().endswith((":", " is")) and after != chr(ord(label) + 1):
             return label
+    match, label = labels[-1]
+    again = len(labels) == 1 or label in [other for _, other in labels[:-1]]
+    if again and text[match.start() :].strip() == last_line(text):
+        return label
     ends = [*(other.start() for other, _ in labels[1:]), len(text)]
     lines = [(label, text[match.end() : end]) for (match, label), end in zip(labels, ends, strict=True)]
     right = {label for label, line in lines if _VERDICT.search(line) and not _NO_VERDICT.search(line)}

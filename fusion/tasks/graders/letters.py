@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 
 LETTERS = "ABCDEFGHIJ"
 
@@ -121,7 +120,7 @@ NEGATED = re.compile(
 )
 _LIST = rf"{OTHER}(?:(?:,|,?\s(?:and|or|nor))\s{OTHER})*"
 _REJECTED = re.compile(
-    r"\b(?:(?i:(?:not|cannot)(?: (?:be|choose|pick|select))?|nor|neither|than|instead of|eliminat\w+|rul(?:e|ing) out|exclud\w+|reject\w*|nicht)"
+    r"\b(?:(?i:(?:not|cannot)(?: (?:be|choose|pick|select))?|nor|neither|other|than|instead of|eliminat\w+|rul(?:e|ing) out|exclud\w+|reject\w*|nicht)"
     rf"|\w+n['\u2019]t(?: (?:be|choose|pick|select))?)\s{_LIST}"
     rf"|{_LIST}[*_:,-]{{0,3}}\s(?:(?:is|are|was|were|can|could|cannot)(?:\s(?:both|all|clearly|also|be|obviously|definitely)){{0,2}}"
     r"\s(?:not|incorrect|wrong|false|eliminated|ruled|excluded|out|too|even|irrelevant|unlikely|impossible)"
@@ -174,6 +173,7 @@ def closing_letter(line: str, letters: str) -> str | None:
 
 def only_letter(text: str, letters: str, sure: bool = False) -> str | None:
     """Return the only letter that a text names and does not reject, or None; with ``sure``, only such as ``(B)`` and ``Option B``."""
-    found: Iterable[re.Match[str]] = (_SURE if sure else _NAMED).finditer(_REJECTED.sub(" ", text))
-    named = {letter_of(match, letters) for match in found if not (match[1] or "").islower()} - {None}
-    return named.pop() if len(named) == 1 else None
+    text = _REJECTED.sub(" ", text)
+    found = list((_SURE if sure else _NAMED).finditer(text))
+    named = {letter_of(match, letters) for match in found} - {None}
+    return named.pop() if len(named) == 1 and not any(SEVERAL.match(text, match.end()) for match in found) else None
