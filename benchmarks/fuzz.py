@@ -264,7 +264,9 @@ def run(what: str, count: int, seed: int, only: int | None = None, report: bool 
             shutil.rmtree(folder, ignore_errors=True)
             try:
                 case = log_case(base, folder, dice) if what == "logs" else import_case(bases, folder, dice)
-            except (pl.exceptions.PolarsError, ValueError, TypeError, OverflowError):
+            except KeyboardInterrupt:
+                raise
+            except BaseException:  # a panic of polars is no Exception
                 counts["not made"] += 1  # no such file can be written
                 continue
             kind, why = outcome(case)

@@ -20,6 +20,7 @@ from fusion.tasks.graders.code_blocks import (
     prefixes,
     tagged,
     tree,
+    trimmed,
     typed,
     unquoted,
 )
@@ -72,8 +73,8 @@ def extract_code(response: str, names: list[str]) -> str:
     """Return the code of a response.
 
     That is the last fenced block that defines one of the names, of those that are Python where one is, with what it needs
-    from other blocks; else what stands between tags such as ``[BEGIN]`` and ``[DONE]``; else, of a response that begins
-    indented, all of it; else the lines of bare code without the prose around them; else all fenced blocks of Python.
+    from other blocks; else what stands between tags such as ``[BEGIN]`` and ``[DONE]``; else all fenced blocks of Python; else,
+    of a response that begins indented, all of it; else the lines of bare code without the prose around them.
     """
     response = typed(unquoted(response))
     blocks = [(is_python(language), mend(textwrap.dedent(typed(body)))) for language, body in fenced(response)]
@@ -85,12 +86,15 @@ def extract_code(response: str, names: list[str]) -> str:
         return with_helpers(_valid(blocks[last][1], names), others)
     between = tagged(response)
     if between is not None:
-        return mend(between)
-    if response.lstrip("\n")[:1].isspace():
-        return _indented_program(mend(response.strip("\n")), names)
+        return extract_code(between, names) if fenced(between) else mend(trimmed(between))
+    programs = [body for python, body in blocks if python and (module := tree(body)) and module.body]
+    if programs:
+        return "\n".join(programs)
+    if trimmed(response)[:1].isspace():
+        return _indented_program(mend(trimmed(response)), names)
     found = [mend(typed(code)) for code in bare(response) if defines(code, names)] or [""]
     code = next((code for code in (_valid(code, names) for code in found) if tree(code)), found[0])
-    return code or "\n".join(body for python, body in blocks if python) or from_code(response)
+    return code or from_code(response)
 
 
 def _indented_program(code: str, names: list[str]) -> str:
@@ -211,7 +215,8 @@ def complete(prompt: str, code: str, names: list[str]) -> str:
     """
     if not prompt or not code.strip():
         return code
-    if defines(code, names) and not code.lstrip("\n")[:1].isspace():
+    code = trimmed(code)
+    if defines(code, names) and not code[0].isspace():
         return f"{_whole(prompt)}\n{code}"
     bodies = [f"{prompt.rstrip()}\n{body}" for body in _bodies(code, prompt)]
     return next((body for body in bodies if tree(body)), bodies[0])
@@ -224,7 +229,6 @@ def _whole(prompt: str) -> str:
 
 def _bodies(code: str, prompt: str) -> Iterator[str]:
     """Yield what the body of the prompt's function may be, the likeliest first."""
-    code = code.strip("\n")
     margin = _margin(prompt)
     parts = list(prefixes(code))
     if code[0].isspace():

@@ -125,7 +125,12 @@ def is_python(language: str) -> bool:
 def tagged(response: str) -> str | None:
     """Return what stands between tags, such as ``[BEGIN]`` and ``[DONE]``."""
     match = _TAGS.search(response)
-    return next(part for part in match.groups() if part is not None).strip("\n") if match else None
+    return next(part for part in match.groups() if part is not None) if match else None
+
+
+def trimmed(code: str) -> str:
+    """Return code without blank lines at its ends."""
+    return re.sub(r"\A(?:[ \t]*\n)+", "", code).rstrip()
 
 
 def typed(code: str) -> str:
