@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 import polars as pl
 
-from graphrouter.errors import UserError
+from graphrouter.errors import UserError, cut
 from graphrouter.formats.flat import write_csv
 from graphrouter.formats.frames import Vector, numbered, table, with_vectors
 from graphrouter.formats.rows import BadRow, OffScale, Row, read_rows, shown
@@ -104,7 +104,7 @@ class LogBuilder:
             UserError: If bad rows are not to be skipped.
         """
         if not self.skip_bad:
-            raise UserError(f"{file}, row {row}: {reason}" + (f"; {remedy}" if remedy else ""))
+            raise UserError(f"{file}, row {row}: {cut(reason, 500)}" + (f"; {remedy}" if remedy else ""))
         self.rejected.append(Rejected(file, row, reason))
 
     @contextmanager

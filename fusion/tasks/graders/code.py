@@ -171,7 +171,8 @@ def _text(source: str, statement: ast.stmt) -> str:
 
 
 def _first(statement: ast.stmt) -> int:
-    return min([statement.lineno, *(one.lineno for one in getattr(statement, "decorator_list", []))])
+    decorators: list[ast.expr] = getattr(statement, "decorator_list", [])
+    return min([statement.lineno, *(one.lineno for one in decorators)])
 
 
 def without_runs(code: str, names: list[str]) -> str:

@@ -61,7 +61,8 @@ def mend(code: str, whole: Callable[[str], str] = str) -> str:
         whole: Makes the program of it that must be Python.
     """
     mended = code
-    for step in (str, *_MENDS):
+    steps: list[Callable[[str], str]] = [str, *_MENDS]
+    for step in steps:
         mended = step(mended)
         if tree(whole(mended)) is not None:
             return mended
