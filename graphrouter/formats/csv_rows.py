@@ -46,7 +46,7 @@ def csv_rows(file: Path, reject: Reject) -> Iterator[Row]:
 
 
 def _header(file: Path, reader: Iterator[list[str]]) -> list[str]:
-    columns = next((cells for cells in reader if cells), [])
+    columns = next((cells for cells in reader if any(cell.strip() for cell in cells)), [])
     twice = next((name for name, count in Counter(columns).items() if name and count > 1), None)
     if twice is not None:
         raise UserError(

@@ -79,6 +79,8 @@ def advice(path: Path) -> str:
 def _listed(columns: list[str], error: str) -> str:
     if not columns:
         return "no columns that can be read" + (f" ({error})" if error else "")
+    if len(columns) == 1 and "|" in columns[0]:
+        return f"one column, {cut(columns[0], NAMED)} (cells are parted by commas, semicolons or tabs)"
     return f"columns {', '.join(cut(name, NAMED) for name in columns[:SEEN])}{_more(columns)}"
 
 

@@ -174,6 +174,12 @@ def test_endings_are_told_below_those_of_compression() -> None:
     assert (ending(Path("a.csv")), stem(Path("a.csv"))) == (".csv", "a")
 
 
+def test_cells_parted_by_something_else_are_named(tmp_path: Path, fail: Callable[..., str]) -> None:
+    (tmp_path / "x.csv").write_text("query|llm|performance\nq|m|1\n")
+    said = fail("import", str(tmp_path / "x.csv"), "--out", str(tmp_path / "log"))
+    assert "one column, query|llm|performance (cells are parted by commas, semicolons or tabs)" in said
+
+
 def test_an_empty_header_is_no_column(tmp_path: Path) -> None:
     (tmp_path / "x.csv").write_text("\n\na,b,,\n1,2,,\n")
     assert header(tmp_path / "x.csv") == ["a", "b", ""]
