@@ -33,7 +33,10 @@ def printable(text: str) -> str:
 
 def shown(value: object) -> str:
     """Return a value as an error shows it: on one line, and of a long one the beginning."""
-    return cut(printable(repr(value)), SHOWN)
+    try:
+        return cut(printable(repr(value)), SHOWN)
+    except ValueError:  # Python writes no number of thousands of digits
+        return "a number of thousands of digits"
 
 
 def suggest(word: str, known: "list[str] | tuple[str, ...]") -> str:

@@ -97,7 +97,10 @@ class LLMLog:
         """
         folder = Path(folder)
         if not folder.is_dir():
-            raise UserError(f"a log must be a folder with queries, llms and records as Parquet, but {folder} is none")
+            remedy = "; import it first: graphrouter import" if folder.is_file() else ""
+            raise UserError(
+                f"a log must be a folder with queries, llms and records as Parquet, but {folder} is none{remedy}"
+            )
         about = read_about(folder / "log.json")
         queries, llms, records = (read_parquet(folder / f"{table}.parquet") for table in COLUMNS)
         if (responses := folder / "responses.parquet").exists():

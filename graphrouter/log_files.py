@@ -3,12 +3,45 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import polars as pl
 
 from graphrouter.errors import UserError, cut, first_line
 from graphrouter.log_checks import check_name
+
+
+@contextmanager
+def whole_parquet(file: Path, remedy: str) -> Iterator[None]:
+    """Turn what polars raises for a damaged file into a `UserError`, and keep its own reports off the screen.
+
+    Polars panics on some damaged files: it writes a backtrace to standard error, and raises what is no `Exception`.
+
+    Args:
+        file: Is read in the body.
+        remedy: Closes the error.
+    """
+    sys.stderr.flush()
+    own, null = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, 2)
+    try:
+        yield
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
+        raise UserError(
+            f"{file} must be a whole Parquet file, but cannot be read ({cut(first_line(error))}); {remedy}"
+        ) from None
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise UserError(f"{file} must be a file that can be read, but {error.strerror or error}") from None
+    finally:
+        os.dup2(own, 2)
+        os.close(own)
+        os.close(null)
 
 
 def read_parquet(file: Path) -> pl.DataFrame:
@@ -18,11 +51,10 @@ def read_parquet(file: Path) -> pl.DataFrame:
         UserError: If the file is absent or no whole Parquet file.
     """
     try:
-        return pl.read_parquet(file)
+        with whole_parquet(file, "write it again"):
+            return pl.read_parquet(file)
     except FileNotFoundError:
         raise UserError(f"a log must have {file.name}, but {file.parent} has none; put it there") from None
-    except (OSError, pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
-        raise _unreadable(file, error) from None
 
 
 def read_types(file: Path) -> dict[str, pl.DataType]:
@@ -31,10 +63,8 @@ def read_types(file: Path) -> dict[str, pl.DataType]:
     Raises:
         UserError: If it is no Parquet file.
     """
-    try:
+    with whole_parquet(file, "write it again"):
         return dict(pl.read_parquet_schema(file))
-    except (OSError, pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
-        raise _unreadable(file, error) from None
 
 
 def read_about(file: Path) -> dict[str, object]:
@@ -62,9 +92,3 @@ def read_about(file: Path) -> dict[str, object]:
     for key in ("name", "encoder"):
         check_name(about.get(key, key), f"{file}: {key}")
     return {key: about[key] for key in known if key in about}
-
-
-def _unreadable(file: Path, error: BaseException) -> UserError:
-    return UserError(
-        f"{file} must be a whole Parquet file, but cannot be read ({cut(first_line(error))}); write it again"
-    )

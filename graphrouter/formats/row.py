@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from graphrouter.errors import shown as shown_as_text
+
 Reject = Callable[[Path, int, str], None]
 """Takes the file, the number and the reason of a row that cannot be used; raises, or notes it and returns."""
 
-SHOWN = 60
-"""Characters of a bad value that an error shows."""
 NO_NUMBER = ("", "nan", "none", "null")
 """Texts of a number that is missing, as pandas and Python write them."""
 TRUTH = {"true": 1.0, "false": 0.0}
@@ -137,15 +137,7 @@ class Row:
 
 
 def shown(value: object) -> str:
-    """Return a value as an error shows it: its beginning, and of an object only its type, for a key may be inside."""
+    """Return a value as an error shows it; of an object only its type, for a key may be inside."""
     if isinstance(value, dict) or (isinstance(value, list) and any(isinstance(part, dict) for part in value)):
         return "a JSON object" if isinstance(value, dict) else "a list of JSON objects"
-    try:
-        return cut(repr(value))
-    except ValueError:
-        return "a number of thousands of digits"
-
-
-def cut(text: str, most: int = SHOWN) -> str:
-    """Return the beginning of a text that may be too long for an error."""
-    return text if len(text) <= most else f"{text[:most]}..."
+    return shown_as_text(value)

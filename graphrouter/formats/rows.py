@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, TextIO
 
-from graphrouter.errors import UserError, first_line
+from graphrouter.errors import UserError, cut, first_line
 from graphrouter.formats.csv_rows import SEPARATORS, csv_header, csv_rows
 from graphrouter.formats.json_values import DECODER, Twice, may_hold_half, mended, tell_of_halves
 from graphrouter.formats.parquet_rows import parquet_columns, parquet_rows
-from graphrouter.formats.row import BadRow, OffScale, Reject, Row, cut, shown
+from graphrouter.formats.row import BadRow, OffScale, Reject, Row, shown
 from graphrouter.formats.sources import BROKEN, TABLES, ending, not_utf8, open_text, what_else
 
 __all__ = [

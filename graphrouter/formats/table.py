@@ -13,11 +13,11 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-from graphrouter.errors import UserError, suggest
+from graphrouter.errors import UserError, cut, suggest
 from graphrouter.formats.builder import LogBuilder, content_id
 from graphrouter.formats.cells import did_you_mean
 from graphrouter.formats.chats import parsed, query_of, text_of, turns_of
-from graphrouter.formats.rows import BadRow, Row, cut, header, tables
+from graphrouter.formats.rows import BadRow, Row, header, tables
 
 NAME = "table"
 LAYOUT = (

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from graphrouter.errors import UserError
+from graphrouter.errors import UserError, cut
 from graphrouter.formats import table
-from graphrouter.formats.rows import TABLES, cut, header
+from graphrouter.formats.rows import TABLES, header
 from graphrouter.formats.sources import ending, what_else
 
 SEEN = 12
