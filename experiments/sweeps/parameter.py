@@ -116,6 +116,15 @@ class Parameter:
             return value
         return round(value / step) * step if isinstance(step, int) else round(round(value / step) * step, 12)
 
+    def ends(self) -> list[Any]:
+        """Return the values that show whether all are in range: each one of a list, else the lowest and the highest."""
+        if "values" in self.keys or self.fixed:
+            return list(self.keys["values"]) if "values" in self.keys else [self.keys["value"]]
+        if self.distribution == "int_uniform":
+            return [self.keys["min"], self.keys["max"]]
+        low, high, _ = self._bounds() or (TAIL, 1 - TAIL, False)
+        return [self.value_of(low), self.value_of(high)]
+
     def choices(self) -> list[tuple[Any, Any]] | None:
         """Return each value that can be drawn, once; None where there is no end to them, or there are too many.
 

@@ -111,6 +111,9 @@ class SweepRun:
         probe = make_search(self.sweep, self.base[0].seed).ask(None)
         assert probe is not None
         read_configs(probe.values, (), self.sweep.name)  # a mistyped name shows before anything is written
+        for parameter in self.sweep.searched:
+            for value in parameter.ends():  # and a value out of range before the first run
+                read_configs(probe.values | {parameter.name: value}, (), f"{self.sweep.name}, {parameter.name}")
         self.default = Trial(Asked(-1, {}, {}), self.base)
 
     @property

@@ -101,7 +101,7 @@ class GNN(Router):
 
     source: ClassVar[str] = "this project; GraphRouter (arXiv:2410.03834) for the graph of queries, tasks and LLMs"
     ranges: ClassVar[dict[str, Range]] = {
-        "neighbours": Range(2),  # the farthest neighbour has no weight
+        "neighbours": COUNT,
         "scales": POSITIVE,
         "same_task_weight": POSITIVE,
         "task_strength": POSITIVE,

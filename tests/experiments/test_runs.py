@@ -79,7 +79,7 @@ def test_a_finished_run_is_not_run_again(log_folder, tmp_path):
 
 
 def test_a_failing_run_is_recorded_and_run_again_next_time(log_folder, tmp_path):
-    bad = config(log_folder, "knn.k=-5")
+    bad = config(log_folder, "encoder=log")  # which brings no vectors
     record = execute(bad, tmp_path, about={"name": "bad"})
     assert record["status"] == "failed"
     assert record["name"] == "bad"

@@ -25,6 +25,7 @@ from experiments.sweeps.workers import Processes
 from graphrouter.config import read_router
 from graphrouter.errors import UserError
 from graphrouter.log import load_log
+from graphrouter.routers.gnn import GNN
 
 ROOT = Path(__file__).parents[2]
 TRIALS = 24
@@ -161,17 +162,27 @@ def test_a_finished_sweep_runs_nothing_and_may_go_on_with_more_runs(whole, log_f
         run_here(other, whole)
 
 
-def test_bad_runs_are_stopped_and_failed_ones_recorded(log_folder, tmp_path):
-    parameters = {"gnn.learning_rate": {"values": [0.001, 0.5]}, "gnn.neighbours": {"values": [20, 0]}}
+def no_room_for_21(build):
+    def build_or_fail(router, train):
+        if router.neighbours == 21:
+            raise MemoryError("no room for 21 neighbours")
+        return build(router, train)
+
+    return build_or_fail
+
+
+def test_bad_runs_are_stopped_and_failed_ones_recorded(log_folder, tmp_path, monkeypatch):
+    parameters = {"gnn.learning_rate": {"values": [0.001, 0.5]}, "gnn.neighbours": {"values": [20, 21]}}
     parameters["gnn.batch_size"] = {"value": 16}
     early = {"type": "hyperband", "min_iter": 2, "eta": 3, "strict": True}
     source = make_source(log_folder, parameters, method="grid", early_terminate=early)
+    monkeypatch.setattr(GNN, "_outcome_graph", no_room_for_21(GNN._outcome_graph))
     made, _ = run_here(source, tmp_path)
     assert [trial.records[-1]["status"] for trial in made.trials] == ["finished", "failed", "stopped", "failed"]
     stopped, failed = made.trials[2].records[0], made.trials[1].records[0]
     assert [epoch["epoch"] for epoch in stopped["history"]] == [0, 1, 2]
     assert "epoch 2" in stopped["error"]
-    assert "gnn.neighbours must be 1 or more" in failed["error"]
+    assert "no room for 21 neighbours" in failed["error"]
     assert best_trial(made) is made.trials[0]
     assert "4 trials (2 failed, 1 finished, 1 stopped)" in write_outcome(made)
     again, workers = run_here(source, tmp_path)
@@ -179,14 +190,27 @@ def test_bad_runs_are_stopped_and_failed_ones_recorded(log_folder, tmp_path):
     assert again.trials[2].losses == made.trials[2].losses
 
 
-def test_a_sweep_ends_at_its_target_or_says_that_nothing_finished(log_folder, tmp_path):
+@pytest.mark.parametrize(
+    "parameter",
+    [{"values": [20, 0]}, {"min": 0, "max": 20}, {"distribution": "q_uniform", "min": -4, "max": 20, "q": 2}],
+    ids=["list", "ends", "steps"],
+)
+def test_a_value_out_of_range_is_refused_before_the_first_run(log_folder, tmp_path, parameter):
+    source = make_source(log_folder, {"gnn.neighbours": parameter}, method="random", run_cap=2)
+    with pytest.raises(UserError, match="gnn.neighbours, router gnn: gnn.neighbours must be 1 or more, but is"):
+        run_here(source, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_sweep_ends_at_its_target_or_says_that_nothing_finished(log_folder, tmp_path, monkeypatch):
     parameters = {"gnn.rank": {"values": [2, 3, 4, 5, 6]}}
     metric = {"name": "validation/nll", "target": 5.0}
     made, _ = run_here(make_source(log_folder, parameters, method="grid", metric=metric), tmp_path / "target")
     assert len(made.trials) == 2  # the lag
-    failing = make_source(log_folder, {"gnn.folds": {"values": [0, 1]}}, method="grid")
+    monkeypatch.setattr(GNN, "_outcome_graph", no_room_for_21(GNN._outcome_graph))
+    failing = make_source(log_folder, {"gnn.neighbours": {"value": 21}, "gnn.rank": {"values": [2, 3]}}, method="grid")
     made, _ = run_here(failing, tmp_path / "failing")
-    with pytest.raises(UserError, match="none did; the first says: gnn.folds must be 2 or more"):
+    with pytest.raises(UserError, match="none did; the first says: .*no room for 21 neighbours"):
         write_outcome(made)
 
 

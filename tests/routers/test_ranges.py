@@ -32,7 +32,7 @@ REFUSED = [
     ("gnn", {"terms": []}, "gnn.terms must not be empty"),
     ("gnn", {"folds": 1}, "gnn.folds must be 2 or more, but is 1"),
     ("gnn", {"members": 0}, "gnn.members must be 1 or more, but is 0"),
-    ("gnn", {"neighbours": 1}, "gnn.neighbours must be 2 or more, but is 1"),
+    ("gnn", {"neighbours": 0}, "gnn.neighbours must be 1 or more, but is 0"),
     ("gnn", {"caution": inf}, "gnn.caution must be 0 or more, but is inf"),
     ("gnn", {"loss": "sotf"}, "gnn.loss must be one of .* but is 'sotf'; did you mean 'soft'"),
     ("gnn", {"loss": "zzz"}, "known: listwise, one_hot, regression, soft"),
@@ -40,7 +40,7 @@ REFUSED = [
     ("gnn", {"terms": ["prior", "bilinar"]}, "gnn.terms .* has 'bilinar'; did you mean 'bilinear'"),
     ("gnn", {"llm_features": ["size"]}, "gnn.llm_features must be among learned, description, but has 'size'"),
     ("gnn", {"seed": -1}, "gnn.seed must be 0 or more, but is -1"),
-    ("gnn", {"hidden": "9" * 500}, "gnn.hidden must be a number, 1 or more, but is '9{76}[.]{3}$"),
+    ("gnn", {"hidden": "9" * 500}, "gnn.hidden must be a number, 1 or more, but is '9{79}[.]{3}$"),
     ("conv_gnn", {"conv": "sagee"}, "unknown convolution 'sagee'; did you mean 'sage'"),
     (
         "conv_gnn",
