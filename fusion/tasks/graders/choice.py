@@ -37,8 +37,11 @@ _NONE = re.compile(
     r"\W*(?:none|no\b|cannot|unknown|impossible|undetermined|not (?:listed|given|among))",
     re.IGNORECASE,
 )
+_DENIES = re.compile(r"\b(?:not|none|neither|nor|never|cannot)\b|n['\u2019]t\b", re.IGNORECASE)
 _SMALL = re.compile(r"\([a-j]\)")
 SHORT = 200  # characters of a response in which a bare letter is no variable
+
+LONG = 1000  # characters of a response in which the only option it mentions is its answer
 
 
 @reads_answer
@@ -87,18 +90,25 @@ def _read(response: str, example: Example, letters: str) -> str | None:
 
 
 def _stated(part: str, example: Example, letters: str) -> str | None:
-    """Return the letter that a box or an announcement gives: the one it begins with, its option's text, or the only one it names."""
+    """Return the letter that a box or an announcement gives: the one it begins with, or else names, or that of its option's text."""
     text = tidy(part)
-    alone = ALONE.fullmatch(text)
-    if alone:
+    if alone := ALONE.fullmatch(text):
         return letter_of(alone, letters)
-    letter = _text(part, example, whole=True)
-    lead = LEAD.match(text) if not letter else None
+    if letter := _text(part, example, whole=True):
+        return letter
+    lead = LEAD.match(text)
     if lead and not SEVERAL.match(text, lead.end()):
-        letter = letter_of(lead, letters)
         turn = _HOWEVER.search(text, lead.end())
-        letter = (last_letter(CHOSEN, text[turn.end() :], letters) if turn else None) or letter
-    return letter
+        changed = last_letter(CHOSEN, text[turn.end() :], letters) if turn else None
+        return changed or letter_of(lead, letters)
+    if lead or _NONE.match(text):
+        return None
+    return only_letter(text, letters, sure=True) or _mentioned(part, example)
+
+
+def _mentioned(part: str, example: Example) -> str | None:
+    """Return the letter of the only option whose text stands in a part that denies nothing."""
+    return None if _DENIES.search(part) else _text(part, example, whole=False)
 
 
 def _is_several(part: str) -> bool:
@@ -127,9 +137,9 @@ def _concluded(text: str, example: Example, letters: str, denied: bool) -> str |
     if labels and (letter := _labelled(text, labels)):
         return letter
     line = last_line(text)
-    only = only_letter(line, letters, sure=True) or only_letter(line, letters)
+    only = only_letter(line, letters, sure=True) or only_letter(line, letters) or _mentioned(line, example)
     only = only or only_letter(text, letters, sure=len(text) > SHORT)
-    return only or _text(text, example, whole=False)
+    return only or (_text(text, example, whole=False) if len(text) < LONG else None)
 
 
 def _labelled(text: str, labels: list[tuple[re.Match[str], str]]) -> str | None:
