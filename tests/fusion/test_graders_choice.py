@@ -335,6 +335,15 @@ WRITTEN = [
     ("B", "The answer is not listed, but the closest option is (B).", 1),
     ("B", "The answer is not listed, but it is closest to (B).", 1),
     ("J", "The power is equal to 10^4 J min^-1. It boils at 100 °C in", 0),
+    ("C", "The answer is (C) blue or (D) dark blue.", 0),
+    ("C", "The answer is (C) because (A) and (B) are wrong.", 1),
+    ("C", "The answer is (C), and (A) is wrong.", 1),
+    (
+        "C",
+        "The second heaviest of them, heavier than red and green things, is here.\nTherefore, the colour is blue.",
+        1,
+    ),
+    ("D", "The answer is a dark blue thing, as the others are brighter.", 1),
 ]
 
 

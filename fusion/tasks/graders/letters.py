@@ -84,12 +84,13 @@ _BRACKETED = re.compile(rf"(?<![\w\\]){_BEFORE}[(\[]{_BEFORE}([A-Ja-hj]){_BEFORE
 _BOLD = re.compile(r"(?<!\w)(?:\*{1,2}|\")([A-J])(?:\*{1,2}|\")(?!\w)")
 _BESIDE_CJK = re.compile(rf"(?<={_CJK})(?=[A-Ja-j](?![A-Za-z]))|(?<={_CJK}[A-J])(?={_CJK})|(?<=\b[A-J])(?={_CJK})")
 
-OTHER = r"\(?[A-J](?![\w'\u2019])\)?"
+OTHER = r"\(?[A-J](?![\w'\u2019])\)?+"
 SEVERAL = re.compile(
     rf"[*_)\].:]{{0,3}}(?:\s?[/&]\s?|,?\s(?:and|or|und|oder|et|ou|y|o)\s|,\s?)(?:(?:both|either)\s)?{OTHER}"
     r"(?=\s?(?:[,.;:)/&]|and\b|or\b|$))"
+    r"|\)[^()\n.;]{0,80}\s(?:and|or)\s\([A-J]\)(?!\s(?:is|are|was|were)\b)"
 )
-"""Behind a letter: a further one that is named beside it."""
+"""Behind a letter: a further one that is named beside it, as in ``(C) red or (D) blue``."""
 LEAD = re.compile(
     rf"[\s*_\"'`(\[{{:$\\-]*(?:(?i:the|my|both|la|el|die|der|das|a)\s)?(?:(?i:answer|{WORD})s?\b[\s*:(]*(?:is\s)?)?"
     rf"(?:{NAME}|([A-J])(?=[).:\]*}}$]|\s*$)|([a-j])(?=[).:\]*}}$]|\s*$))"
