@@ -31,6 +31,8 @@ METRICS = {
 """By source and task; ``*`` stands for every task. A task that is not named has no grader here."""
 
 OPTION = re.compile(r"^\s*\(?([A-J])[.)]\s(.*)$", re.MULTILINE)
+SLOW = ("math", "math_l5")
+"""Tasks whose comparison takes milliseconds: a sample of them is graded, and they stand in the table per task alone."""
 CUT_AT = 8_000  # characters, when the data was made
 KEYS = ("source", "task", "llm")
 TABLES = "## Per task"
@@ -60,9 +62,10 @@ def _tables(records: pl.DataFrame, before: pl.DataFrame | None) -> str:
     """Return the tables per task and per LLM; the tasks of a source whose tasks have one grader are one row."""
     subjects = [source for source, metrics in METRICS.items() if "*" in metrics]
     task = pl.when(pl.col("source").is_in(subjects)).then(pl.lit("all")).otherwise("task").alias("task")
+    quick = records.filter(~pl.col("task").is_in(SLOW))
     pooled = (records.with_columns(task), before.with_columns(task) if before is not None else None)
-    per_task, per_llm = (markdown(compare(*pooled, keys)) for keys in (("source", "task"), ("source", "llm")))
-    return f"{TABLES}\n\n{per_task}\n\n## Per LLM\n\n{per_llm}"
+    per_task = markdown(compare(*pooled, ("source", "task")))
+    return f"{TABLES}\n\n{per_task}\n\n## Per LLM\n\n{markdown(compare(quick, before, ('source', 'llm')))}"
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -74,6 +77,7 @@ def _parser() -> argparse.ArgumentParser:
     made.add_argument(
         "--sample", type=int, help="responses of each LLM to each task, the same in every run; all by default"
     )
+    made.add_argument("--slow", type=int, default=100, help="the same of the tasks of mathematics (default: 100)")
     made.add_argument("--processes", type=int, default=2, help="that grade (default: 2)")
     made.add_argument("--before", type=Path, help="--out of a run with other graders, to stand beside")
     made.add_argument("--page", type=Path, help="Markdown file in which the tables take the place of those there")
@@ -90,8 +94,8 @@ def _check(options: argparse.Namespace) -> None:
     unknown = [source for source in options.sources.split(",") if source not in METRICS]
     if unknown:
         raise UserError(f"--sources must be of {', '.join(METRICS)}, but has {unknown[0]!r}")
-    if options.processes < 1 or (options.sample is not None and options.sample < 1):
-        raise UserError("--processes and --sample must be 1 or more")
+    if min(options.processes, options.slow, options.sample or 1) < 1:
+        raise UserError("--processes, --slow and --sample must be 1 or more")
 
 
 def _grade(options: argparse.Namespace) -> pl.DataFrame:
@@ -102,7 +106,9 @@ def _grade(options: argparse.Namespace) -> pl.DataFrame:
         jobs = []
         for source in options.sources.split(","):
             responses = _responses(options, source)
-            folder = options.out / "llms" / f"{source}-{options.sample or 'all'}-{options.tasks or 'all'}"
+            folder = (
+                options.out / "llms" / f"{source}-{options.sample or 'all'}-{options.slow}-{options.tasks or 'all'}"
+            )
             folder.mkdir(parents=True, exist_ok=True)
             for (llm,), rows in responses.partition_by("llm", as_dict=True).items():
                 file = folder / f"{re.sub(r'[^A-Za-z0-9._-]', '_', str(llm))}.parquet"
@@ -128,9 +134,9 @@ def _responses(options: argparse.Namespace, source: str) -> pl.DataFrame:
     for column in ("task", "llm"):
         if chosen := getattr(options, f"{column}s"):
             rows = rows.filter(pl.col(column).is_in(chosen.split(",")))
-    if options.sample:
-        order = pl.col("query_id").hash(seed=0).rank("ordinal").over("llm", "task")
-        rows = rows.filter(order <= options.sample)
+    order = pl.col("query_id").hash(seed=0).rank("ordinal").over("llm", "task")
+    slow = pl.col("task").is_in(SLOW)
+    rows = rows.filter(~slow | (order <= options.slow), slow | (order <= (options.sample or rows.height)))
     return rows.select("query_id", "llm", "task", "query", "ground_truth", "performance", "response")
 
 
