@@ -134,7 +134,7 @@ LABEL = re.compile(
 """A line that begins with an option's letter."""
 _SURE = re.compile(r"\(([A-J])\)")
 _NAMED = re.compile(
-    rf"(?<!\d\s)(?<![\w\u00b0'\u2019$=+^\\{{])\(?([A-J])\)?{_NO_FORMULA}{_ARTICLE}|\(([A-J])\)"
+    rf"(?<!\d[ \t])(?<![\w\u00b0'\u2019$=+^\\{{])\(?([A-J])\)?{_NO_FORMULA}{_ARTICLE}|\(([A-J])\)"
 )  # more careful, where nothing says that a letter is chosen: units are letters, too
 
 
