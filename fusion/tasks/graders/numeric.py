@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterator
 from fractions import Fraction
@@ -26,8 +27,13 @@ def numeric(response: str, example: Example) -> Grade:
     number = final_number(response)
     if number is None or number.scaled is None or number.value is None:
         return Grade(0.0)
-    same = any(_same(number, final_number(gold), example.question.lower()) for gold in aliases(example))
+    same = any(_same(number, _gold(gold), example.question.lower()) for gold in aliases(example))
     return Grade(float(same), _shown(number.value if number.scale == "%" else number.scaled))
+
+
+@functools.lru_cache(4096)  # a gold answer is compared with the responses of many LLMs
+def _gold(text: str) -> Number | None:
+    return final_number(text)
 
 
 def _same(number: Number, gold: Number | None, question: str) -> bool:
