@@ -84,24 +84,24 @@ def test_grades_from_many_threads_at_once():
 
 def test_a_comparison_without_end_is_cut_off_and_the_next_one_works(monkeypatch):
     monkeypatch.setattr(symbolic, "TIME_LIMIT_S", 0.5)
-    example = Example("1", "?", r"\frac{1}{2}")
+    example = Example("1", "?", r"\frac{\sqrt{2}}{2}")
     symbolic.POOL.close()
-    math_equal(r"\boxed{0.5}", example)  # starts a worker
+    math_equal(r"\boxed{\frac{1}{\sqrt{2}}}", example)  # starts a worker
     begin = time.perf_counter()
     assert math_equal(r"\boxed{9^{9^{9^{9}}}}", example).performance == 0
     assert time.perf_counter() - begin < 2
-    assert math_equal(r"\boxed{0.5}", example).performance == 1
+    assert math_equal(r"\boxed{\frac{1}{\sqrt{2}}}", example).performance == 1
 
 
 def test_a_worker_that_has_died_costs_nothing():
-    example = Example("1", "?", r"\frac{1}{2}")
-    math_equal(r"\boxed{0.5}", example)
+    example = Example("1", "?", r"\frac{\sqrt{2}}{2}")
+    math_equal(r"\boxed{\frac{1}{\sqrt{2}}}", example)
     worker = symbolic.POOL._idle()
     worker.process.kill()
     worker.process.wait()
     symbolic.POOL.close()
     symbolic.POOL.idle.put(worker)
-    assert math_equal(r"\boxed{0.5}", example).performance == 1
+    assert math_equal(r"\boxed{\frac{1}{\sqrt{2}}}", example).performance == 1
 
 
 def test_a_worker_that_cannot_start_is_an_error_of_the_user(monkeypatch, tmp_path):

@@ -80,7 +80,7 @@ def extract_code(response: str, names: list[str]) -> str:
     blocks = [(is_python(language), mend(textwrap.dedent(typed(body)))) for language, body in fenced(response)]
     defining = [place for place, (_, body) in enumerate(blocks) if defines(body, names)]
     if defining:
-        valid = [place for place in defining if tree(blocks[place][1])]
+        valid = [place for place in defining if tree(blocks[place][1]) and not is_stub(blocks[place][1], names)]
         last = (valid or defining)[-1]
         others = [body for place, (python, body) in enumerate(blocks) if place != last and python]
         return with_helpers(_valid(blocks[last][1], names), others)
@@ -184,8 +184,13 @@ def without_runs(code: str, names: list[str]) -> str:
     if module is None:
         return code
     lines = code.split("\n")
-    dropped = [statement for statement in module.body if _runs(statement, set(names))]
-    for statement in dropped:
+    dropped: list[ast.stmt] = []
+    gone = set(names)
+    for statement in module.body:
+        if not _runs(statement, names, gone):
+            continue
+        dropped.append(statement)
+        gone |= _defined(statement)
         lines[_first(statement) - 1 : statement.end_lineno] = [""] * (
             (statement.end_lineno or 0) - _first(statement) + 1
         )
@@ -193,8 +198,8 @@ def without_runs(code: str, names: list[str]) -> str:
     return left if dropped and tree(left) else code
 
 
-def _runs(statement: ast.stmt, names: set[str]) -> bool:
-    """Return whether a statement is run for its own sake."""
+def _runs(statement: ast.stmt, names: list[str], gone: set[str]) -> bool:
+    """Return whether a statement is run for its own sake: it uses a tested name, or what such a statement has made."""
     if isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Import, ast.ImportFrom)):
         return False
     if isinstance(statement, ast.Assert):
@@ -202,10 +207,23 @@ def _runs(statement: ast.stmt, names: set[str]) -> bool:
     used = {node.id for node in ast.walk(statement) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
     if isinstance(statement, ast.If) and "__name__" in used:
         return True
-    if _defined(statement) & names:
+    if _defined(statement) & set(names) or any(isinstance(node, ast.FunctionDef) for node in ast.walk(statement)):
         return False
-    return bool(used & (names | {"input"})) and not any(
-        isinstance(node, ast.FunctionDef) for node in ast.walk(statement)
+    return bool(used & (gone | {"input"}))
+
+
+def is_stub(code: str, names: list[str]) -> bool:
+    """Return whether a program has the tested functions without a body: a docstring, ``pass`` or ``...``."""
+    module = tree(code)
+    bodies = [
+        statement.body
+        for statement in (module.body if module else [])
+        if isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef)) and statement.name in names
+    ]
+    return bool(bodies) and all(
+        isinstance(part, ast.Pass) or (isinstance(part, ast.Expr) and isinstance(part.value, ast.Constant))
+        for body in bodies
+        for part in body
     )
 
 

@@ -30,7 +30,7 @@ _BASED = re.compile(
 )
 
 _UNIT = re.compile(
-    r"(?P<between>[ (/-]*)(?:\\text\{[^{}]*\}|\^\\circ(?:\s?[CFKcf]\b)?|(?<![A-Za-z\\])(?P<word>[A-Za-z][A-Za-z'.-]+))"
+    r"(?P<between>[ (/-]*)(?:\\text\{[^{}]*\}|\\pmod\s?\{[^{}]*\}|\^\\circ(?:\s?[CFKcf]\b)?|(?<![A-Za-z\\])(?P<word>[A-Za-z][A-Za-z'.-]+))"
     r"(?:\s?\^\s?(?:\d|\{\d\}))?[ )/,.]*$"
 )
 _PRODUCT = re.compile(r"[abckmnpqrsuvwxyz]{1,3}", re.IGNORECASE)  # rather variables than a word
@@ -173,6 +173,8 @@ def _is_word(word: str, between: str) -> bool:
 
 def units_differ(gold: str | None, answer: str | None) -> bool:
     """Return whether two units are known and not the same, as metres and centimetres are."""
+    if all(unit and "mod" in unit for unit in (gold, answer)):
+        return gold != answer
     known = [_known(unit) for unit in (gold, answer)]
     return None not in known and known[0] != known[1]
 

@@ -173,17 +173,31 @@ def _same_equations(gold: Node, answer: Node) -> bool:
 
 
 def _same_regions(gold: Node, answer: Node) -> bool:
-    """Compare sets of real numbers; inequalities in several variables by what stands against 0."""
+    """Compare sets of real numbers; inequalities that are not solved by what stands against 0."""
     import sympy
 
     one, other = _relations(gold), _relations(answer)
     names = [set().union(*(relation.free_symbols for relation in side)) for side in (one, other)]
     if names[0] and names[1] and {str(name) for name in names[0]} != {str(name) for name in names[1]}:
         return False
-    if len(names[0]) > 1 or len(names[1]) > 1:
+    if not all(map(_solved, one + other)):
         return len(one) == len(other) and all(map(_same_relation, one, other))
     sets = [_region(side) for side in (gold, answer)]
     return bool(sets[0] == sets[1] or sympy.SymmetricDifference(*sets).doit() == sympy.S.EmptySet)
+
+
+def _solved(relation: Any) -> bool:
+    """Return whether an inequality says what its variable is, as ``0 < x < 1`` does and ``x^2 < x`` does not."""
+    import sympy
+
+    if not isinstance(relation, sympy.core.relational.Relational):
+        return all(map(_solved, relation.args))
+    bare = [
+        side
+        for side in relation.args
+        if isinstance(side, sympy.Symbol) or (isinstance(side, sympy.Abs) and side.args[0].is_Symbol)
+    ]
+    return len(relation.free_symbols) == 1 and len(bare) == 1
 
 
 def _relations(side: Node) -> list[Any]:

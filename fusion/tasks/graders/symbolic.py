@@ -21,7 +21,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from fusion.tasks.base import Example, Grade
-from fusion.tasks.graders.answers import aliases, announced, boxed
+from fusion.tasks.graders.answers import aliases, announced, boxed, last_line
 from fusion.tasks.graders.math_compare import same_answer
 from fusion.tasks.graders.math_numbers import MATHEMATICAL
 from fusion.tasks.graders.reading import reads_answer
@@ -40,26 +40,36 @@ ROOT = Path(__file__).parents[3]
 def math_equal(response: str, example: Example) -> Grade:
     r"""1 where the boxed answer equals the ground truth as mathematics.
 
-    The answer is the content of the last ``\boxed{}``, else what follows the last ``The answer is`` or the like; a
-    response with neither gets nothing. A comparison that takes longer than 5 s, or more than 2 GiB, counts as unequal.
+    The answer is the content of the last ``\boxed{}``, else what follows the last ``The answer is`` or the like, else what the
+    last line says that something is; a response without any gets nothing. A comparison that takes longer than 5 s, or more than 2 GiB, counts as unequal.
     """
     answer = boxed(response)
     if answer is None:
-        answer = next((_cut(part) for part in announced(response) if _cut(part)), None)
+        answer = next(filter(None, map(_cut, announced(response))), None) or _concluded(response)
     if not answer:
         return Grade(0.0)
     return Grade(float(any(same_maths(boxed(gold) or gold, answer) for gold in aliases(example))), answer[:200])
 
 
 _FORMULA = re.compile(r"\$\$?([^$]+)\$\$?|\\\((.+?)\\\)|\\\[(.+?)\\\]")
-_LEADING = re.compile(r"(?:[A-Za-z][a-z']+,?\s)+(?=[\d($\[{\\+-])")
 _SENTENCE = re.compile(
-    r"\.(?:\s|$)|\s(?:because|since|which|where|so|as|but|for|when|if|given)\s|,\s(?:because|since|as)\s"
+    r"\.(?:\s|$)|\s(?:because|since|which|where|so|as|but|for|when|if|given|that|using)\s|,\s(?:because|since|as)\s"
+)
+_LEADING = re.compile(r"(?:(?:[A-Za-z][a-z']+|[Aa]),?\s)+(?=[\d($\[{\\+-])")
+_MATHS = r"[\d$\\(\[{+\u2212-]"
+_IS = re.compile(
+    rf"\b(?:is|are|equals|be)(?:\s(?:equal\sto|about|approximately|exactly|therefore|thus|also))?:?\s+(?={_MATHS})"
+)
+_CONCLUDED = re.compile(
+    rf"(?:\b(?:is|are|equals)(?:\s(?:equal\sto|about|approximately|exactly))?:?\s+(?={_MATHS})|=\s*(?={_MATHS}))(?!.*(?:\bis\b|=))(.+)"
 )
 
 
 def _cut(part: str) -> str:
-    """Return the answer that follows an announcement: the formulas of the sentence, or the sentence."""
+    """Return the answer that follows an announcement: what its sentence says that it is, the formulas, or the sentence."""
+    part = _SENTENCE.split(part, maxsplit=1)[0].strip(" .")
+    said = [match.end() for match in _IS.finditer(part)]
+    part = part[said[-1] :] if said else part
     formulas = list(_FORMULA.finditer(part))
     if formulas:
         first = formulas[0]
@@ -67,9 +77,14 @@ def _cut(part: str) -> str:
         return (
             part[first.start() : end.end()] if first.end() < end.end() else next(filter(None, first.groups())).strip()
         )
-    sentence = _SENTENCE.split(part, maxsplit=1)[0].strip(" .")
-    words = _LEADING.match(sentence)
-    return sentence if words is None or MATHEMATICAL.search(words[0]) else sentence[words.end() :]
+    words = _LEADING.match(part)
+    return part if words is None or MATHEMATICAL.search(words[0]) else part[words.end() :]
+
+
+def _concluded(response: str) -> str | None:
+    """Return what the last line says that something is, as in ``Therefore, the value of $c$ is $3$.``, or None."""
+    match = _CONCLUDED.search(last_line(response)[-LONGEST:])
+    return _cut(match[1]) or None if match else None
 
 
 def same_maths(gold: str, answer: str) -> bool:
