@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import time
 from asyncio import sleep
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -11,7 +12,6 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from itertools import count
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
 
 import aiohttp
 import yarl
@@ -22,6 +22,7 @@ from fusion.engines.api_reply import read_reply
 from fusion.engines.api_retry import Pace, backoff
 from fusion.engines.base import Answer, Completion, Failure, Request, Waste
 from fusion.engines.clean import encodable
+from graphrouter.errors import printable
 
 if TYPE_CHECKING:
     from fusion.engines.openai_api import OpenAIEngine
@@ -71,13 +72,13 @@ class Client:
 
     Args:
         settings: The engine.
-        key: The secret, which is cut out of all that leaves; empty for none.
+        key: The secret, which is cut out of all that leaves, in the escapes of JSON, URLs and HTML too; empty for none.
         session: Open connections.
     """
 
     def __init__(self, settings: OpenAIEngine, key: str, session: aiohttp.ClientSession) -> None:
         self._settings = settings
-        self._secrets = sorted({key, quote(key, safe=""), key.replace("/", r"\/")} - {""}, key=len, reverse=True)
+        self._key, self._key_chars = find_key(key), len(key)
         self._session = session
         self._url = yarl.URL(settings.url)
         self._pace = Pace(settings.requests_per_minute, settings.backoff_s)
@@ -124,19 +125,18 @@ class Client:
             self._hope.check(waste)
             if settings.before_try and not settings.before_try(request, waste):
                 raise Trouble(NO_ROOM, Kind.REQUEST, waste=waste, of_prompt=True)
-            try:
-                completion = await self._ask(request)
-                return replace(completion, waste=waste) if waste else completion
-            except Trouble as trouble:
-                self._hope.check_start(trouble, tries)
-                waste += trouble.waste
-                trouble.waste = waste
-                if trouble.kind is not Kind.AGAIN:
-                    raise
-                if tries > settings.max_retries or self._hope.gone:
-                    trouble.reason = f"after {tries} tries: {trouble.reason}" if tries > 1 else trouble.reason
-                    raise
-                await sleep(self._wait(trouble, tries))
+            came = await self._ask(request)
+            if isinstance(came, Completion):
+                return replace(came, waste=waste) if waste else came
+            self._hope.check_start(came, tries)
+            waste += came.waste
+            came.waste = waste
+            if came.kind is not Kind.AGAIN:
+                raise came
+            if tries > settings.max_retries or self._hope.gone:
+                came.reason = f"after {tries} tries: {came.reason}" if tries > 1 else came.reason
+                raise came
+            await sleep(self._wait(came, tries))
         raise AssertionError
 
     def _wait(self, trouble: Trouble, tries: int) -> float:
@@ -147,15 +147,10 @@ class Client:
         self._pace.close_for(min(trouble.retry_after, settings.retry_after_cap_s))
         return 0.0
 
-    async def _ask(self, request: Request) -> Completion:
-        """Ask once.
-
-        Raises:
-            Trouble: If no answer came.
-        """
+    async def _ask(self, request: Request) -> Completion | Trouble:
+        """Ask once. Trouble is returned and not raised: a traceback would hold the body, what was parsed, and headers."""
         data = json.dumps(request_body(self._settings, request)).encode()
         begin = time.monotonic()
-        trouble: Trouble
         try:
             async with self._session.post(self._url, data=data, allow_redirects=False) as reply:
                 self._hope.heard = True
@@ -164,7 +159,7 @@ class Client:
             completion = read_reply(request, self._settings, reply.status, reply.headers, body, latency_s)
             return self._without_key(completion)
         except Trouble as error:
-            trouble = error
+            trouble = replace(error)  # without the traceback
         except aiohttp.ServerTimeoutError as error:  # of the connection
             trouble = Trouble(f"no connection: {error}", unreachable=True)
         except TimeoutError:
@@ -174,7 +169,7 @@ class Client:
             text = f"the connection broke: {str(error) or type(error).__name__}"
             trouble = Trouble(text, unreachable=unreachable, waste=Waste(unknown=int(not unreachable)))
         trouble.reason = self._line(trouble.reason) + (f"; {trouble.remedy}" if trouble.remedy else "")
-        raise trouble  # here, so that no traceback leads to an exception of aiohttp, which holds the headers
+        return trouble
 
     async def _read(self, reply: aiohttp.ClientResponse, request: Request) -> bytes:
         """Read a body up to the longest that an answer can be. Leaving before its end closes the connection.
@@ -199,7 +194,7 @@ class Client:
 
     def _without_key(self, completion: Completion) -> Completion:
         """Cut the key out of a response, should a server echo it."""
-        if not any(len(word) >= REAL_KEY_CHARS for word in self._secrets):
+        if self._key is None or self._key_chars < REAL_KEY_CHARS:
             return completion
         return replace(
             completion,
@@ -210,14 +205,22 @@ class Client:
         )
 
     def _redact(self, text: str) -> str:
-        for secret in self._secrets:
-            text = text.replace(secret, "[key]")
-        return text
+        return self._key.sub("[key]", text) if self._key else text
 
     def _line(self, reason: str) -> str:
         """Return a reason as one line without the key. The key goes first, so that no part of it is left by the cut."""
-        line = " ".join(self._redact(encodable(reason)).split())
+        line = printable(" ".join(self._redact(encodable(reason)).split()))
         return line if len(line) <= REASON_CHARS else f"{line[:REASON_CHARS]}…"
+
+
+def find_key(key: str) -> re.Pattern[str] | None:
+    """Return what finds a key in a text, each character as it is or in an escape of JSON, URLs or HTML; None for no key."""
+
+    def forms(one: str) -> str:
+        code = ord(one)
+        return rf"(?:\\?{re.escape(one)}|(?i:\\u{code:04x}|%{code:02x}|&\#0*{code};|&\#x0*{code:x};))"
+
+    return re.compile("".join(map(forms, key))) if key else None
 
 
 def request_body(settings: OpenAIEngine, request: Request) -> dict[str, Any]:

@@ -119,7 +119,7 @@ def _sentence(error: object) -> str:
 def _status(error: object, about: str) -> int | None:
     """Return the status that an error with HTTP status 200 stands for; None where it gives none."""
     code = error.get("code") if isinstance(error, dict) else None
-    code = int(code) if isinstance(code, str) and code.isascii() and code.isdigit() else code
+    code = int(code) if isinstance(code, str) and re.fullmatch("[0-9]{3}", code) else code
     if isinstance(code, int) and 400 <= code < 600:  # as some gateways report an upstream
         return code
     return 503 if PASSING.search(about) else None

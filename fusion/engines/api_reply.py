@@ -36,11 +36,13 @@ def read_reply(
     Raises:
         Trouble: If it holds no answer; with the tokens that it states all the same.
     """
+    reply, whole = None, True
     try:
         reply = join_stream(body) if is_stream(headers, body) else parse_json(body)
-        whole = True
     except (ValueError, RecursionError):
-        reply, whole = None, False
+        whole = False
+    except SHAPES:
+        pass  # a stream of JSON objects of another form
     stated = _stated(_usage(reply, ""))
     try:
         if status != 200 or _is_error(reply):

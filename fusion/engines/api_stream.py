@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator, Mapping
+from itertools import chain
 from typing import Any
 
 from fusion.engines.clean import parse_json
@@ -71,9 +73,9 @@ def _events(body: bytes) -> Iterator[Any]:
     Raises:
         BrokenStream: If an event is neither.
     """
-    text = body.decode("utf-8", "replace").replace("\r\n", "\n").replace("\r", "\n")
     lines: list[str] = []
-    for line in [*text.split("\n"), ""]:
+    text = io.TextIOWrapper(io.BytesIO(body), "utf-8", "replace", newline=None)  # line by line: there may be millions
+    for line in chain((line.removesuffix("\n") for line in text), [""]):
         name, _, data = line.partition(":")
         if name.strip() != "data":
             if not line and lines:
