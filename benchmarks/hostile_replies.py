@@ -74,7 +74,9 @@ def completion(text: Any = "WORD", **changes: Any) -> dict[str, Any]:
     return {"id": "x", "object": "chat.completion", "model": "m", "choices": [choice], "usage": usage} | changes
 
 
-def head(status: str = "200 OK", *lines: str | bytes, length: int | None = None, kind: str = "application/json") -> bytes:
+def head(
+    status: str = "200 OK", *lines: str | bytes, length: int | None = None, kind: str = "application/json"
+) -> bytes:
     """Return the head of a reply that closes its connection."""
     told = [f"HTTP/1.1 {status}", f"Content-Type: {kind}", "Connection: close", *lines]
     told += [] if length is None else [f"Content-Length: {length}"]
@@ -227,7 +229,9 @@ def headers() -> Iterator[tuple[str, Kind]]:
     yield "a length too short", Kind(says(head(length=20) + json.dumps(body).encode()))
     yield "a length too long", Kind(says(head(length=20_000) + json.dumps(body).encode()))
     for coding, wrap in (("gzip", gz), ("deflate", deflate)):
-        sent = cache(lambda coding=coding, wrap=wrap: reply(bomb(64 * MIB, wrap), "200 OK", f"Content-Encoding: {coding}"))
+        sent = cache(
+            lambda coding=coding, wrap=wrap: reply(bomb(64 * MIB, wrap), "200 OK", f"Content-Encoding: {coding}")
+        )
         yield f"a bomb of {coding}", Kind(makes(sent), 5.0)
     cut = gz(json.dumps(body).encode())[:-12]
     yield "gzip cut off", Kind(says(reply(cut, "200 OK", "Content-Encoding: gzip")))
@@ -242,18 +246,21 @@ def headers() -> Iterator[tuple[str, Kind]]:
         yield f"chunks {name}", Kind(says(chunked(*chunks)))
 
 
+NEAR = 4 * MIB - 1000
+"""Bytes of a reply that is just not too long for the default of ``reply_mib``."""
 HUGE: dict[str, Callable[[], bytes]] = {
-    "4 million lists": lambda: b"[" + b"[]," * (8 * MIB // 3 - 10) + b"[]]",
-    "3 million objects": lambda: b"[" + b"{}," * (8 * MIB // 3 - 10) + b"{}]",
-    "800,000 keys": lambda: b"{" + b",".join(b'"%x":0' % number for number in range(800_000)) + b"}",
-    "numbers": lambda: b"[" + b"1.5," * (2 * MIB - 10) + b"1]",
-    "a text of 7 MiB": lambda: json.dumps(completion("x y " * (7 * MIB // 4))).encode(),
-    "a text of 32 MiB": lambda: json.dumps(completion("é" * (16 * MIB)), ensure_ascii=False).encode(),
-    "digits": lambda: b'{"choices": ' + b"9" * 7 * MIB + b"}",
-    "escapes": lambda: b'{"choices": "' + b"\\u0061" * MIB + b'"}',
-    "line ends": lambda: b"data:\n" + b"\n" * (8 * MIB - 10),
-    "short lines": lambda: b"data:{\n" + b"data:1\n" * MIB,
-    "spaces": lambda: b" " * 8 * MIB,
+    "a million lists": lambda: b"[" + b"[]," * (NEAR // 3) + b"[]]",
+    "a million objects": lambda: b"[" + b"{}," * (NEAR // 3) + b"{}]",
+    "400,000 keys": lambda: b"{" + b",".join(b'"%x":0' % number for number in range(400_000)) + b"}",
+    "numbers": lambda: b"[" + b"1.5," * (NEAR // 4) + b"1]",
+    "a text near the limit": lambda: json.dumps(completion("x y " * (NEAR // 4 - 100))).encode(),
+    "a text of signs near the limit": lambda: json.dumps(completion(".,-:$ " * (NEAR // 6 - 100))).encode(),
+    "a text beyond the limit": lambda: json.dumps(completion("é" * (16 * MIB)), ensure_ascii=False).encode(),
+    "digits": lambda: b'{"choices": ' + b"9" * NEAR + b"}",
+    "escapes": lambda: b'{"choices": "' + b"\\u0061" * (NEAR // 6) + b'"}',
+    "line ends": lambda: b"data:\n" + b"\n" * NEAR,
+    "short lines": lambda: b"data:{\n" + b"data:1\n" * (NEAR // 7),
+    "spaces": lambda: b" " * NEAR,
 }
 """Bodies near the limit of a reply's length, or beyond it."""
 
@@ -288,22 +295,28 @@ ODD: dict[str, Any] = {
 
 
 def fields() -> Iterator[tuple[str, Kind]]:
-    """Yield completions in which one field is odd; a kind serves one field with each odd value in turn."""
+    """Yield completions in which one field is odd; a kind serves one field with each odd value, behind a good answer."""
     choice, message = completion()["choices"][0], {"role": "assistant", "content": "WORD"}
 
     def with_choice(**changes: Any) -> dict[str, Any]:
         return completion(choices=[{**choice, **changes}])
 
     makers: dict[str, Callable[[Any], dict[str, Any]]] = {
-        name: lambda odd, name=name: completion(**{name: odd}) for name in ("id", "object", "model", "choices", "usage", "error", "created")
+        name: lambda odd, name=name: completion(**{name: odd})
+        for name in ("id", "object", "model", "choices", "usage", "error", "created")
     }
-    makers |= {"choice": lambda odd: completion(choices=[odd]), "second choice": lambda odd: completion(choices=[choice, odd])}
+    makers |= {
+        "choice": lambda odd: completion(choices=[odd]),
+        "second choice": lambda odd: completion(choices=[choice, odd]),
+    }
     for name in ("index", "message", "finish_reason", "logprobs", "delta", "text"):
         makers[name] = lambda odd, name=name: with_choice(**{name: odd})
     for name in ("role", "content", "refusal", "tool_calls", "reasoning_content", "reasoning", "audio"):
         makers[f"message.{name}"] = lambda odd, name=name: with_choice(message={**message, "content": None, name: odd})
     for name in ("type", "text", "thinking"):
-        makers[f"part.{name}"] = lambda odd, name=name: with_choice(message={**message, "content": [{"type": "text", name: odd}]})
+        makers[f"part.{name}"] = lambda odd, name=name: with_choice(
+            message={**message, "content": [{"type": "text", name: odd}]}
+        )
     for name in ("prompt_tokens", "completion_tokens", "total_tokens", "prompt_tokens_details"):
         makers[f"usage.{name}"] = lambda odd, name=name: completion(usage={**completion()["usage"], name: odd})
     for name in ("message", "code", "type", "param", "metadata", "loc"):
@@ -311,23 +324,33 @@ def fields() -> Iterator[tuple[str, Kind]]:
     for name in ("choices", "usage", "error"):
         makers[f"stream's {name}"] = lambda odd, name=name: {"stream": {name: odd}}
     for name in ("index", "delta", "message", "finish_reason", "text"):
-        makers[f"stream's {name}"] = lambda odd, name=name: {"stream": {"choices": [{"delta": {"content": "W"}, name: odd}]}}
+        makers[f"stream's {name}"] = lambda odd, name=name: {
+            "stream": {"choices": [{"delta": {"content": "W"}, name: odd}]}
+        }
     makers["stream's choice"] = lambda odd: {"stream": {"choices": [odd]}}
     for name in ("content", "reasoning", "refusal"):
         makers[f"stream's delta.{name}"] = lambda odd, name=name: {"stream": {"choices": [{"delta": {name: odd}}]}}
     for name, make in makers.items():
-        yield f"odd {name}", Kind(_in_turn([make(odd) for odd in ODD.values()]), questions=len(ODD) + 1)
+        yield (
+            f"odd {name}",
+            Kind(
+                _by_question([reply(completion()), *(_answered(make(odd)) for odd in ODD.values())]),
+                questions=len(ODD) + 1,
+            ),
+        )
 
 
-def _in_turn(bodies: list[dict[str, Any]]) -> Play:
-    """Return what answers the first question well, so that the rest are asked too, and each other one with a body."""
+def _by_question(answers: list[bytes]) -> Play:
+    """Return what answers each question in a way of its own; the first should be good, so that the rest are asked too."""
 
     async def play(peer: Peer) -> None:
-        body = bodies[peer.question - 1] if peer.question else completion()
-        answer = stream(event(body["stream"]), delta("W"), event(b"[DONE]")) if "stream" in body else reply(body)
-        await peer.send(answer)
+        await peer.send(answers[peer.question])
 
     return play
+
+
+def _answered(body: dict[str, Any]) -> bytes:
+    return stream(event(body["stream"]), delta("W"), event(b"[DONE]")) if "stream" in body else reply(body)
 
 
 def streams() -> Iterator[tuple[str, Kind]]:
@@ -361,8 +384,16 @@ def connections() -> Iterator[tuple[str, Kind]]:
     }.items():  # fmt: skip
         yield f"connection {name}", Kind(play)
     for code in (301, 302, 303, 307, 308):
-        yield f"redirect {code} to another server", Kind(redirects(f"{code} Moved", lambda peer: f"http://127.0.0.1:{peer.trap}/v1/chat/completions"))
-    for name, to in {"itself": "", "nonsense": "http://[::", "a file": "file:///etc/passwd", "spaces": "http://a b/ c"}.items():
+        yield (
+            f"redirect {code} to another server",
+            Kind(redirects(f"{code} Moved", lambda peer: f"http://127.0.0.1:{peer.trap}/v1/chat/completions")),
+        )
+    for name, to in {
+        "itself": "",
+        "nonsense": "http://[::",
+        "a file": "file:///etc/passwd",
+        "spaces": "http://a b/ c",
+    }.items():
         yield f"redirect to {name}", Kind(redirects("307 Moved", lambda peer, to=to: to))
     yield "redirect without a place", Kind(says(reply(b"", "302 Found")))
 
@@ -374,7 +405,10 @@ def waits() -> Iterator[tuple[str, Kind]]:
         "of a year beyond": "Wed, 21 Oct 99999999999999999999 07:28:00 GMT", "of an odd zone": "Wed, 21 Oct 2015 07:28:00 -9999",
         "of an odd second": "Wed, 21 Oct 2015 07:28:99999999999999999999 GMT", "of the year 1": "Mon, 01 Jan 0001 00:00:00 +2359", "of a week": "604800",
     }.items():  # fmt: skip
-        yield f"Retry-After {name}", Kind(says(reply({"error": {"message": "wait"}}, "429 Slow", f"Retry-After: {value}")), 1.0)
+        yield (
+            f"Retry-After {name}",
+            Kind(says(reply({"error": {"message": "wait"}}, "429 Slow", f"Retry-After: {value}")), 1.0),
+        )
 
 
 def keys() -> Iterator[tuple[str, Kind]]:
@@ -388,15 +422,39 @@ def keys() -> Iterator[tuple[str, Kind]]:
     for name, form in forms.items():
         suffix = f" {name}" if name else ""
         yield f"key in an answer{suffix}", Kind(echoes(lambda key, form=form: reply(completion(form(key), model=key))))
-        yield f"key in an error{suffix}", Kind(echoes(lambda key, form=form: reply({"error": {"message": form(key), "code": key}}, "400 Bad")))
-        yield f"key in a page{suffix}", Kind(echoes(lambda key, form=form: reply(f"<b>{form(key)}</b>".encode(), "500 Bad")))
+        yield (
+            f"key in an error{suffix}",
+            Kind(echoes(lambda key, form=form: reply({"error": {"message": form(key), "code": key}}, "400 Bad"))),
+        )
+        yield (
+            f"key in a page{suffix}",
+            Kind(echoes(lambda key, form=form: reply(f"<b>{form(key)}</b>".encode(), "500 Bad"))),
+        )
     split = [{"type": "text", "text": "KEY1"}, {"type": "text", "text": "KEY2"}]
-    yield "key in parts", Kind(echoes(lambda key: reply(json.dumps(completion(split)).replace("KEY1", key[:9]).replace("KEY2", key[9:]).encode())))
+    yield (
+        "key in parts",
+        Kind(
+            echoes(
+                lambda key: reply(
+                    json.dumps(completion(split)).replace("KEY1", key[:9]).replace("KEY2", key[9:]).encode()
+                )
+            )
+        ),
+    )
     yield "key in deltas", Kind(echoes(lambda key: stream(*(delta(one) for one in key), event(b"[DONE]"))))
     yield "key in the head", Kind(echoes(lambda key: b"HTTP/1.1 200 OK\r\nX " + key.encode() + b": \0\r\n\r\n"))
     yield "key as a status", Kind(echoes(lambda key: f"{key} {key} {key}\r\n\r\n".encode()))
     yield "key in a Location", Kind(echoes(lambda key: reply(b"", "307 Moved", f"Location: http://127.0.0.1/{key}")))
-    yield "key in finish_reason", Kind(echoes(lambda key: reply(completion(choices=[{"message": {"content": "a", "reasoning": key}, "finish_reason": key}]))))
+    yield (
+        "key in finish_reason",
+        Kind(
+            echoes(
+                lambda key: reply(
+                    completion(choices=[{"message": {"content": "a", "reasoning": key}, "finish_reason": key}])
+                )
+            )
+        ),
+    )
     yield "key in Retry-After", Kind(echoes(lambda key: reply(key.encode(), "429 Slow", f"Retry-After: {key}")))
 
 
@@ -407,6 +465,11 @@ def texts() -> Iterator[tuple[str, Kind]]:
         "a million line ends": "\n" * MIB, "bidi": "\u202e\u2066" * 1000, "combining": "a" + "\u0301" * 100_000, "quotes": '",\n"' * 1000,
     }.items():  # fmt: skip
         yield f"text {name}", Kind(says(reply(completion(text))), 5.0)
+        mixed = [
+            reply(completion()),
+            *[reply({"error": {"message": f"{text} {number}"}}, "400 Bad") for number in range(5)],
+        ]
+        yield f"errors {name} beside an answer", Kind(_by_question(mixed), 5.0, len(mixed))
         yield f"error {name}", Kind(says(reply({"error": {"message": text}}, "400 Bad")), 5.0)
 
 

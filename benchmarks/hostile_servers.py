@@ -40,11 +40,18 @@ MOST_CONNECTIONS = 100_000
 SLACK_S = 15.0
 """Seconds beside the time-outs of a run: for the start of a process and the rest of the work, on a busy machine."""
 MOST_MIB = 200.0
-"""MiB that the memory of a run may grow: `concurrency` replies of 8 MiB, one of them parsed, and what polars holds."""
+"""MiB that the memory of a run may grow: `concurrency` replies of 4 MiB, one of them parsed, and what polars holds."""
 LONGEST_LINE = 2100
 TRIES = 2
 CONTROL = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f]")
-USED = ["fusion.cli", "fusion.collect", "fusion.engines.api_client", "fusion.tasks.build", "graphrouter.log", "polars.io.parquet"]
+USED = [
+    "fusion.cli",
+    "fusion.collect",
+    "fusion.engines.api_client",
+    "fusion.tasks.build",
+    "graphrouter.log",
+    "polars.io.parquet",
+]
 """Modules that each process has from the start."""
 
 
@@ -175,7 +182,9 @@ def check_files(folder: Path) -> list[str]:
         except Exception as error:
             problems.append(f"the log cannot be read: {error!r:.300}")
     forms = [form.encode() for form in forms_of_key()]
-    return problems + [f"the key is in {name}" for name, data in contents.items() if any(form in data for form in forms)]
+    return problems + [
+        f"the key is in {name}" for name, data in contents.items() if any(form in data for form in forms)
+    ]
 
 
 def check_lines(text: str) -> list[str]:
@@ -253,7 +262,9 @@ def try_kind(name: str, kind: Kind, server: HostileServer, folder: Path) -> Foun
     return found
 
 
-def run(names: list[str] | None = None, jobs: int = 2, keep: Path | None = None, report: bool = True) -> dict[str, Found]:
+def run(
+    names: list[str] | None = None, jobs: int = 2, keep: Path | None = None, report: bool = True
+) -> dict[str, Found]:
     """Try kinds, and return what came of each.
 
     Args:
@@ -277,7 +288,9 @@ def run(names: list[str] | None = None, jobs: int = 2, keep: Path | None = None,
                 print(f"{folders[name].name} {name}: {state} ({figures})", flush=True)
     if report:
         held = sum(not found.problems for found in results.values())
-        longest, most = (max(getattr(found, figure) for found in results.values()) for figure in ("seconds", "grown_mib"))
+        longest, most = (
+            max(getattr(found, figure) for found in results.values()) for figure in ("seconds", "grown_mib")
+        )
         print(
             f"{held} of {len(results)} kinds held; {time.monotonic() - begin:.0f} s, longest run {longest:.1f} s, memory grew "
             f"by {most:.0f} MiB at most"

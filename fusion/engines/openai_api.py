@@ -74,7 +74,7 @@ class OpenAIEngine(Engine):
     send: tuple[str, ...] = SAMPLING
     token_field: str = "max_tokens"
     extra: dict[str, Any] = field(default_factory=dict)
-    reply_mib: int = 8
+    reply_mib: int = 4
     proxy_from_env: bool = False
 
     concurrent: ClassVar[bool] = True

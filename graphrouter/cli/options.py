@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from graphrouter.errors import UserError
+from graphrouter.errors import UserError, printable
 
 if TYPE_CHECKING:
     from graphrouter.log import LLMLog
@@ -147,4 +147,4 @@ def names(text: str) -> list[str]:
 
 def tell(text: str) -> None:
     """Print a line on standard error, where it is in nobody's way."""
-    print(text, file=sys.stderr, flush=True)
+    print(printable(text), file=sys.stderr, flush=True)
