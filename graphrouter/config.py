@@ -92,6 +92,20 @@ def make_router(name: str, values: dict[str, Any] | None = None, where: str = "c
         raise UserError(f"{where}, router {name}: {error}") from None
 
 
+def router_of(router: str | Router) -> Router:
+    """Return the router that a name stands for, or one as it is.
+
+    Raises:
+        UserError: If it is neither.
+    """
+    if isinstance(router, str):
+        return make_router(router)
+    if not isinstance(router, Router):
+        came = f"the class {router.__name__}" if isinstance(router, type) else f"a {type(router).__name__}"
+        raise UserError(f"a router must be a name or a Router, but is {came}; pass its name, such as 'knn'")
+    return router
+
+
 def read_router(config: str | Path | None = None, overrides: Sequence[str] = (), name: str | None = None) -> Router:
     """Make a router from a YAML file or by name, with ``key=value`` words laid over it.
 

@@ -17,12 +17,14 @@ from graphrouter.log_checks import (
     COLUMNS,
     REQUIRED,
     Rule,
+    check_frame,
     check_ids,
     check_name,
     check_rows,
     check_types,
     check_values,
     checked_responses,
+    kind_of,
     sorted_by_key,
     typed,
 )
@@ -74,6 +76,8 @@ class LLMLog:
         check_name(self.name, "a log's name")
         if self.rare_tasks not in RARE_TASKS:
             raise UserError(f"rare_tasks must be {', '.join(RARE_TASKS)}, but is {shown(self.rare_tasks)}")
+        if self.texts is not None:
+            check_frame(self.texts, self._where("responses"))
         for table in COLUMNS:
             frame = typed(table, getattr(self, table), self._where(table))
             check_values(table, frame, self._where(table))
@@ -287,9 +291,22 @@ def load_log(source: str | Path, rare_tasks: str | None = None) -> LLMLog:
         rare_tasks: See `LLMLog`; None for the default.
     """
     if not isinstance(source, str | Path):
-        raise UserError(f"a log is loaded by name or folder, but what came is a {type(source).__name__}; name one")
+        raise UserError(
+            f"a log is loaded by name or folder, but what came is {kind_of(source)}; make a log of tables with "
+            "LLMLog(name, queries, llms, records), or of a file with 'graphrouter import'"
+        )
     log = LLMLog.load(SHIPPED / str(source) if str(source) == "micropool" else source)
     return log if rare_tasks in (None, log.rare_tasks) else replace(log, rare_tasks=rare_tasks)
+
+
+def check_log(log: object) -> None:
+    """Refuse what is no log.
+
+    Raises:
+        UserError: If so.
+    """
+    if not isinstance(log, LLMLog):
+        raise UserError(f"a log must be an LLMLog, but is {kind_of(log)}; load it with load_log(FOLDER)")
 
 
 def check_log_folder(folder: Path, keep: tuple[str, ...] = ()) -> None:

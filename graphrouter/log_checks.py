@@ -94,9 +94,7 @@ def typed(table: str, frame: pl.DataFrame, where: str) -> pl.DataFrame:
     Raises:
         UserError: If a required column or all rows are absent, a type does not do, or a required cell is empty.
     """
-    if not isinstance(frame, pl.DataFrame):
-        kind = f"{type(frame).__module__.partition('.')[0]}.{type(frame).__name__}"
-        raise UserError(f"{where} must be a polars.DataFrame, but is a {kind}; convert it, as polars.from_pandas does")
+    check_frame(frame, where)
     check_types(table, dict(frame.schema), where)
     if not frame.height:
         raise UserError(f"{where} must have rows, but is empty")
@@ -114,6 +112,25 @@ def typed(table: str, frame: pl.DataFrame, where: str) -> pl.DataFrame:
         ],
     )
     return frame
+
+
+def kind_of(value: object) -> str:
+    """Return what a value is, for errors: ``a pandas.DataFrame``, ``a list``."""
+    package = type(value).__module__.partition(".")[0]
+    return f"a {type(value).__name__}" if package == "builtins" else f"a {package}.{type(value).__name__}"
+
+
+def check_frame(frame: object, where: str) -> None:
+    """Refuse a table that is no Polars frame.
+
+    Raises:
+        UserError: If so.
+    """
+    if not isinstance(frame, pl.DataFrame):
+        raise UserError(
+            f"{where} must be a polars.DataFrame, but is {kind_of(frame)}; convert it with polars.from_pandas(frame), or "
+            "write it to a file for 'graphrouter import'"
+        )
 
 
 def check_types(table: str, schema: dict[str, pl.DataType], where: str) -> None:

@@ -35,6 +35,7 @@ class RunOptions:
         device: ``cpu``, ``cuda`` or ``auto`` (CUDA where there is one).
         progress: Whether to show progress bars.
         checkpoint: File to keep the state of training in after every epoch, and to resume from; None for neither.
+        inputs: Identifies the data that training learns from, for the checkpoint; None where only the data itself does.
         wandb: ``off``, ``offline`` or ``online``.
         wandb_project: Project that runs are logged to.
         wandb_name: Name of the run there.
@@ -47,6 +48,7 @@ class RunOptions:
     device: str = "auto"
     progress: bool = False
     checkpoint: Path | None = None
+    inputs: str | None = None
     wandb: str = "off"
     wandb_project: str = "graphrouter"
     wandb_name: str | None = None

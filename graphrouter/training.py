@@ -19,6 +19,10 @@ from graphrouter.errors import UserError, first_line
 from graphrouter.files import drafted
 from graphrouter.run import RunOptions, open_wandb
 
+CLOSE = 1e-4
+"""Relative difference of two validation losses before training that are of the same data: rounding in single precision
+gives far less, other data or other initial weights hardly ever so little."""
+
 
 @dataclass
 class Schedule:
@@ -80,9 +84,9 @@ def fit_module(
         schedule: Length and pace.
         seed: Of the order of the batches and of dropout.
         run: Progress, checkpoint and W&B.
-        label: Shown beside the progress bar, and part of the checkpoint's fingerprint.
+        label: Shown beside the progress bar, and part of what identifies a checkpoint.
         parameter_groups: For the optimiser, where not all parameters share the schedule's pace.
-        settings: Hyperparameters that neither the schedule nor the weights show; part of the fingerprint.
+        settings: Hyperparameters that neither the schedule nor the weights show; part of what identifies a checkpoint.
 
     Returns:
         One dict per epoch: ``epoch, train_loss, validation_loss``.
@@ -106,10 +110,10 @@ def fit_module(
         "epoch": -1,
         "weights": _copy(module.state_dict()),
     }
-    fingerprint = _fingerprint(module, (asdict(schedule), rows, seed, label, settings), best["loss"])
+    start = _Start.of(module, (asdict(schedule), rows, seed, label, settings), run.inputs, best["loss"])
     stateful = {"module": module, "optimiser": optimiser, "pace": pace}
     if run.checkpoint and run.checkpoint.exists():
-        history, best = _resume(run.checkpoint, fingerprint, stateful, order)
+        start, history, best = _resume(run.checkpoint, start, stateful, order)
     with (
         _wandb_run(run, schedule, label) as log,
         tqdm(
@@ -143,7 +147,7 @@ def fit_module(
             if loss_now < best["loss"]:
                 best = {"loss": loss_now, "epoch": epoch, "weights": _copy(module.state_dict())}
             if run.checkpoint:
-                _save_checkpoint(run.checkpoint, fingerprint, stateful, order, history, best)
+                _save_checkpoint(run.checkpoint, start, stateful, order, history, best)
     module.load_state_dict(best["weights"])
     module.eval()
     return history
@@ -166,18 +170,37 @@ def _copy(state: dict[str, Any]) -> dict[str, Any]:
     return copy.deepcopy({key: value.detach() if isinstance(value, Tensor) else value for key, value in state.items()})
 
 
-def _fingerprint(module: nn.Module, settings: tuple[Any, ...], untrained_loss: float) -> str:
-    """Identify a run by its settings, its initial weights and buffers, and its data, by their loss under these."""
-    digest = hashlib.sha256(repr((*settings, f"{untrained_loss:.5g}")).encode())
-    for key, value in sorted(module.state_dict().items()):
-        digest.update(key.encode())
-        digest.update(value.detach().cpu().contiguous().numpy().tobytes())
-    return digest.hexdigest()
+@dataclass(frozen=True)
+class _Start:
+    """What identifies a run: its settings and its data, as they were given.
+
+    Initial weights and vectors are computed, so their last digits differ between processors, threads and versions.
+
+    Attributes:
+        settings: Digest of the settings, and of the names and shapes of the weights.
+        inputs: Identifies the data, see `graphrouter.run.RunOptions`; None where nothing does but the loss.
+        loss: Validation loss before training.
+    """
+
+    settings: str
+    inputs: str | None
+    loss: float
+
+    @classmethod
+    def of(cls, module: nn.Module, settings: tuple[Any, ...], inputs: str | None, loss: float) -> _Start:
+        shapes = [(key, tuple(value.shape)) for key, value in sorted(module.state_dict().items())]
+        return cls(hashlib.sha256(repr((settings, shapes)).encode()).hexdigest(), inputs, loss)
+
+    def same_as(self, other: _Start) -> bool:
+        """Whether a run can go on from what another has left."""
+        if (self.settings, self.inputs) != (other.settings, other.inputs):
+            return False
+        return self.inputs is not None or math.isclose(self.loss, other.loss, rel_tol=CLOSE)
 
 
 def _save_checkpoint(
     file: Path,
-    fingerprint: str,
+    start: _Start,
     stateful: dict[str, Any],
     order: torch.Generator,
     history: list[dict[str, float]],
@@ -187,21 +210,22 @@ def _save_checkpoint(
     random = {"order": order.get_state(), "torch": torch.get_rng_state()}
     if torch.cuda.is_available():
         random["cuda"] = torch.cuda.get_rng_state()
-    kept = {"fingerprint": fingerprint, "state": state, "random": random, "history": history, "best": best}
+    kept = {"start": asdict(start), "state": state, "random": random, "history": history, "best": best}
     with drafted(file) as draft:
         torch.save(kept, draft)
 
 
 def _resume(
-    file: Path, fingerprint: str, stateful: dict[str, Any], order: torch.Generator
-) -> tuple[list[dict[str, float]], dict[str, Any]]:
+    file: Path, start: _Start, stateful: dict[str, Any], order: torch.Generator
+) -> tuple[_Start, list[dict[str, float]], dict[str, Any]]:
     try:
         kept = torch.load(file, weights_only=True)
+        begun = _Start(**kept["start"])
     except Exception as error:
         raise UserError(
             f"{file} must be a checkpoint of this version, but cannot be read ({first_line(error)}); remove it"
         ) from None
-    if kept["fingerprint"] != fingerprint:
+    if not start.same_as(begun):
         raise UserError(
             f"{file} must come from the same data, config and seed, but does not; remove it or name another"
         )
@@ -211,7 +235,7 @@ def _resume(
     torch.set_rng_state(kept["random"]["torch"])
     if "cuda" in kept["random"] and torch.cuda.is_available():
         torch.cuda.set_rng_state(kept["random"]["cuda"])
-    return kept["history"], kept["best"]
+    return begun, kept["history"], kept["best"]
 
 
 class _wandb_run:

@@ -17,7 +17,7 @@ from fusion.guidance.source import Asked, Source
 from fusion.ranking import RANKINGS, rank
 from fusion.templates.source import RIGHT
 from graphrouter.errors import UserError, suggest
-from graphrouter.evaluation.store import log_digest
+from graphrouter.identity import log_digest
 from graphrouter.splits import query_groups
 
 Array = np.ndarray

@@ -14,7 +14,7 @@ from fusion.guidance.pieces import Piece
 from fusion.guidance.source import Asked, Source, Wordings
 from fusion.templates import Library
 from graphrouter.errors import UserError
-from graphrouter.evaluation.store import log_digest
+from graphrouter.identity import log_digest
 
 
 @dataclass(eq=False)

@@ -10,8 +10,8 @@ import polars as pl
 from fusion.ranking import rank
 from graphrouter.encoders import Encoder, encoder_of
 from graphrouter.errors import UserError, first_line
-from graphrouter.evaluation.store import log_digest
 from graphrouter.files import drafted
+from graphrouter.identity import log_digest
 from graphrouter.log import LLMLog
 
 

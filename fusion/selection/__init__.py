@@ -18,7 +18,7 @@ from fusion.selection.pairs import preference_pairs
 from fusion.selection.rules import RULES, Outcome, Rule, chosen_rules, run
 from fusion.selection.settings import RANKINGS, Settings, make_settings
 from fusion.selection.tokens import with_tokens
-from graphrouter.evaluation.store import log_digest
+from graphrouter.identity import log_digest
 from graphrouter.log import LLMLog
 from graphrouter.run import provenance
 from graphrouter.settings import to_plain

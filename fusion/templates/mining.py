@@ -220,7 +220,7 @@ def _about(
     passed: int,
     library: Library,
 ) -> dict[str, Any]:
-    from graphrouter.evaluation.store import log_digest
+    from graphrouter.identity import log_digest
 
     of_task = Counter(one.task or "" for one in library.templates)
     return {

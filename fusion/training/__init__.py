@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -47,10 +46,12 @@ def train(config: TrainConfig, out: str | Path, run: RunOptions | None = None) -
         KeyboardInterrupt: After Ctrl-C, once a checkpoint of the last step is written.
     """
     out, run = Path(out), run or RunOptions()
-    from fusion.training.outcome import check_out
+    from fusion.training.outcome import check_out, remove_checkpoints
 
     settings = _settings(config)
     if ended := check_out(out, settings):
+        if is_first():  # a run may have been killed just before its end
+            remove_checkpoints(out)
         return ended
     from fusion.training.loading import check_devices, quiet_libraries, wants_bf16
 
@@ -68,13 +69,15 @@ def train(config: TrainConfig, out: str | Path, run: RunOptions | None = None) -
 
 
 def _settings(config: TrainConfig) -> dict[str, Any]:
-    """Return all that decides the weights."""
+    """Return all that decides the weights: of files their content, wherever they lie."""
     from fusion.training.loading import model_digest
+    from fusion.training.outcome import PLACES
     from fusion.training.rows import data_file, file_digest, validation_file
 
-    plain = {key: value for key, value in to_plain(config).items() if key not in NO_PART}
+    plain = {key: value for key, value in to_plain(config).items() if key not in {*NO_PART, *PLACES}}
     files = {f"{stage}_rows": data_file(config.data, stage) for stage in config.stages}
     files |= {f"{stage}_validation": file for stage in config.stages if (file := validation_file(config, stage))}
+    files |= {"chat_template_digest": Path(config.chat_template)} if config.chat_template else {}
     return (
         plain | {name: file_digest(file) for name, file in files.items()} | {"model_digest": model_digest(config.model)}
     )
@@ -164,7 +167,7 @@ def _finish(
     config: TrainConfig, out: Path, settings: dict[str, Any], stages: dict[str, Any], device: str
 ) -> dict[str, Any]:
     """Write what there is to say, and remove the checkpoints."""
-    from fusion.training.outcome import ABOUT, CHECKPOINTS, LOSSES, peak_memory
+    from fusion.training.outcome import ABOUT, CHECKPOINTS, LOSSES, peak_memory, remove_checkpoints
 
     about = {
         "config": asdict(config),
@@ -181,7 +184,7 @@ def _finish(
         tables = [pl.read_csv(out / CHECKPOINTS / f"{stage}.csv", infer_schema=False) for stage in stages]
         replace_file(out / LOSSES, pl.concat(tables).write_csv().encode())
         replace_file(out / ABOUT, json.dumps(about, indent=2).encode() + b"\n")
-        shutil.rmtree(out / CHECKPOINTS)
+        remove_checkpoints(out)
     return about
 
 

@@ -12,10 +12,12 @@ from typing import Any
 import polars as pl
 
 from fusion.training.trainers import SECONDS, TOKENS
-from graphrouter.errors import UserError
+from graphrouter.errors import UserError, first_line
 from graphrouter.files import check_writable, replace_file
 
-ABOUT, LOSSES, CHECKPOINTS = "training.json", "losses.csv", "checkpoints"
+ABOUT, LOSSES, CHECKPOINTS, DRAFT = "training.json", "losses.csv", "checkpoints", ".draft"
+PLACES = {"model", "data", "validation", "chat_template"}
+"""Settings that earlier versions kept and that name files or folders."""
 COLUMNS = {
     "stage": pl.String,
     "step": pl.Int64,
@@ -37,20 +39,38 @@ def check_out(out: Path, settings: dict[str, Any]) -> dict[str, Any] | None:
     """
     check_writable(out, "a model")
     if (out / ABOUT).is_file():
-        about: dict[str, Any] = json.loads((out / ABOUT).read_text())
+        about: dict[str, Any] = _read(out / ABOUT)
         _same(out / ABOUT, about["settings"], settings)
         return about
     begun = out / CHECKPOINTS / "settings.json"
     if begun.is_file():
-        _same(begun, json.loads(begun.read_text()), settings)
-    elif out.is_dir() and any(file.name != "wandb" for file in out.iterdir()):
+        _same(begun, _read(begun), settings)
+    elif any(_holds_files(entry) for entry in (out.iterdir() if out.is_dir() else ()) if entry.name != "wandb"):
         raise UserError(f"{out} must be new or hold this run, but holds other files; name another folder")
     return None
 
 
+def _holds_files(entry: Path) -> bool:
+    """Whether there is a file that a run would write over; empty folders and drafts are what a killed run may leave."""
+    files = [entry] if not entry.is_dir() or entry.is_symlink() else entry.rglob("*")
+    return any(not file.is_dir() and not file.name.startswith(".") for file in files)
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        about = json.loads(file.read_text())
+        return dict(about)
+    except (OSError, ValueError, TypeError) as error:
+        raise UserError(
+            f"{file} must be as an earlier run wrote it, but cannot be read ({first_line(error)}); remove the folder or name "
+            "another"
+        ) from None
+
+
 def _same(file: Path, kept: dict[str, Any], settings: dict[str, Any]) -> None:
-    if kept != settings:
-        different = sorted(key for key in {*kept, *settings} if kept.get(key) != settings.get(key))
+    """Refuse other settings. Where the data and the model lie decides nothing: digests stand for their content."""
+    different = sorted(key for key in {*kept, *settings} - PLACES if kept.get(key) != settings.get(key))
+    if different:
         raise UserError(
             f"{file} must come from the same settings, but {', '.join(different)} differ; remove the folder or name another"
         )
@@ -59,6 +79,12 @@ def _same(file: Path, kept: dict[str, Any], settings: dict[str, Any]) -> None:
 def begin(out: Path, settings: dict[str, Any]) -> None:
     """Write down what is about to be trained."""
     replace_file(out / CHECKPOINTS / "settings.json", json.dumps(settings, indent=2).encode() + b"\n")
+
+
+def remove_checkpoints(out: Path) -> None:
+    """Remove what only a run that goes on needs, and drafts that a killed one has left."""
+    shutil.rmtree(out / CHECKPOINTS, ignore_errors=True)
+    shutil.rmtree(out / DRAFT, ignore_errors=True)
 
 
 def save_model(trainer: Any, tokenizer: Any, folder: Path, adapter: Path, dtype: Any) -> None:
@@ -79,7 +105,7 @@ def save_model(trainer: Any, tokenizer: Any, folder: Path, adapter: Path, dtype:
         model = model.merge_and_unload()
     if not trainer.is_world_process_zero():
         return
-    draft = folder / ".draft"
+    draft = folder / DRAFT
     shutil.rmtree(draft, ignore_errors=True)
     model.to(dtype).save_pretrained(draft)
     tokenizer.save_pretrained(draft)

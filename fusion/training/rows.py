@@ -121,9 +121,16 @@ def _rows_of(values: dict[str, Any], stage: str, tally: Tally) -> list[Row]:
 
 
 def file_digest(file: Path) -> str:
-    """Return the SHA-256 of a file's content."""
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+    """Return the SHA-256 of a file's content.
+
+    Raises:
+        UserError: If it cannot be read.
+    """
+    try:
+        with file.open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+    except OSError as error:
+        raise UserError(f"{file} must be a file that can be read, but: {error.strerror}") from None
 
 
 def _lines(file: Path) -> Iterator[tuple[int, dict[str, Any]]]:

@@ -56,6 +56,7 @@ def evaluate(args: argparse.Namespace) -> None:
         cost_scale=pipeline.cost_scale,
         out=args.out,
         encoder=pipeline.encoder.spec,
+        vectors=f"{pipeline.encoder.id} {pipeline.encoder.given(part.log)}",
         columns=part.columns,
         scenarios=scenarios,
         trained_on=pipeline.log["name"],

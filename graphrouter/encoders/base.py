@@ -60,6 +60,14 @@ class Encoder(ABC):
         vectors = self.encode([*queries, *llm_texts], progress=progress)
         return vectors[: len(queries)], vectors[len(queries) :]
 
+    def given(self, log: LLMLog) -> str:
+        """Return what the vectors of a log follow from, beside its texts: the same text, the same vectors.
+
+        What `fit` learns is no part of it, for its last digits depend on threads, processor and library versions. A run
+        that goes on elsewhere is known by this text.
+        """
+        return self.id
+
     def get_state(self) -> dict[str, Any]:
         """Return what `fit` learnt, as arrays, numbers, text, lists and dicts."""
         return {}

@@ -9,6 +9,7 @@ import numpy as np
 
 from graphrouter.encoders.base import Array, Encoder, unit_rows
 from graphrouter.errors import UserError
+from graphrouter.identity import digest_of
 
 if TYPE_CHECKING:
     import polars as pl
@@ -46,6 +47,13 @@ class LogVectors(Encoder):
             return queries, column_vectors(log.llms, "llm", f"{log.name}/llms")
         return queries, _one_for_each(log.llms.height, queries.shape[1])
 
+    def given(self, log: LLMLog) -> str:
+        """Return a digest of the numbers in the log."""
+        parts = [_column(log.queries, "query_id", f"{log.name}/queries")]
+        if "vector" in log.llms.columns:
+            parts.append(_column(log.llms, "llm", f"{log.name}/llms"))
+        return f"log:{digest_of(*parts)}"
+
 
 class GivenVectors(LogVectors):
     """An array of vectors, a row for each query of the log; otherwise as `LogVectors`.
@@ -73,6 +81,10 @@ class GivenVectors(LogVectors):
             raise UserError("an array as encoder must hold finite numbers, but some are not; mend them")
         return unit_rows(self.vectors), _one_for_each(log.llms.height, shape[1])
 
+    def given(self, log: LLMLog) -> str:
+        """Return a digest of the array."""
+        return f"array:{digest_of(self.vectors)}"
+
 
 def _one_for_each(llms: int, width: int) -> Array:
     return np.eye(llms, max(llms, width), dtype=np.float32)
@@ -80,6 +92,11 @@ def _one_for_each(llms: int, width: int) -> Array:
 
 def column_vectors(frame: pl.DataFrame, key: str, where: str) -> Array:
     """Return a frame's column ``vector`` as [N, D] float32, rows of length 1."""
+    return unit_rows(_column(frame, key, where))
+
+
+def _column(frame: pl.DataFrame, key: str, where: str) -> Array:
+    """Return the numbers of a frame's column ``vector`` as they came, [N, D] float64."""
     import polars as pl
 
     if "vector" not in frame.columns:
@@ -100,7 +117,7 @@ def column_vectors(frame: pl.DataFrame, key: str, where: str) -> Array:
         raise UserError(
             f"{where}: every vector must hold {length or 'the same number of'} finite numbers, but {came}; mend it"
         )
-    return unit_rows(lists["vector"].list.to_array(length).to_numpy())
+    return lists["vector"].list.to_array(length).to_numpy()
 
 
 def _short(vector: pl.Series | None) -> str:

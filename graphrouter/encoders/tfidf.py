@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
 from graphrouter.encoders.base import Array, Encoder, unit_rows
 from graphrouter.errors import UserError
+
+if TYPE_CHECKING:
+    from graphrouter.log import LLMLog
 
 TOKENS = r"[\u3400-\u9fff]|[^\W\u3400-\u9fff]+|[^\w\s]"
 """Words, signs, and single Chinese characters: the signs of formulas and code say a lot about a query."""
@@ -68,6 +71,10 @@ class TfidfEncoder(Encoder):
     def id(self) -> str:
         """The dimensions, and once fitted a hash of what was learnt."""
         return f"{self.spec}:{self._digest}" if hasattr(self, "_fitted") else self.spec
+
+    def given(self, log: LLMLog) -> str:
+        """Return the dimensions: the rest is learnt from the log."""
+        return self.spec
 
     def get_state(self) -> dict[str, Any]:
         """Return terms (V), idf [V] and axes [V, D]."""

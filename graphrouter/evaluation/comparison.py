@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -11,19 +10,20 @@ from pathlib import Path
 
 import numpy as np
 
-from graphrouter.config import INTERVALS, hyperparameters
+from graphrouter.config import INTERVALS, hyperparameters, router_of
 from graphrouter.dataset import RoutingData, llm_texts
-from graphrouter.encoders import Encoder
+from graphrouter.encoders import Encoder, encoder_of
 from graphrouter.errors import UserError, suggest
 from graphrouter.evaluation.collected import Evaluation
 from graphrouter.evaluation.fitting import TUNE_BY, fit_best, predict_all
 from graphrouter.evaluation.store import Config, Outcomes, Store, log_config
 from graphrouter.evaluation.summary import summarise
 from graphrouter.evaluation.support import Support
-from graphrouter.log import LLMLog
+from graphrouter.identity import digest_of
+from graphrouter.log import LLMLog, check_log
 from graphrouter.routers.base import Router
 from graphrouter.run import RunOptions, provenance
-from graphrouter.scenario import SCENARIOS, Scenario, fit_cost_scale
+from graphrouter.scenario import SCENARIOS, Scenario, find_scenario, fit_cost_scale
 from graphrouter.settings import to_plain
 from graphrouter.splits import PARTS, Split, by_query, query_groups
 
@@ -37,12 +37,12 @@ OURS = ("gnn", "conv_gnn")
 
 def compare(
     log: LLMLog,
-    encoder: Encoder | Encode,
-    routers: Sequence[Router] | Mapping[str, Router],
+    encoder: str | Encoder | Array | Encode | None,
+    routers: Sequence[str | Router] | Mapping[str, str | Router],
     *,
     seeds: Sequence[int],
     out: str | Path,
-    scenarios: Sequence[Scenario] | None = None,
+    scenarios: Sequence[str | Scenario] | None = None,
     tune: bool = True,
     tune_by: str = "nll",
     settings: int = MOST_SETTINGS,
@@ -58,12 +58,13 @@ def compare(
 
     Args:
         log: With performance, and cost where a scenario weighs it.
-        encoder: An encoder, which is fitted on each seed's training queries; or a function from log and split to
-            vectors, named by its attribute ``spec`` in the config.
-        routers: Their hyperparameters count as the defaults. A mapping gives them names of its own.
+        encoder: What `graphrouter.encoders.encoder_of` takes: a name, an encoder, which is copied and fitted on each seed's
+            training queries, an array [Q, D] or None; or a function from log and split to vectors, named by its
+            attribute ``spec`` in the config.
+        routers: Names, or routers whose hyperparameters count as the defaults. A mapping gives them names of its own.
         seeds: One split, and one run of every router, for each.
         out: Folder for the results: new, or that of the same comparison.
-        scenarios: All with the same target; None for those that the log has values for.
+        scenarios: All with the same target, or their names; None for those that the log has values for.
         tune: Whether each router tries its ``search_space`` on validation, else only the hyperparameters it has.
         tune_by: ``nll`` or ``reward`` (the mean over the scenarios), on validation.
         settings: At most so many settings are tried, the same for every router.
@@ -82,6 +83,8 @@ def compare(
         UserError: If a name, scenario or number is not as it must be, or ``out`` holds something else.
     """
     run = run or RunOptions()
+    check_log(log)
+    encode, spec = _encoding(log, encoder, run)
     named = _named(routers)
     chosen = choose_scenarios(log, scenarios)
     log = log.with_target(chosen[0].target)
@@ -97,7 +100,8 @@ def compare(
     config: Config = {
         "kind": "compare",
         "log": log_config(log),
-        "encoder": str(getattr(encoder, "spec", getattr(encoder, "__qualname__", type(encoder).__qualname__))),
+        "encoder": spec,
+        "vectors": encode.given(log) if isinstance(encode, Encoder) else spec,
         "scenarios": [asdict(scenario) for scenario in chosen],
         "tune": tune,
         "tune_by": tune_by,
@@ -112,8 +116,18 @@ def compare(
     store.begin(config)
     groups = query_groups(log.queries["query"])
     for seed in seeds:
-        _run_seed(store, config, log, encoder, splits[seed], groups, named, seed, chosen, run)
+        _run_seed(store, config, log, encode, splits[seed], groups, named, seed, chosen, run)
     return summarise(store.out)
+
+
+def _encoding(
+    log: LLMLog, encoder: str | Encoder | Array | Encode | None, run: RunOptions
+) -> tuple[Encoder | Encode, str]:
+    """Return what makes vectors, and its name for the config."""
+    if callable(encoder) and not isinstance(encoder, Encoder | type):
+        return encoder, str(getattr(encoder, "spec", getattr(encoder, "__qualname__", type(encoder).__qualname__)))
+    found = encoder_of(log, encoder, run.device)
+    return found, found.spec
 
 
 def _run_seed(
@@ -135,8 +149,7 @@ def _run_seed(
         return
     data = RoutingData.from_log(log, *_encode(encoder, log, split, run), groups)
     train, validation, test = (data.take(rows) for rows in (split.train, split.validation, split.test))
-    outcomes = _outcomes(data, split, test)
-    store.save_outcomes(seed, outcomes)
+    outcomes = store.keep_outcomes(seed, _outcomes(data, split, test, not isinstance(encoder, Encoder)))
     commit = config["provenance"]["commit"]
     for name in missing:
         options = replace(run, checkpoint=None, wandb_name=f"{log.name}-{name}-seed{seed}")
@@ -168,29 +181,30 @@ def _encode(encoder: Encoder | Encode, log: LLMLog, split: Split, run: RunOption
     return encoder.encode_log(log, llm_texts(log), progress=run.progress)
 
 
-def _outcomes(data: RoutingData, split: Split, test: RoutingData) -> Outcomes:
+def _outcomes(data: RoutingData, split: Split, test: RoutingData, arrays_given: bool) -> Outcomes:
+    """Return a seed's outcomes, with what identifies its split, and its vectors where the config cannot know them."""
     scale = fit_cost_scale(data.cost[split.train])
     parts = {name: getattr(split, name) for name in PARTS}
-    vectors = np.concatenate([data.queries.vectors.ravel(), data.llms.vectors.ravel()])
-    about = {
+    about: Config = {
         "cost_scale": scale if np.isfinite(scale) else None,
         "sizes": {name: len(rows) for name, rows in parts.items()},
-        "split": _digest(*parts.values()),
-        "vectors": _digest(vectors),
+        "split": digest_of(*parts.values()),
     }
+    if arrays_given:
+        about["vectors"] = digest_of(np.concatenate([data.queries.vectors.ravel(), data.llms.vectors.ravel()]))
     tasks = np.array([task or "" for task in test.queries.tasks])
     return Outcomes(tasks, test.queries.groups, test.performance, test.cost, about)
 
 
-def _digest(*arrays: Array) -> str:
-    digest = hashlib.sha256()
-    for array in arrays:
-        digest.update(str(array.shape).encode() + np.ascontiguousarray(array).tobytes())
-    return digest.hexdigest()
-
-
-def _named(routers: Sequence[Router] | Mapping[str, Router]) -> dict[str, Router]:
-    pairs = list(routers.items()) if isinstance(routers, Mapping) else [(router.name, router) for router in routers]
+def _named(routers: Sequence[str | Router] | Mapping[str, str | Router]) -> dict[str, Router]:
+    if not isinstance(routers, Mapping | list | tuple):
+        raise UserError(
+            f"routers must be a list of names or routers, but is a {type(routers).__name__}; put it in a list"
+        )
+    if isinstance(routers, Mapping):
+        pairs = [(str(name), router_of(router)) for name, router in routers.items()]
+    else:
+        pairs = [(router.name, router) for router in map(router_of, routers)]
     if not pairs:
         raise UserError("a comparison must have one router or more, but none was named")
     named = dict(pairs)
@@ -203,7 +217,7 @@ def _named(routers: Sequence[Router] | Mapping[str, Router]) -> dict[str, Router
     return named
 
 
-def choose_scenarios(log: LLMLog, scenarios: Sequence[Scenario] | None) -> list[Scenario]:
+def choose_scenarios(log: LLMLog, scenarios: Sequence[str | Scenario] | None) -> list[Scenario]:
     """Check scenarios, or choose those that a log has values for.
 
     Raises:
@@ -212,29 +226,31 @@ def choose_scenarios(log: LLMLog, scenarios: Sequence[Scenario] | None) -> list[
     if scenarios is None:
         named = (SCENARIOS[name] for name in ("performance_first", "balance", "cost_first"))
         return [scenario for scenario in named if scenario.beta == 0 or log.has_cost]
-    if not scenarios:
+    given = [scenarios] if isinstance(scenarios, str | Scenario) else scenarios
+    chosen = [find_scenario(one) if isinstance(one, str) else one for one in given]
+    if not chosen:
         raise UserError("a comparison must have one scenario or more, but none was named")
-    if len({scenario.name for scenario in scenarios}) < len(scenarios):
-        raise UserError(f"every scenario must occur once, but they are {', '.join(s.name for s in scenarios)}")
-    for scenario in scenarios:
+    if len({scenario.name for scenario in chosen}) < len(chosen):
+        raise UserError(f"every scenario must occur once, but they are {', '.join(s.name for s in chosen)}")
+    for scenario in chosen:
         if scenario.beta != 0 and not log.has_cost:
             raise UserError(
                 f"the scenario {scenario.name} weighs cost, but {log.name} has none for every record; estimate it "
                 "with --estimate-cost, or choose performance_first"
             )
-        if scenario.target != scenarios[0].target:
+        if scenario.target != chosen[0].target:
             raise UserError(
-                f"the scenarios of one comparison must share a target, but {scenarios[0].name} has "
-                f"{scenarios[0].target} and {scenario.name} has {scenario.target}; run two comparisons"
+                f"the scenarios of one comparison must share a target, but {chosen[0].name} has "
+                f"{chosen[0].target} and {scenario.name} has {scenario.target}; run two comparisons"
             )
-    return list(scenarios)
+    return chosen
 
 
 def _check_options(log: LLMLog, seeds: Sequence[int], tune_by: str, settings: int, interval: str) -> None:
     if len(log.llm_names) < 2:
         raise UserError(f"{log.name} must have two LLMs or more to route between, but has {len(log.llm_names)}")
-    if not seeds or len(set(seeds)) < len(seeds):
-        raise UserError(f"seeds must be one or more different numbers, but are {list(seeds)}")
+    if not isinstance(seeds, Sequence) or not seeds or len(set(seeds)) < len(seeds):
+        raise UserError(f"seeds must be one or more different numbers, as range(3) is, but are {seeds!r}")
     if tune_by not in TUNE_BY:
         raise UserError(f"tune_by must be {' or '.join(TUNE_BY)}, but is {tune_by!r}")
     if settings < 1:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -14,8 +15,9 @@ from graphrouter.errors import UserError
 from graphrouter.evaluation.collected import Evaluation
 from graphrouter.evaluation.comparison import choose_scenarios, router_config
 from graphrouter.evaluation.fitting import predict_all
-from graphrouter.evaluation.store import Config, Outcomes, Predictions, Store, log_config
+from graphrouter.evaluation.store import Config, Outcomes, Store, log_config
 from graphrouter.evaluation.summary import REFERENCE, summarise
+from graphrouter.identity import digest_of
 from graphrouter.log import LLMLog
 from graphrouter.routers.base import Router
 from graphrouter.run import provenance
@@ -32,6 +34,7 @@ def evaluate_router(
     cost_scale: float,
     out: str | Path,
     encoder: str,
+    vectors: str | None = None,
     columns: Array | None = None,
     scenarios: Sequence[Scenario] | None = None,
     trained_on: str = "",
@@ -48,6 +51,7 @@ def evaluate_router(
         cost_scale: Dollars of a normalised cost of 1, fitted where the router was; NaN for a router without cost.
         out: Folder for the results: new, or that of the same evaluation.
         encoder: What made the vectors, for the record.
+        vectors: Identifies them, see `graphrouter.encoders.Encoder.given`; None for a digest of the vectors themselves.
         columns: [M], where the log's LLMs stand in the router's predictions; None for the same LLMs.
         scenarios: None for those that the log and the router have values for.
         trained_on: Name of the router's log, for the record.
@@ -75,7 +79,8 @@ def evaluate_router(
         "encoder": encoder,
         "trained_on": trained_on,
         "scenarios": [asdict(scenario) for scenario in chosen],
-        "predictions": _digest(done),
+        "vectors": vectors or f"array:{digest_of(queries.vectors)}",
+        "router": _digest(router.get_state(), cost_scale, columns),
         "split": "all",
         "seeds": [router.seed],
         "ours": [router.name],
@@ -85,7 +90,7 @@ def evaluate_router(
     }
     store = Store(out)
     store.begin(config)
-    store.save_outcomes(router.seed, outcomes)
+    store.keep_outcomes(router.seed, outcomes)
     store.save_predictions(router.name, router.seed, done)
     return summarise(store.out)
 
@@ -106,8 +111,22 @@ def _scenarios(log: LLMLog, scenarios: Sequence[Scenario] | None, cost_scale: fl
     return chosen
 
 
-def _digest(predictions: Predictions) -> str:
+def _digest(*values: Any) -> str:
+    """Return a hash of what a router has learnt: arrays, numbers, text, None, and lists, tuples and dicts of these."""
     digest = hashlib.sha256()
-    for matrix in (predictions.quality, predictions.cost, *predictions.utility.values()):
-        digest.update(np.ascontiguousarray(matrix).tobytes())
+
+    def add(value: Any) -> None:
+        if isinstance(value, Mapping):
+            add([part for key in sorted(value, key=str) for part in (str(key), value[key])])
+        elif isinstance(value, list | tuple):
+            digest.update(f"{len(value)}[".encode())
+            for item in value:
+                add(item)
+        elif isinstance(value, np.ndarray) and value.dtype.kind != "O":
+            digest.update(f"{value.dtype.str}{value.shape}".encode() + np.ascontiguousarray(value).tobytes())
+        else:
+            plain = value.tolist() if isinstance(value, np.ndarray | np.generic) else value
+            digest.update(f"{plain!r};".encode())
+
+    add(values)
     return digest.hexdigest()

@@ -12,7 +12,6 @@ Files are written whole or not at all. A finished prediction is never written ag
 
 from __future__ import annotations
 
-import hashlib
 import io
 import json
 import re
@@ -26,14 +25,16 @@ import numpy as np
 
 from graphrouter.errors import UserError
 from graphrouter.files import replace_file
-from graphrouter.log import CELL_COLUMNS, LLMLog
+from graphrouter.identity import log_digest
+from graphrouter.log import LLMLog
 from graphrouter.scenario import Scenario
 
 Array = np.ndarray
 Config = dict[str, Any]
 
-FIXED = ("kind", "log", "encoder", "scenarios", "tune", "tune_by", "settings", "predictions")
-"""The parts of a config that must not change while predictions made under it are used."""
+FIXED = ("kind", "log", "vectors", "router", "scenarios", "tune", "tune_by", "settings")
+"""The parts of a config that must not change while predictions made under it are used: all are inputs. What is computed from
+them is none, for its last digits depend on threads, processor and library versions."""
 
 MAKES = ("router", "hyperparameters", "search_space")
 """The parts of a router's config that make what it predicts."""
@@ -48,7 +49,8 @@ class Outcomes:
         groups: [Q] int64, queries of equal normalised text share one; the bootstrap draws groups.
         performance: [Q, M] float32, the mean over draws, NaN where missing.
         cost: [Q, M] float64 in US dollars, NaN where not known.
-        about: ``cost_scale`` (dollars, fitted on train), ``sizes`` of the splits, and digests of split and vectors.
+        about: ``cost_scale`` (dollars, fitted on train), ``sizes`` of the splits, a digest of the split, and one of
+            ``vectors`` that a function gave.
     """
 
     tasks: Array
@@ -114,11 +116,12 @@ class Store:
 
     def _check(self, old: Config, new: Config, finished: set[tuple[str, int]]) -> None:
         kept = "; nothing was overwritten, name another folder"
+        if "vectors" not in old:
+            old = old | self._vectors_before(old, new)
         for key in FIXED:
             if old.get(key) != new.get(key):
-                raise UserError(
-                    f"{self.out} holds results with another {_difference(key, old.get(key), new.get(key))}{kept}"
-                )
+                what = _difference("encoder" if key == "vectors" else key, old.get(key), new.get(key))
+                raise UserError(f"{self.out} holds results with another {what}{kept}")
         for label in sorted({label for label, _ in finished}):
             if label not in new["routers"]:
                 raise UserError(
@@ -129,6 +132,20 @@ class Store:
                 raise UserError(f"{self.out} holds results with another {_difference(label, before, now)}{kept}")
         if missing := {seed for _, seed in finished} - set(new["seeds"]):
             raise UserError(f"{self.out} holds results of seed {min(missing)} too; ask for it, or name another folder")
+
+    def _vectors_before(self, old: Config, new: Config) -> Config:
+        """Return what identifies the vectors of a folder of an earlier version, which named the encoder and no more.
+
+        Raises:
+            UserError: If the name does not tell: of vectors that are given, and of a router that was fitted elsewhere.
+        """
+        if new.get("kind") != "compare" or str(new.get("vectors")).startswith(("log:", "array:")):
+            raise UserError(
+                f"{self.out} holds results of an earlier version, which do not say what they were made from; nothing was "
+                "overwritten, name another folder"
+            )
+        same = old.get("encoder") == new.get("encoder")
+        return {"vectors": new.get("vectors") if same else old.get("encoder")}
 
     def finished(self) -> set[tuple[str, int]]:
         """Return the routers and seeds whose predictions are kept."""
@@ -170,21 +187,28 @@ class Store:
         utility = {key.split("/", 1)[1]: array for key, array in arrays.items() if key.startswith("utility/")}
         return Predictions(arrays.get("quality"), arrays["cost"], utility, about, arrays.get("ends"))
 
-    def save_outcomes(self, seed: int, outcomes: Outcomes) -> None:
-        """Keep a seed's outcomes; where they are there already, check that they are the same.
+    def keep_outcomes(self, seed: int, outcomes: Outcomes) -> Outcomes:
+        """Keep a seed's outcomes; where predictions were made with others, check that their inputs are the same.
+
+        Returns:
+            Those that are kept: the cost scale of the first run holds for all that the folder gets.
 
         Raises:
-            UserError: If they are not: the split, the vectors or the log have changed.
+            UserError: If the split or the vectors have changed.
         """
         file = self.out / "outcomes" / f"seed{seed}.npz"
-        used = any(number == seed for _, number in self.finished())
-        if used and file.exists() and self.outcomes(seed).about != json.loads(json.dumps(outcomes.about)):
-            raise UserError(
-                f"{self.out} holds results for other splits or vectors of seed {seed}; nothing was overwritten, name "
-                "another folder"
-            )
+        if file.exists() and any(number == seed for _, number in self.finished()):
+            before = self.outcomes(seed)
+            given = {key: value for key, value in outcomes.about.items() if key != "cost_scale"}
+            if {key: before.about.get(key) for key in given} != given:
+                raise UserError(
+                    f"{self.out} holds results for other splits or vectors of seed {seed}; nothing was overwritten, name "
+                    "another folder"
+                )
+            return before
         arrays = {name: getattr(outcomes, name) for name in ("groups", "performance", "cost")}
         self._save(file, outcomes.about, tasks=outcomes.tasks.astype(str), **arrays)
+        return outcomes
 
     def outcomes(self, seed: int) -> Outcomes:
         """Read a seed's outcomes."""
@@ -240,18 +264,3 @@ def log_label(log: LLMLog) -> str:
     """Return the log's name, and that it is simulated or its cost estimated, as it stands in every output."""
     notes = [note for note, holds in (("simulated", log.simulated), ("cost estimated", log.cost_estimated)) if holds]
     return log.name + "".join(f" ({note})" for note in notes if f"({note})" not in log.name)
-
-
-def log_digest(log: LLMLog) -> str:
-    """Return a hash of a log's content: texts, tasks, LLMs, every cell, and what a split does with rare tasks."""
-    digest = hashlib.sha256()
-    for frame in (log.queries.select("query_id", "task", "query"), log.llms.select("llm", "description")):
-        for row in frame.iter_rows():
-            digest.update(json.dumps(row).encode())
-    for column in ("size_b", "input_price", "output_price"):
-        digest.update(log.llms[column].fill_null(float("nan")).to_numpy().tobytes())
-    for column in ("draws", *CELL_COLUMNS):
-        digest.update(np.ascontiguousarray(log.cells(column)).tobytes())
-    if log.rare_tasks != "refuse":  # which queries are learnt and tested follows from it
-        digest.update(log.rare_tasks.encode())
-    return digest.hexdigest()

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import replace
 
 import numpy as np
 
-from graphrouter.config import make_router
+from graphrouter.config import hyperparameters, router_of
 from graphrouter.dataset import RoutingData, llm_texts
 from graphrouter.encoders import Encoder, encoder_of
 from graphrouter.errors import UserError
-from graphrouter.log import LLMLog
+from graphrouter.identity import digest_of, log_digest
+from graphrouter.log import LLMLog, check_log
 from graphrouter.pipeline.routing import LLM_COLUMNS, RoutingPipeline
 from graphrouter.routers.base import Router
 from graphrouter.run import RunOptions
@@ -43,12 +45,13 @@ def train(
         UserError: If the log, the router or the encoder does not do.
     """
     run = run or RunOptions()
-    chosen = replace(make_router(router) if isinstance(router, str) else router, seed=seed)
-    chosen.run = run
+    check_log(log)
+    chosen = replace(router_of(router), seed=seed)
     _check(log, chosen)
     log = log.with_target(target)
     split = split or by_query(log, seed)
     fitted = encoder_of(log, encoder, run.device)
+    chosen.run = replace(run, inputs=_inputs(log, chosen, fitted, split)) if run.checkpoint else run
     data = routing_data(log, fitted, split, progress=run.progress)
     part, validation = data.take(split.train), data.take(split.validation)
     scale = fit_cost_scale(part.cost)
@@ -96,6 +99,13 @@ def routing_data(log: LLMLog, encoder: Encoder, split: Split, progress: bool = F
     encoder.fit([texts[row] for row in split.train])
     vectors = encoder.encode_log(log, llm_texts(log), progress=progress)
     return RoutingData.from_log(log, *vectors, query_groups(texts))
+
+
+def _inputs(log: LLMLog, router: Router, encoder: Encoder, split: Split) -> str:
+    """Identify what is learnt from, and by what, before anything is computed."""
+    parts = (split.train, split.validation)
+    said = [log_digest(log), encoder.given(log), digest_of(*parts), router.name, repr(hyperparameters(router))]
+    return hashlib.sha256("\n".join(said).encode()).hexdigest()
 
 
 def _check(log: LLMLog, router: Router) -> None:

@@ -54,7 +54,7 @@ def store_of(folder: Path, kept: dict[int, Outcomes], made: dict[str, dict[int, 
     }
     store.begin(config | changed)
     for seed, given in kept.items():
-        store.save_outcomes(seed, given)
+        store.keep_outcomes(seed, given)
         for name, by_seed in made.items():
             store.save_predictions(name, seed, by_seed[seed])
     return store

@@ -6,7 +6,7 @@ import polars as pl
 
 from fusion.templates import Library, make_template
 from graphrouter.encoders import TfidfEncoder
-from graphrouter.evaluation.store import log_digest
+from graphrouter.identity import log_digest
 from graphrouter.log import LLMLog
 from graphrouter.splits import by_query
 
