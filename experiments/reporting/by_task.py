@@ -26,6 +26,9 @@ def task_section(panel: Panel) -> Figure:
     if not shown or not tasks:
         return Figure(title, "No run has results by task: the log has no tasks.")
     gains = {one: _gains(one) for one in shown}
+    tasks = [task for task in tasks if any(task in by_task for by_task in gains.values())]
+    if not tasks:
+        return Figure(title, "No run has performance by task: its test queries have outcomes of one LLM only.")
     queries = {row["task"]: row.get("queries") for one in shown for run in one.runs for row in run.tasks}
     everything = [abs(float(np.mean(values))) for by_task in gains.values() for values in by_task.values()]
     scale = max(float(np.percentile(everything, 95)), 1e-9) if everything else 1.0

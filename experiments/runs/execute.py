@@ -25,6 +25,7 @@ from experiments.runs.record import (
     new_llm_metrics,
     outcomes_of,
     query_table,
+    routable,
     scores_of,
     shares_of,
     task_rows,
@@ -168,7 +169,7 @@ def _run(
     if fitted.before is not None and data.new_llm is not None:
         without = _predict(fitted.before, data, data.test.take_llms(data.known_llms))
         found["metrics"] |= new_llm_metrics(outcomes, done, without, data.new_llm, data.scenarios)
-        for one in data.scenarios:
+        for one in data.scenarios if routable(outcomes) else ():
             rewards = pl.Series(without_rewards(outcomes, without, data.new_llm, one)).fill_nan(None)
             queries = queries.with_columns(rewards.alias(f"without_reward:{one.name}"))
     _write_queries(folder, queries, outcomes, done)

@@ -87,27 +87,43 @@ def metric_names(part: str, scenarios: Sequence[Scenario], with_cost: bool) -> l
     return list(scores_of(part, outcomes, [predictions], scenarios)[0])
 
 
+def routable(outcomes: Outcomes) -> bool:
+    """Return whether choices can be scored on these queries; see `graphrouter.evaluation.support.LEAST_CHOICE`."""
+    return Support.of([outcomes.performance]).routable
+
+
+def choices(outcomes: Outcomes, utility: Array) -> Array:
+    """Return [Q], the column of the LLM of the highest utility: among the logged ones, or all where choices cannot be scored."""
+    logged = outcomes.performance
+    return metrics.choose(utility, logged if routable(outcomes) else np.zeros_like(logged))
+
+
 def task_rows(outcomes: Outcomes, done: Predictions, references: dict[str, Predictions], scenario: Scenario) -> Any:
-    """Return for each task its queries, the edge NLL, and the performance of the choices in a scenario."""
+    """Return for each task its queries, the edge NLL, and the performance of the choices in a scenario.
+
+    The performance is None where the outcomes of the log or of the task cannot give it.
+    """
     rows = []
+    able = routable(outcomes)
     for task in sorted(set(outcomes.tasks) - {""}):
         weights = (outcomes.tasks == task).astype(np.float64)[None]
         row = {"task": task, "queries": int(weights.sum())}
         row["nll"] = _number(edge_scores(outcomes, [done], weights, ["nll"])["", "nll"][0, 0])
         shown = {"performance": done, "best_single": references["best_single"], "oracle": references["oracle"]}
+        scored = able and Support.of([outcomes.performance[outcomes.tasks == task]]).routable
         for name, given in shown.items():
             values = scenario_scores(outcomes, [given], scenario, weights, ["performance"])
-            row[name] = _number(values[scenario.name, "performance"][0, 0])
+            row[name] = _number(values[scenario.name, "performance"][0, 0]) if scored else None
         rows.append(row)
     return rows
 
 
 def shares_of(outcomes: Outcomes, done: Predictions, llms: Sequence[str]) -> dict[str, Numbers]:
-    """Return for each scenario the share of the queries that goes to each LLM."""
+    """Return for each scenario the share of the queries that goes to each LLM; see `choices`."""
     asked = ~np.isnan(outcomes.performance).all(axis=1)
     shares = {}
     for name, utility in done.utility.items():
-        choice = metrics.choose(utility, outcomes.performance)[asked]
+        choice = choices(outcomes, utility)[asked]
         counts = np.bincount(choice, minlength=len(llms)) / max(len(choice), 1)
         shares[name] = dict(zip(llms, counts.tolist(), strict=True))
     return shares
@@ -115,7 +131,7 @@ def shares_of(outcomes: Outcomes, done: Predictions, llms: Sequence[str]) -> dic
 
 def curve_rows(outcomes: Outcomes, done: Predictions, scenarios: Sequence[Scenario]) -> list[Numbers]:
     """Return the points of the cost-quality curve, with their weights of performance; none where there is no cost, or hardly a choice."""
-    if not has_cost(outcomes) or not Support.of([outcomes.performance]).routable:
+    if not has_cost(outcomes) or not routable(outcomes):
         return []
     alphas = ALPHAS if done.ends is not None else [scenario.alpha for scenario in scenarios]
     cost, performance = curve(outcomes, done, scenarios, None)
@@ -148,6 +164,8 @@ def new_llm_metrics(
 ) -> Numbers:
     """Return what a new LLM is worth: its edges, how often it is picked and is best, and routing without it.
 
+    What is best and what routing comes to is left out where the outcomes cannot give it.
+
     Args:
         outcomes: [Q, M], the new LLM among them.
         done: Of the router that took it in.
@@ -161,9 +179,11 @@ def new_llm_metrics(
     asked = ~np.isnan(outcomes.performance).all(axis=1)
     for scenario in scenarios:
         key, rewards = f"test/{scenario.name}", outcomes.rewards(scenario)
-        choice = metrics.choose(done.utility[scenario.name], outcomes.performance)
-        best = rewards == np.where(asked, np.nan_to_num(rewards, nan=-np.inf).max(axis=1), np.nan)[:, None]
+        choice = choices(outcomes, done.utility[scenario.name])
         found[f"{key}/new/picked"] = float((choice == column)[asked].mean())
+        if not routable(outcomes):
+            continue
+        best = rewards == np.where(asked, np.nan_to_num(rewards, nan=-np.inf).max(axis=1), np.nan)[:, None]
         found[f"{key}/new/best"] = float((best[:, column] / np.maximum(best.sum(axis=1), 1))[asked].mean())
         old = others[metrics.choose(without.utility[scenario.name], outcomes.performance[:, others])]
         found[f"{key}/without/reward"] = _number(metrics.reward(old, rewards))
@@ -182,7 +202,10 @@ def without_rewards(outcomes: Outcomes, without: Predictions, column: int, scena
 def query_table(
     test: RoutingData, outcomes: Outcomes, done: Predictions, scenarios: Sequence[Scenario]
 ) -> pl.DataFrame:
-    """Return one row per test query: its edge NLL, and for each scenario the choice and what it came to."""
+    """Return one row per test query: its edge NLL, and for each scenario the choice and what it came to.
+
+    What it came to has no column where the outcomes cannot give it; see `routable`.
+    """
     assert done.quality is not None
     observed = ~np.isnan(outcomes.performance)
     cells = observed.sum(axis=1)
@@ -196,10 +219,12 @@ def query_table(
     }
     names = np.array(test.llms.names, dtype=object)
     for scenario in scenarios:
-        choice = metrics.choose(done.utility[scenario.name], outcomes.performance)
+        choice = choices(outcomes, done.utility[scenario.name])
         columns[f"llm:{scenario.name}"] = [
             name if count else None for name, count in zip(names[choice], cells, strict=True)
         ]
+        if not routable(outcomes):
+            continue
         taken = {"performance": outcomes.performance, "reward": outcomes.rewards(scenario), "cost": outcomes.cost}
         for name, values in taken.items():
             columns[f"{name}:{scenario.name}"] = metrics.taken(choice, values).astype(np.float64)

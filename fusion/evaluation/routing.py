@@ -16,6 +16,7 @@ from graphrouter.errors import UserError
 from graphrouter.evaluation import compare
 from graphrouter.evaluation.bootstrap import draw_weights, interval, mean_over_seeds
 from graphrouter.evaluation.store import Outcomes, Store
+from graphrouter.evaluation.support import Support
 from graphrouter.log import LLMLog
 from graphrouter.run import RunOptions
 from graphrouter.scenario import find_scenario
@@ -77,7 +78,7 @@ def compare_routers(
         run: Where and how to run.
 
     Raises:
-        UserError: If the log has no guides, or no answers of a part.
+        UserError: If the log has no guides, no answers of a part, or hardly a test query with two answers or more.
     """
     run = run or RunOptions()
     find_arms(log)
@@ -86,6 +87,8 @@ def compare_routers(
     scored = log.take_llms(plain).cells("draws").sum(axis=1) > 0
     both = log.take(scored)
     logs = {"without": both.take_llms(plain), "with": both}
+    for one in logs.values():
+        _check_choices(one)
     chosen = encoder_of(log, encoder, run.device)
     for name, one in logs.items():
         compare(
@@ -100,6 +103,16 @@ def compare_routers(
             split=recorded_split,
         )
     return [_gain(router, out, range(seeds), both) for router in routers]
+
+
+def _check_choices(log: LLMLog) -> None:
+    """Refuse to compare choices where there is hardly a choice; before routers are fitted for hours."""
+    support = Support.of([log.cells("performance")[recorded_split(log, 0).test]])
+    if not support.routable:
+        raise UserError(
+            f"routers are compared by what they choose, but only {support.choice:.0%} of the test queries have outcomes of two "
+            f"of {support.llms} candidates or more; collect the answers that are missing"
+        )
 
 
 def recorded_split(log: LLMLog, seed: int) -> Split:

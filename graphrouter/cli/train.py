@@ -45,7 +45,7 @@ def train(args: argparse.Namespace) -> None:
     from graphrouter.config import hyperparameters
     from graphrouter.files import replace_file
     from graphrouter.pipeline import train as fit
-    from graphrouter.pipeline.saved import check_folder
+    from graphrouter.pipeline.saved import check_folder, checkpoints
     from graphrouter.settings import to_yaml
 
     check_folder(out)
@@ -57,7 +57,8 @@ def train(args: argparse.Namespace) -> None:
     pipeline.save(out)
     resolved = {"router": router.name, **hyperparameters(router)}
     replace_file(out / "config.yaml", to_yaml(resolved).encode())
-    run.checkpoint.unlink(missing_ok=True)
+    for left in checkpoints(out):
+        left.unlink()
     tell(
         f"{out}: {router.name} with encoder {pipeline.encoder.spec}, for {len(pipeline.llms)} LLMs, trained on {log.name}"
     )

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import warnings
 from pathlib import Path
 from typing import Any
@@ -19,8 +20,13 @@ from graphrouter.pipeline.storage import read_state, state_bytes
 FORMAT = 2
 """Format 1 had no digest of ``router.json``, and knew the queries that it had seen by another hash of their wording."""
 
-OWN_FILES = {"router.json", "checkpoint.pt", "config.yaml", "wandb"}
+OWN_FILES = {"router.json", "config.yaml", "wandb"}
 """What a folder may hold that no router was saved in yet, because its training was cut off."""
+
+
+def checkpoints(folder: Path) -> list[Path]:
+    """Return what is left of training: ``checkpoint.pt``, or one for each scenario that a router trains for."""
+    return [file for file in folder.glob("checkpoint*.pt") if re.fullmatch(r"checkpoint(\.\w+)?\.pt", file.name)]
 
 
 def check_folder(folder: Path) -> None:
@@ -32,7 +38,8 @@ def check_folder(folder: Path) -> None:
     check_writable(folder, "a router")
     if not folder.is_dir() or (folder / "router.json").exists():
         return
-    others = {file.name for file in folder.iterdir() if not file.name.startswith((".", "state-"))} - OWN_FILES
+    others = {file.name for file in folder.iterdir() if not file.name.startswith((".", "state-"))}
+    others -= {*OWN_FILES, *(file.name for file in checkpoints(folder))}
     if others:
         raise UserError(
             f"{folder} must be new, empty or a saved router, but holds {min(others)!r}; name another folder"
