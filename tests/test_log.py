@@ -380,7 +380,11 @@ def test_tables_must_be_polars():
 
     text = message(lambda: LLMLog("tiny", **(tables() | {"queries": Frame()})))
     assert "tiny/queries must be a polars.DataFrame, but is a" in text
-    assert "by name or folder" in message(load_log, tables()["queries"])
+    assert "polars.from_pandas(frame)" in text
+    assert "tiny/responses must be a polars.DataFrame" in message(lambda: LLMLog("tiny", **tables(), texts=Frame()))
+    said = message(load_log, tables()["queries"])
+    for part in ("by name or folder", "LLMLog(name, queries, llms, records)", "'graphrouter import'"):
+        assert part in said
 
 
 SAID = {"query_id": ["a", "a", "b"], "llm": ["big", "small", "small"], "response": ["2", "3", "4"]}

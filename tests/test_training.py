@@ -93,6 +93,33 @@ def test_a_checkpoint_of_another_run_is_refused(tmp_path: Path, schedule: Schedu
         Problem(seed=start).fit(schedule, seed=seed, checkpoint=file)
 
 
+def nudged(**options: object) -> Problem:
+    """The problem as another processor has it: data and initial weights differ in their last digits."""
+    problem = Problem(**options)
+    with torch.no_grad():
+        for weights in problem.module.parameters():
+            weights *= 1 + 1e-7
+    problem.inputs = problem.inputs * (1 + 1e-7)
+    return problem
+
+
+@pytest.mark.parametrize("inputs", [None, "digest of the log"])
+def test_training_goes_on_where_the_last_digits_differ(tmp_path: Path, inputs: str | None) -> None:
+    schedule, file = Schedule(epochs=6, batch_size=8), tmp_path / "state.pt"
+    with pytest.raises(KeyboardInterrupt):
+        Problem(cut_after=4).fit(schedule, checkpoint=file, inputs=inputs)
+    assert len(nudged().fit(schedule, checkpoint=file, inputs=inputs)) == 6
+    # Cut a second time, by a kill on yet another machine: what began the run still identifies it.
+    assert len(Problem().fit(schedule, checkpoint=file, inputs=inputs)) == 6
+
+
+def test_other_inputs_are_refused_whatever_the_loss(tmp_path: Path) -> None:
+    schedule, file = Schedule(epochs=2, batch_size=8), tmp_path / "state.pt"
+    Problem().fit(schedule, checkpoint=file, inputs="one log")
+    with pytest.raises(UserError, match="same data, config and seed"):
+        Problem().fit(schedule, checkpoint=file, inputs="another log")
+
+
 def test_a_damaged_checkpoint_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "state.pt"
     file.write_bytes(b"not a checkpoint")

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -104,6 +105,18 @@ def test_the_same_evaluation_can_be_repeated_but_not_another_one(fitted: ByTopic
         with pytest.raises(UserError, match="another folder"):
             evaluate(router, changed, tmp_path)
     assert (tmp_path / "summary.csv").read_bytes() == before
+
+
+def test_last_digits_of_predictions_do_not_identify_an_evaluation(fitted: ByTopic, tmp_path: Path) -> None:
+    log = make_log(90, seed=5)
+    evaluate(fitted, log, tmp_path, vectors="topics")
+    queries = data_of(log).queries
+    near = replace(queries, vectors=queries.vectors * np.float32(1 + 1e-6))
+    asked = {"cost_scale": SCALE, "out": tmp_path, "encoder": "topics", "trained_on": "planted"}
+    evaluate_router(fitted, near, log, vectors="topics", **asked)
+    for changed in ({"vectors": "others"}, {"cost_scale": SCALE * 2}):
+        with pytest.raises(UserError, match="another folder"):
+            evaluate(fitted, log, tmp_path, **{"vectors": "topics", **changed})
 
 
 def test_a_router_that_learnt_no_cost_serves_no_scenario_that_weighs_it(fitted: ByTopic, tmp_path: Path) -> None:

@@ -190,6 +190,43 @@ def test_a_new_llm_is_scored_in_the_whole_pool(log_folder, tmp_path):
     assert without.to_list() == alone_rewards.to_list()
 
 
+@pytest.fixture(scope="module")
+def sparse_folder(log_folder, tmp_path_factory):
+    """The same log, with the outcome of one LLM a query."""
+    log = load_log(log_folder)
+    order = np.random.default_rng(0).random(log.cells("performance").shape).argsort(axis=1).argsort(axis=1)
+    return str(log.hide(order > 0).save(tmp_path_factory.mktemp("logs") / "sparse"))
+
+
+def test_no_choice_is_scored_where_the_log_has_one_outcome_per_query(sparse_folder, tmp_path):
+    record = execute(config(sparse_folder), tmp_path)
+    assert record["status"] == "finished", record["error"]
+    names = {name.rpartition("/")[2] for name in record["metrics"]}
+    assert "nll" in names
+    assert not names & {"performance", "reward", "cost", "gap_closed"}
+    for row in record["tasks"]:
+        assert [row[name] for name in ("performance", "best_single", "oracle")] == [None] * 3
+        assert row["nll"] is not None
+    frame = pl.read_parquet(tmp_path / "queries.parquet")
+    assert not [name for name in frame.columns if name.startswith(("performance:", "reward:", "cost:"))]
+    # What the router would choose of all LLMs, not the one that was asked when the log was made.
+    quality = np.load(tmp_path / "edges.npz")["quality"]
+    llms = np.array(load_log(sparse_folder).llm_names)
+    assert frame["llm:performance_first"].to_list() == llms[quality.argmax(axis=1)].tolist()
+    assert not record["curve"]
+
+
+def test_a_new_llm_is_not_scored_by_choices_there(sparse_folder, tmp_path):
+    new = load_log(sparse_folder).llm_names[0]
+    record = execute(config(sparse_folder, protocol="leave_llm_out", held_out=new, shots=5), tmp_path)
+    assert record["status"] == "finished", record["error"]
+    numbers = record["metrics"]
+    assert "test/new/nll" in numbers
+    assert "test/performance_first/new/picked" in numbers
+    assert not [name for name in numbers if "without/" in name or name.endswith("new/best")]
+    assert not [name for name in pl.read_parquet(tmp_path / "queries.parquet").columns if "reward" in name]
+
+
 def test_runs_that_differ_in_shots_share_a_fit_and_nothing_else(log_folder, tmp_path):
     new = load_log(log_folder).llm_names[1]
     fits = []

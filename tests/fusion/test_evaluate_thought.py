@@ -344,6 +344,15 @@ class TestRouters:
         compare_routers(log, tmp_path, routers=("best_single",), seeds=1)
         assert {len(Store(tmp_path / name).outcomes(0).groups) for name in ("with", "without")} == {119}
 
+    def test_a_log_without_a_choice_compares_no_routers(self, tmp_path):
+        from fusion.evaluation.routing import compare_routers
+
+        log = make_guided()
+        order = np.random.default_rng(0).random(log.cells("performance").shape).argsort(axis=1).argsort(axis=1)
+        with pytest.raises(UserError, match="only 0% of the test queries have outcomes of two"):
+            compare_routers(log.hide(order > 0), tmp_path / "o", routers=("best_single",), seeds=1)
+        assert not (tmp_path / "o").exists()
+
     def test_the_command_prints_both(self, tmp_path, capsys):
         log = make_guided(16)
         log.save(tmp_path / "log")

@@ -258,9 +258,12 @@ def test_ctrl_c_keeps_a_checkpoint_of_the_last_step(
 
 
 def test_a_run_that_has_ended_is_not_run_again_and_its_folder_not_taken(tuned: Any, tmp_path: Path) -> None:
+    (tmp_path / "out" / "checkpoints" / "sft").mkdir(parents=True)  # what a kill before the first step leaves
     about = tuned(max_steps=1)
+    (tmp_path / "out" / "checkpoints" / "sft").mkdir(parents=True)  # and one at the very end
     stamp = (tmp_path / "out" / "model.safetensors").stat().st_mtime_ns
     assert tuned(max_steps=1) == about
+    assert not (tmp_path / "out" / "checkpoints").exists()
     assert (tmp_path / "out" / "model.safetensors").stat().st_mtime_ns == stamp
     with pytest.raises(UserError, match=r"training.json must come from the same settings, but seed differ"):
         tuned(max_steps=1, seed=1)
