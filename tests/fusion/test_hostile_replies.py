@@ -37,9 +37,7 @@ def found() -> dict[str, Found]:
 
 
 @pytest.mark.parametrize("name", KINDS)
-def test_a_collection_holds_against_a_hostile_server(
-    found: dict[str, Found], name: str
-) -> None:
+def test_a_collection_holds_against_a_hostile_server(found: dict[str, Found], name: str) -> None:
     assert found[name].problems == []
 
 
