@@ -60,6 +60,25 @@ def test_agrees_with_hand_marked_answers(gold, response, right):
 
 
 @pytest.mark.parametrize(
+    ("gold", "response", "right"),
+    [
+        ("5", "5", 1),
+        ("1/3", r"$\frac13$", 1),
+        ("1/3", "0.3333333333", 1),
+        ("5", "$x=5$", 1),
+        ("(1,2)", "(1, 2)", 1),
+        ("5", "6", 0),
+        ("5", "5 of them are red", 0),
+        ("5", "I have\n5", 0),
+        ("5", "{5", 0),
+        ("5", "", 0),
+    ],
+)
+def test_a_response_of_mathematics_alone_is_the_answer(gold, response, right):
+    assert math_equal(response, Example("1", "?", gold)).performance == right
+
+
+@pytest.mark.parametrize(
     ("response", "content"),
     [
         (r"\boxed{\frac{1}{2}}", r"\frac{1}{2}"),

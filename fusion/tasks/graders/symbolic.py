@@ -41,11 +41,12 @@ def math_equal(response: str, example: Example) -> Grade:
     r"""1 where the boxed answer equals the ground truth as mathematics.
 
     The answer is the content of the last ``\boxed{}``, else what follows the last ``The answer is`` or the like, else what the
-    last line says that something is; a response without any gets nothing. A comparison that takes longer than 5 s, or more than 2 GiB, counts as unequal.
+    last line says that something is, else the whole response where it is one line of mathematics without words; any other gets
+    nothing. A comparison that takes longer than 5 s, or more than 2 GiB, counts as unequal.
     """
     answer = boxed(response)
     if answer is None:
-        answer = next(filter(None, map(_cut, announced(response))), None) or _concluded(response)
+        answer = next(filter(None, map(_cut, announced(response))), None) or _concluded(response) or _alone(response)
     if not answer:
         return Grade(0.0)
     return Grade(float(any(same_maths(boxed(gold) or gold, answer) for gold in aliases(example))), answer[:200])
@@ -85,6 +86,14 @@ def _concluded(response: str) -> str | None:
     """Return what the last line says that something is, as in ``Therefore, the value of $c$ is $3$.``, or None."""
     match = _CONCLUDED.search(last_line(response)[-LONGEST:])
     return _cut(match[1]) or None if match else None
+
+
+def _alone(response: str) -> str | None:
+    """Return a response that is an answer and nothing else, such as ``$2/3$``, or None."""
+    line = response.strip()
+    words = re.search(r"[A-Za-z]{3}", re.sub(r"\\[A-Za-z]+", "", line))
+    whole = line.count("{") == line.count("}") and "\n" not in line and len(line) <= LONGEST
+    return _cut(line) or None if whole and not words else None
 
 
 def same_maths(gold: str, answer: str) -> bool:
