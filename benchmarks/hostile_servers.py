@@ -3,7 +3,7 @@
     python benchmarks/hostile_servers.py
     python benchmarks/hostile_servers.py --only "stream" --keep /tmp/hostile
 
-For each kind of reply (`hostile_replies`) a process of its own collects twice from a server on 127.0.0.1 that sends it, and
+For each kind of reply (`hostile_kinds`) a process of its own collects twice from a server on 127.0.0.1 that sends it, and
 a third time from a good server. What must hold: exit status 0, 2 or 3, and 0 at the end; short lines on standard error,
 without a traceback or a control character; the time and the memory that the settings allow; the key in no file; a log that
 loads, and at the end holds an answer to every question; no request to another server.
@@ -32,7 +32,8 @@ from urllib.parse import quote
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from benchmarks.hostile_replies import MOST_S, Kind, Peer, all_kinds, completion, reply
+from benchmarks.hostile_kinds import all_kinds
+from benchmarks.hostile_replies import MOST_S, Kind, Peer, completion, reply
 
 KEY = "sk-hostile/0123+456789abcdefXYZ="
 KEY_NAME = "HOSTILE_KEY"
@@ -63,7 +64,8 @@ class HostileServer:
 
     Attributes:
         port: Of the server.
-        trapped: By kind, how many clients came to the server that nobody should come to.
+        trap: Port of a second server, where nobody should come.
+        trapped: How many clients came there.
     """
 
     def __init__(self, kinds: dict[str, Kind]) -> None:

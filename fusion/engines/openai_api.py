@@ -56,7 +56,8 @@ class OpenAIEngine(Engine):
         token_field: The name under which max_tokens is sent; some models want ``max_completion_tokens``.
         extra: Further fields of the request body, such as ``{"reasoning_effort": "low"}``.
         reply_mib: Most MiB of a reply, beside 1 KiB for each token that was asked for; a longer one fails its request. The
-            longest answers of today's models are below 1 MiB, and `concurrency` replies must fit into the memory.
+            longest answers of today's models are below 1 MiB, and the memory must hold `concurrency` replies and, for a
+            moment, what one of them is parsed to: up to 30 times its length, where it is lists of nothing.
         proxy_from_env: Whether to take a proxy from HTTP_PROXY, HTTPS_PROXY and NO_PROXY.
     """
 
