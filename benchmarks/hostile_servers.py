@@ -1,7 +1,7 @@
 """``fusion collect`` against hostile servers: whatever they send, a run ends well, and a later one completes the log.
 
     python benchmarks/hostile_servers.py
-    python benchmarks/hostile_servers.py --only "stream" --keep /tmp/hostile
+    python benchmarks/hostile_servers.py --only "stream" --keep hostile
 
 For each kind of reply (`hostile_kinds`) a process of its own collects twice from a server on 127.0.0.1 that sends it, and
 a third time from a good server. What must hold: exit status 0, 2 or 3, and 0 at the end; short lines on standard error,
