@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 import polars as pl
 
+from fusion.tasks.graders.answers import announced, boxed
 from graphrouter.log import LLMLog
 
 REASONS = ("empty", "truncated", "refused", "wrong")
@@ -19,30 +20,72 @@ OPENING = 200
 """Characters at the start of a response that are searched for a refusal."""
 
 _NOT = (
-    r"(?:cannot|can not|can't|could not|couldn't|will not|won't|(?:am|'m) (?:unable|not able) to|do not feel able to)"
+    r"(?:cannot|can not|can't|could not|couldn't|will not|won't|would not|am not going to|'m not going to"
+    r"|(?:will not|won't|would not|wouldn't) be able to|(?:am|'m) (?:\w+ly )?(?:unable|not (?:able|allowed|permitted|authori[sz]ed|programmed|designed|willing)) to"
+    r"|(?:am|'m) not capable of|(?:do not|don't) feel (?:able to|comfortable)|(?:am|'m) not comfortable(?: with)?|(?:do not|don't) have the ability to)"
 )
 _VERBS = (
-    r"(?:assist|help|comply|fulfil|fulfill|provide|answer|respond|discuss|engage|participate|generate|create|write|"
-    r"produce|support|continue|complete|share|offer|give|do (?:that|this)|process|accommodate)\b"
+    r"(?:(?:assist|help|compl[yi]|fulfil|provid|answer|respond|reply|discuss|engag|participat|generat|creat|writ|produc|support|continu|complet|shar|offer"
+    r"|giv|accommodat|recommend|suggest|condon|endors|encourag|promot|advis|facilitat|role-?play|process|perform)(?:e|l|ing|ying)?"
+    r"|(?:do|doing) (?:that|this|so))\b"
 )
-_SORRY = r"(?:(?:i(?:'m| am) (?:very |truly |really |so )?sorry|sorry|my apologies|i apologi[sz]e|unfortunately)[,.:;!]?\s+(?:but\s+)?)"
+_IDIOMS = r"(?:help (?:but|\w+ing)|give up|recommend\b[^.]{1,60}\benough|(?:complete|completing) the square|write \S+ as)\b"
+_DECLINE = (
+    r"(?:(?:must|have to|need to|(?:'ll|will|am going to|'m going to) have to|would (?:like|prefer) to|'d (?:like|prefer) to)\s+)?"
+    r"(?:(?:respectfully|politely|kindly)\s+)?(?:decline|refuse)\b(?! in\b)"
+)
+_SORRY = (
+    r"(?:(?:i(?:'m| am) (?:very |truly |really |so |deeply )?sorry|sorry|my apologies|i (?:sincerely )?apologi[sz]e|unfortunately|i(?:'m| am) afraid|regrettably"
+    r"|no|i(?:'m| am) sorry to say(?: that)?)[,.:;!]*\s+(?:\w+[.,!]\s+)?(?:but\s+|that\s+)?)"
+)
 _AS_AI = (
-    r"(?:as an? (?:ai|artificial intelligence|language model|large language model|assistant|chatbot)\b[^.,]{0,60},\s+)"
+    r"(?:(?:as|i am|i'm) an? (?:ai|artificial intelligence|language model|large language model|assistant|chatbot)\b[^.,]{0,60}?(?:,\s+(?:and\s+)?|\s+and\s+))"
 )
 REFUSAL = re.compile(
-    rf"^{_SORRY}?(?:but\s+)?{_AS_AI}?i(?:\s+(?:really|simply|just))?\s*{_NOT}\s+{_VERBS}", re.IGNORECASE
+    rf"^{_SORRY}{{0,2}}{_AS_AI}?i(?:\s+(?:really|simply|just))?(?:\s+(?={_DECLINE})|(?='))?\s*(?:{_NOT}(?: and (?:will not|won't))?\s+(?!{_IDIOMS}){_VERBS}|{_DECLINE})",
+    re.IGNORECASE,
 )
-"""How a refusal opens: perhaps an apology, perhaps "as an AI", then "I cannot" and what is refused.
+"""How a refusal opens: perhaps an apology, perhaps "as an AI", then "I cannot" and what is refused, or "I must decline".
 
 "I cannot find a smaller divisor" and "I'm sorry to hear that" are none: the first names no service, the second
-refuses nothing. A refusal further down, after an attempt, is none either.
+refuses nothing. "I can't help but think" is an idiom. A refusal further down, after an attempt, is none either. English only.
 """
+
+_AFTER_ALL = re.compile(
+    r"\b(?:but|however|that said|still|nevertheless|nonetheless|if i (?:had|have) to|though)\b[^.!?\n]{0,80}?"
+    r"(?:\blikel[yi]|\bprobabl|\bguess|\bi(?:'d| would)(?: \w+ly)? (?:say|choose|pick|go with|select)\b|\bi(?: would|'d)? (?:think|believe|suspect)\b"
+    r"|\bmy (?:best |final )?(?:answer|choice|guess)\b|\bit(?:'s| is| must be| should be)\b.{0,10}\b[A-J]\b|\bhere(?:'s| is)\b)",
+    re.IGNORECASE,
+)
+_HEDGED = re.compile(
+    r"\b(?:certainty|confidence|definitive(?:ly)?|for (?:sure|certain)|(?:exact|precise)(?:ly)?|personal (?:opinion|experience|view)s?|opinions?)\b",
+    re.IGNORECASE,
+)
+_YET = re.compile(r"\b(?:but|however|that said|nevertheless|nonetheless)\b", re.IGNORECASE)
+AFTER = 400
+"""Characters after a refusal that are searched for an answer that is given nevertheless."""
 
 
 def is_refusal(response: str) -> bool:
-    """Return whether a response opens with a refusal; see `REFUSAL`."""
-    opening = " ".join(response[:OPENING].replace("\u2019", "'").split())
-    return REFUSAL.match(opening.lstrip("\"'*_# ")) is not None
+    """Return whether a response opens with a refusal, see `REFUSAL`, and does not answer after all.
+
+    It does where an answer is announced or boxed, where a guess follows ("I cannot say, but most likely B"), and where only
+    certainty, exactness or an opinion is refused, and more follows.
+    """
+    opening = " ".join(response[: OPENING + AFTER].replace("\u2019", "'").split()).lstrip("\"'*_# ")
+    match = REFUSAL.match(opening[:OPENING])
+    if match is None:
+        return False
+    rest = opening[match.end() :]
+    hedged = _HEDGED.search(rest, 0, 60) is not None and (yet := _YET.search(rest)) is not None and len(rest[yet.end() :]) > 20
+    later = re.split(r"[.!?:]\s", response[: OPENING + AFTER], maxsplit=1)[1:]  # the refusal may speak of "the answer to this"
+    told = any(map(_says, announced(later[0] + response[OPENING + AFTER :]))) if later else False
+    return not (hedged or told or _AFTER_ALL.search(rest) or boxed(response) is not None)
+
+
+def _says(answer: str) -> bool:
+    """Return whether what is announced as an answer is short enough for one, and does not refuse itself."""
+    return 0 < len(answer) < 80 and not re.search(r"\b(?:not|cannot|can't|unable|unknown|unclear|impossible)\b", answer, re.IGNORECASE)
 
 
 def judge_eligibility(log: LLMLog, right: float, max_tokens: Mapping[str, int]) -> pl.DataFrame:

@@ -147,7 +147,10 @@ def bare(response: str) -> Iterator[str]:
     """Yield programs without a fence: from a line that may begin one, up to the first line of prose after it."""
     lines = response.split("\n")
     starts = [i for i, line in enumerate(lines) if _STARTS.match(line)] or [0]
-    for first in starts[:MOST_CUTS]:
+    before = starts[0]
+    while before and (not lines[before - 1].strip() or _CONTINUES.match(lines[before - 1])):
+        before -= 1  # constants above the first function
+    for first in dict.fromkeys((before, *starts[:MOST_CUTS])):
         last = first
         while last < len(lines) and (not lines[last] or last == first or _CONTINUES.match(lines[last])):
             last += 1
