@@ -63,13 +63,19 @@ _NAMED = re.compile(
     re.IGNORECASE,
 )
 _DOUBLE = re.compile(rf"\[\[\s*{_NUMBER}{_OUT_OF}\s*\]\]{_OUT_OF.replace('scale', 'scale2')}")
-_RATIO = re.compile(r"(?<![\d./-])(?P<value>\d+(?:\.\d+)?)\s*(?:/|out\s+of)\s*(?P<scale>10)(?:\.0+)?(?![\d/]|\.\d)", re.IGNORECASE)
+_RATIO = re.compile(
+    r"(?<![\d./-])(?P<value>\d+(?:\.\d+)?)\s*(?:/|out\s+of)\s*(?P<scale>10)(?:\.0+)?(?![\d/]|\.\d)", re.IGNORECASE
+)
 _ONLY = re.compile(rf"[\s*_\"'`(\[<]*{_NUMBER}{_OUT_OF}[\s*_\"'`.)\]>]*", re.IGNORECASE)
 _LINE_START = re.compile(r"[ \t>#*_\-\"'`{(\[]*")
 _LINE_END = re.compile(r"(?:/\s*\d+|[\s*_\"'`.)\]}>,;]|\(.*\))*")
-_THINKING = re.compile(r"<think(?:ing)?>.*?(?:</think(?:ing)?>|\Z)|\A(?:(?!<think).)*</think(?:ing)?>", re.DOTALL | re.IGNORECASE)
+_THINKING = re.compile(
+    r"<think(?:ing)?>.*?(?:</think(?:ing)?>|\Z)|\A(?:(?!<think).)*</think(?:ing)?>", re.DOTALL | re.IGNORECASE
+)
 _HYPOTHETICAL = re.compile(r"\b(?:would|could|might|had|if|should|were)\b", re.IGNORECASE)
-_SIGNS = str.maketrans("\uff10\uff11\uff12\uff13\uff14\uff15\uff16\uff17\uff18\uff19\uff1a\uff0f\uff0e\uff1d", "0123456789:/.=")
+_SIGNS = str.maketrans(
+    "\uff10\uff11\uff12\uff13\uff14\uff15\uff16\uff17\uff18\uff19\uff1a\uff0f\uff0e\uff1d", "0123456789:/.="
+)
 
 
 @dataclass(frozen=True)
@@ -227,7 +233,8 @@ def _alone(answer: str, match: re.Match[str]) -> bool:
     """Return whether a score begins its line, and nothing follows but signs, remarks in brackets or a reason."""
     before, after = _line(answer, match)
     return _LINE_START.fullmatch(before) is not None and (
-        _LINE_END.fullmatch(after) is not None or re.match(r"[*_\s\])}]*(?:\(|[.,;:\u2013\u2014-]\s)", after) is not None
+        _LINE_END.fullmatch(after) is not None
+        or re.match(r"[*_\s\])}]*(?:\(|[.,;:\u2013\u2014-]\s)", after) is not None
     )
 
 
@@ -235,7 +242,12 @@ def _quoted(answer: str, match: re.Match[str]) -> bool:
     """Return whether a score stands in quotes within a line, as somebody else's; the quotes of JSON close after the name."""
     before, _ = _line(answer, match)
     name = match.groupdict().get("name")
-    return bool(name) and before.strip()[:-1] != "" and before[-1:] in "\"'\u201c\u2018`" and answer[match.end("name")] not in "\"'"
+    return (
+        bool(name)
+        and before.strip()[:-1] != ""
+        and before[-1:] in "\"'\u201c\u2018`"
+        and answer[match.end("name")] not in "\"'"
+    )
 
 
 def _hypothetical(answer: str, match: re.Match[str]) -> bool:

@@ -29,7 +29,9 @@ _VERBS = (
     r"|giv|accommodat|recommend|suggest|condon|endors|encourag|promot|advis|facilitat|role-?play|process|perform)(?:e|l|ing|ying)?"
     r"|(?:do|doing) (?:that|this|so))\b"
 )
-_IDIOMS = r"(?:help (?:but|\w+ing)|give up|recommend\b[^.]{1,60}\benough|(?:complete|completing) the square|write \S+ as)\b"
+_IDIOMS = (
+    r"(?:help (?:but|\w+ing)|give up|recommend\b[^.]{1,60}\benough|(?:complete|completing) the square|write \S+ as)\b"
+)
 _DECLINE = (
     r"(?:(?:must|have to|need to|(?:'ll|will|am going to|'m going to) have to|would (?:like|prefer) to|'d (?:like|prefer) to)\s+)?"
     r"(?:(?:respectfully|politely|kindly)\s+)?(?:decline|refuse)\b(?! in\b)"
@@ -38,9 +40,7 @@ _SORRY = (
     r"(?:(?:i(?:'m| am) (?:very |truly |really |so |deeply )?sorry|sorry|my apologies|i (?:sincerely )?apologi[sz]e|unfortunately|i(?:'m| am) afraid|regrettably"
     r"|no|i(?:'m| am) sorry to say(?: that)?)[,.:;!]*\s+(?:\w+[.,!]\s+)?(?:but\s+|that\s+)?)"
 )
-_AS_AI = (
-    r"(?:(?:as|i am|i'm) an? (?:ai|artificial intelligence|language model|large language model|assistant|chatbot)\b[^.,]{0,60}?(?:,\s+(?:and\s+)?|\s+and\s+))"
-)
+_AS_AI = r"(?:(?:as|i am|i'm) an? (?:ai|artificial intelligence|language model|large language model|assistant|chatbot)\b[^.,]{0,60}?(?:,\s+(?:and\s+)?|\s+and\s+))"
 REFUSAL = re.compile(
     rf"^{_SORRY}{{0,2}}{_AS_AI}?i(?:\s+(?:really|simply|just))?(?:\s+(?={_DECLINE})|(?='))?\s*(?:{_NOT}(?: and (?:will not|won't))?\s+(?!{_IDIOMS}){_VERBS}|{_DECLINE})",
     re.IGNORECASE,
@@ -77,15 +77,23 @@ def is_refusal(response: str) -> bool:
     if match is None:
         return False
     rest = opening[match.end() :]
-    hedged = _HEDGED.search(rest, 0, 60) is not None and (yet := _YET.search(rest)) is not None and len(rest[yet.end() :]) > 20
-    later = re.split(r"[.!?:]\s", response[: OPENING + AFTER], maxsplit=1)[1:]  # the refusal may speak of "the answer to this"
+    hedged = (
+        _HEDGED.search(rest, 0, 60) is not None
+        and (yet := _YET.search(rest)) is not None
+        and len(rest[yet.end() :]) > 20
+    )
+    later = re.split(r"[.!?:]\s", response[: OPENING + AFTER], maxsplit=1)[
+        1:
+    ]  # the refusal may speak of "the answer to this"
     told = any(map(_says, announced(later[0] + response[OPENING + AFTER :]))) if later else False
     return not (hedged or told or _AFTER_ALL.search(rest) or boxed(response) is not None)
 
 
 def _says(answer: str) -> bool:
     """Return whether what is announced as an answer is short enough for one, and does not refuse itself."""
-    return 0 < len(answer) < 80 and not re.search(r"\b(?:not|cannot|can't|unable|unknown|unclear|impossible)\b", answer, re.IGNORECASE)
+    return 0 < len(answer) < 80 and not re.search(
+        r"\b(?:not|cannot|can't|unable|unknown|unclear|impossible)\b", answer, re.IGNORECASE
+    )
 
 
 def judge_eligibility(log: LLMLog, right: float, max_tokens: Mapping[str, int]) -> pl.DataFrame:
