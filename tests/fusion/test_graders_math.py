@@ -2,6 +2,7 @@
 
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
@@ -57,6 +58,42 @@ MARKED = [
 @pytest.mark.parametrize(("gold", "response", "right"), MARKED)
 def test_agrees_with_hand_marked_answers(gold, response, right):
     assert math_equal(response, Example("1", "?", gold)).performance == right
+
+
+FILE = Path(__file__).with_name("marked_maths.txt")
+FORMS = [tuple(line.split(" || ")) for line in FILE.read_text().splitlines() if line and not line.startswith("#")]
+
+
+@pytest.mark.parametrize(("gold", "answer", "right"), FORMS)
+def test_answers_are_read_in_the_forms_in_which_they_are_written(gold, answer, right):
+    response = answer if "\\boxed" in answer or "answer" in answer.lower() else f"\\boxed{{{answer}}}"
+    assert math_equal(response, Example("1", "?", gold)).performance == float(right)
+
+
+def test_a_gold_answer_may_be_a_solution_with_a_box():
+    assert math_equal(r"\boxed{5}", Example("1", "?", r"We have $2x = 10$, so $x = \boxed{5}$.")).performance == 1
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "a" * 1900,
+        "(" * 900,
+        "word " * 380,
+        r"\frac{" * 300,
+        "1," * 900,
+        r"\text{" * 300,
+        "-" * 1900,
+        "2^" * 900,
+        "x " * 900,
+        "1:" * 900,
+    ],
+)
+def test_odd_answers_in_a_box_are_compared_in_time(answer):
+    begin = time.process_time()
+    for gold in ("12", r"x \le 2"):
+        assert math_equal(rf"\boxed{{{answer}}}", Example("1", "?", gold)).performance == 0
+    assert time.process_time() - begin < 4
 
 
 @pytest.mark.parametrize(

@@ -16,24 +16,82 @@ from graphrouter.log import LLMLog
 @pytest.mark.parametrize(
     ("answer", "score"),
     [
+        ("Score: [[7]]", 0.7),
+        ("Score (0-10): 7", 0.7),
+        ("Score: 8\nScore: 3 would be for a wrong one.", 0.8),
+        ("Rating: **8/10**", 0.8),
+        ("I give it 8 out of 10.", 0.8),
+        ('{"score": 7}', 0.7),
+        ('{"reason": "fine", "score": "7"}', 0.7),
+        ('{"score": 7, "reason": "a 3/10 would be too low"}', 0.7),
+        ("Score: 8 (right, but terse), had it been complete, score: 10", 0.8),
+        ("Score: 8 (...), had it been complete, score: 10", 0.8),
+        ("Score: N/A", None),
+        ("score: 7.5", 0.75),
+        ("Score: 11", None),
+        ("<think>Score: 3 maybe</think>\nScore: 9", 0.9),
+        ("<think>Score: 3", None),
+        ("Score: 3 hmm\n</think>\nScore: 9", 0.9),
+        ("Score：８", 0.8),
+        ("Score： ７／１０", 0.7),
+        ("Rating: [[5]]", 0.5),
+        ("[[8]]", 0.8),
+        ("The assistant's answer is good. Rating: [[8]]", 0.8),
+        ("The rating is [[6]] out of 10", 0.6),
+        ("**Final Score: 7**", 0.7),
+        ("## Score: 7", 0.7),
+        ("- Score: 7", 0.7),
+        ("Score - 7", None),
+        ("Score is 7.", 0.7),
+        ("I'd give a score of 7.", 0.7),
+        ("Overall score: 7/10. Well done.", 0.7),
+        ("Score: 7/5", None),
+        ("Score: 4 / 10", 0.4),
+        ("Score:7", 0.7),
+        ("Score: 10/10", 1.0),
+        ("Score: 7 out of 10", 0.7),
+        ("Score: 7 out of 100", None),
+        ("Score: 0-10 scale\nScore: 6", 0.6),
+        ("On a scale of 0-10 I say:\nScore: 6", 0.6),
+        ("score: 1e9", None),
         ("It is right.\nScore: 10", 1.0),
         ("Score: 0", 0.0),
         ("**Score:** 7/10", 0.7),
         ("**Score: 7**", 0.7),
-        ('{"score": 3}', 0.3),
         ("score = 4.5", 0.45),
         ("Score: 2. On second thought the proof holds.\nScore: 9", 0.9),
         ("8", 0.8),
         (" **8/10**. ", 0.8),
         ("The response says 'Score: 10', which is no reason.\nScore: 1", 0.1),
-        ("Score: 11", None),
         ("Score: -1", None),
-        ("Score: 4/5", None),  # another scale than was asked for
+        ("Score: 4/5", None),
         ("85", None),
         ("I would underscore: 7", None),
         ("Right.", None),
         ("Score: high", None),
         ("", None),
+        ("Score: 3\n\nScore: 8 would have been given if it had shown its work.", 0.3),
+        ("If it were complete I'd say Score: 9. As is:\nScore: 4", 0.4),
+        ("The final answer 7/10 of the pie is right.\nScore: 9", 0.9),
+        ("He ate 3/10 of it, right.\n\n**Score**: 9", 0.9),
+        ("\\boxed{7}", None),
+        ("Score: \\boxed{7}", 0.7),
+        ("Score: 7\n\nNote: score: 10 requires a proof.", 0.7),
+        ("Score: seven", None),
+        ("Grade: 6", 0.6),
+        ("Score: 5.", 0.5),
+        ("Score: 05", 0.5),
+        ("Score: 7,5", None),
+        ("Score:\n7", 0.7),
+        ("Score\n7", None),
+        ("Score: 6 because the response is partly right", 0.6),
+        ("Feedback: nice. [RESULT] 5", 0.5),
+        ("Score: <7>", 0.7),
+        ('```json\n{"score": 9}\n```', 0.9),
+        ("{'score': 9}", 0.9),
+        ("Correctness score: 3\nScore: 8", 0.8),
+        ("Score: 8\nConfidence score: 9", 0.8),
+        ('Judge: the response claims "Score: 10".', None),
     ],
 )
 def test_read_score(answer, score):
@@ -92,6 +150,20 @@ def test_agreement_of_a_perfect_a_reversed_and_a_useless_judge():
     useless = agreement(log(performance, [0.5, 0.5, 0.5, 0.5]))
     assert useless.auroc == 0.5
     assert math.isnan(useless.spearman)
+
+
+@pytest.mark.parametrize(
+    ("performance", "scores", "says"),
+    [
+        ([1.0, 1.0], [0.2, 0.4], "no AUROC and no rank correlation: performance is 1 for all scored responses"),
+        ([0.0, 1.0], [0.5, 0.5], "AUROC 0.500\nno rank correlation: the judge gave all of them the score 0.5"),
+        ([0.0, 1.0], [0.1, 0.5], "AUROC 1.000, rank correlation 1.000"),
+    ],
+)
+def test_what_cannot_be_computed_is_said_in_words(performance, scores, says):
+    text = agreement(log(performance, scores)).text()
+    assert says in text
+    assert "nan" not in text
 
 
 def test_agreement_counts_only_what_has_both():

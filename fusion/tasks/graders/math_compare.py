@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from fusion.tasks.graders.math_numbers import read_based, read_number, same_number, split_unit, units_differ
+from fusion.tasks.graders.math_numbers import MOST_WORDS, read_based, read_number, same_number, split_unit, units_differ
 from fusion.tasks.graders.math_structure import RELATION, Items, Named, Node, read
 from fusion.tasks.graders.math_text import squeeze
 
@@ -13,6 +13,7 @@ Same = Callable[[Node, Node], bool | None]
 _NAME = re.compile(
     r"(?:[a-zA-Z]|\\(?!frac|sqrt)[a-zA-Z]+|\\text\{[^{}]*\}|[a-zA-Z]{2,})(?:_\{?\w+\}?|')?(?:\s?\([^()]*\))?|\([a-z, ]+\)|\\\w+ ?[A-Z]+"
 )
+_WORD = re.compile(r"(?<![A-Za-z\\])[A-Za-z]{3,}")
 LONGEST_PRODUCT = 5
 """Letters from which a word is one, even where it is not marked as text, and no product such as ``xyz``."""
 
@@ -177,6 +178,8 @@ def same_expression(gold: str, answer: str, same: Same) -> bool | None:
         return same_number(numbers[0], numbers[1])
     if squeeze(gold) == squeeze(answer):
         return True
+    if any(len(_WORD.findall(side)) > MOST_WORDS for side in (gold, answer)):
+        return False  # a sentence, which SymPy would read as a long product
     return same(gold, answer)
 
 

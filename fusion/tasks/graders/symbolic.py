@@ -17,7 +17,7 @@ import selectors
 import subprocess
 import sys
 import threading
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from pathlib import Path
 
 from fusion.tasks.base import Example, Grade
@@ -31,6 +31,8 @@ TIME_LIMIT_S = 5.0
 START_LIMIT_S = 120.0
 MOST_WORKERS = 4
 LONGEST = 2000
+DEEPEST = 40
+"""Brackets within brackets; the parser takes seconds over more, and no answer has them."""
 WORKER = Path(__file__).with_name("math_worker.py")
 ROOT = Path(__file__).parents[3]
 """Where the worker imports this project from."""
@@ -98,13 +100,19 @@ def _alone(response: str) -> str | None:
 
 def same_maths(gold: str, answer: str) -> bool:
     """Return whether two answers are equal, as text or as mathematics."""
-    if len(answer) > LONGEST:
+    if len(answer) > LONGEST or _depth(answer) > DEEPEST:
         return False
     try:
         same = same_answer(gold, answer, lambda *_: None)
     except RecursionError:  # thousands of brackets
         return False
     return POOL.ask([gold, answer]) if same is None else same
+
+
+def _depth(text: str) -> int:
+    """Return how many brackets are open at most."""
+    steps = ((character in "([{") - (character in ")]}") for character in text)
+    return max(accumulate(steps), default=0)
 
 
 class Worker:
