@@ -214,6 +214,22 @@ class TestSentenceCache:
         again.encode(texts)
         assert other.seen == ["xx", "x"]
 
+    @pytest.mark.parametrize("damage", ["nan", "width"])
+    def test_a_shard_of_what_no_encoder_gives_is_ignored(self, cache_folder: Path, damage: str) -> None:
+        first = stand_in_encoder()[0].encode(["bb"])
+        stand_in_encoder()[0].encode(["a"])
+        shard = max(cache_folder.rglob("*.npz"))
+        with np.load(shard) as kept:
+            keys, vectors = kept["keys"], kept["vectors"]
+        wrong = np.full_like(vectors, np.nan) if damage == "nan" else np.hstack([vectors, vectors])
+        np.savez(shard, keys=keys, vectors=wrong)
+        encoder, model = stand_in_encoder()
+        with pytest.warns(UserWarning, match="not finite" if damage == "nan" else "dimensions, those before it"):
+            vectors = encoder.encode(["a", "bb"])
+        np.testing.assert_array_equal(vectors[1], first[0])
+        assert np.isfinite(vectors).all()
+        assert model.seen == ["a"]
+
     @pytest.mark.parametrize("damage", ["cut", "flip", "empty", "foreign"])
     def test_a_damaged_shard_is_ignored_and_encoded_again(self, cache_folder: Path, damage: str) -> None:
         first = stand_in_encoder()[0].encode(["a", "bb"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import re
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import Any
 from fusion.tasks.base import STYLES, Task
 from fusion.tasks.graders import find_grader
 from fusion.tasks.rows import read_row
-from graphrouter.errors import UserError, suggest
+from graphrouter.errors import UserError, shown, suggest
 from graphrouter.settings import read_yaml
 
 SHIPPED = (
@@ -24,6 +25,8 @@ PROMPTS = {
     "reasoning": "{question}\n\nThink step by step. Then end with a line of the form 'Answer: ...'.",
 }
 MAX_TOKENS = {"direct": 128, "reasoning": 1024}
+LEADS_OUT = re.compile(r"^\.|[/\\\x00-\x1f\x7f]")
+"""What makes of a task's name, which names its file of examples, a path to somewhere else."""
 KEYS = ("name", "domain", "metric", "description", "examples", "prompts", "max_tokens")
 
 
@@ -83,6 +86,10 @@ def _from_yaml(file: Path) -> Task:
     metric, name = texts["metric"], texts["name"] or file.stem
     if not metric:
         raise UserError(f"{file} must have a metric, such as exact_match, but has none")
+    if LEADS_OUT.search(name):
+        raise UserError(
+            f"{file}: name must be a file's name, without / and control characters and no dot first, but is {shown(name)}"
+        )
     return Task(
         name=name,
         domain=texts["domain"] or name,

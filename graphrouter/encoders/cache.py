@@ -115,6 +115,10 @@ class VectorCache:
                     or vectors.ndim != 2
                 ):
                     raise ValueError("not the arrays of a shard")
+                if not np.isfinite(vectors).all():
+                    raise ValueError("its vectors are not finite")
+                if any(vectors.shape[1] != known.shape[1] for known in self._vectors.values()):
+                    raise ValueError(f"its vectors have {vectors.shape[1]} dimensions, those before it another number")
             except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
                 warnings.warn(
                     f"{self.folder / name} is damaged ({error}); its texts are encoded again, and it can be removed",

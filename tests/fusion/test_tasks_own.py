@@ -93,6 +93,8 @@ WRONG_YAML = {
     "no mapping": ("- 1", "must be a YAML mapping of keys to values, but is a list"),
     "no yaml": ("metric: [", "must be a YAML mapping, but cannot be read"),
     "a number for a name": ("metric: f1\nname: 3", "name must be text"),
+    "a name that leads out": ("metric: f1\nname: ../../x", "name must be a file's name, .* but is '../../x'"),
+    "a hidden name": ("metric: f1\nname: .x", "name must be a file's name"),
     "unknown style": ("metric: f1\nprompts: {reasonin: '{question}'}", "did you mean 'reasoning'"),
     "a prompt without the question": ("metric: f1\nprompts: {direct: Say it}", "text that holds {question}"),
     "prompts as text": ("metric: f1\nprompts: '{question}'", "must have direct and reasoning"),
