@@ -11,8 +11,8 @@ import polars as pl
 
 from fusion.answers import Answers, CellKey
 from fusion.collect.plan import Candidate, Plan
-from fusion.engines.clean import encodable
 from fusion.tasks.base import Grade
+from fusion.text import encodable
 from graphrouter.errors import UserError
 from graphrouter.log import COLUMNS, LLMLog
 

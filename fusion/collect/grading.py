@@ -8,9 +8,9 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 from fusion.answers import Answers, CellKey
 from fusion.collect.plan import Cell
-from fusion.engines.clean import encodable
 from fusion.journal import Entry, Journal
 from fusion.tasks.base import Grade
+from fusion.text import encodable
 
 WORKERS = 4
 """Threads that grade. Most graders take microseconds; code runs in processes of its own."""

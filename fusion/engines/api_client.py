@@ -21,7 +21,7 @@ from fusion.engines.api_hope import Hope
 from fusion.engines.api_reply import read_reply
 from fusion.engines.api_retry import Pace, backoff
 from fusion.engines.base import Answer, Completion, Failure, Request, Waste
-from fusion.engines.clean import encodable
+from fusion.text import encodable
 from graphrouter.errors import printable
 
 if TYPE_CHECKING:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 from fusion.engines.api_errors import UNWANTED, Kind, Trouble, body_text, error_trouble
 from fusion.engines.api_stream import is_stream, join_stream
 from fusion.engines.base import Completion, Request, Waste
-from fusion.engines.clean import encodable, parse_json, token_counts
+from fusion.engines.clean import parse_json, token_counts
+from fusion.text import encodable
 
 if TYPE_CHECKING:
     from fusion.engines.openai_api import OpenAIEngine

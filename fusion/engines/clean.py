@@ -5,19 +5,12 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from fusion.text import encodable
+
 LONGEST_INTEGER = 40
 """Digits of an integer that is read as one; Python refuses those of more than 4,300 with the whole text."""
 MOST_TOKENS = 10**9
 """A larger count of tokens is none: the longest context that any model has claimed is a tenth of it."""
-
-
-def encodable(text: str) -> str:
-    """Mend half surrogate pairs, which JSON and Python's texts can hold and no file can."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    return text
 
 
 def token_count(value: object) -> int | None:

@@ -6,6 +6,8 @@ import re
 import unicodedata
 from collections.abc import Iterator
 
+from fusion.tasks.graders.number_words import SMALL, written
+
 NUMBER = re.compile(r"[-−+]?(?:\d+(?:,\d{3})*(?:\.\d+)?|(?<!\d)\.\d+)")
 POWER = re.compile(
     r"([-−+]?\d+(?:,\d{3})*(?:\.\d+)?)\s*(?:[×x*·]|\\times|\\cdot)\s*(?P<ten>10)\s*\^?\s*\{?\s*(?P<power>[-−+]?\s?\d+)\}?"
@@ -22,33 +24,7 @@ _PERCENT = re.compile(rf"({NUMBER.pattern})\s*(?:\\?%|percent\b|per cent\b)", re
 _SIGNS = re.compile(r"^[\s$€£\\({[]*|[\s$\\)}\].]*$")
 """What may stand around a number that is the whole of an answer."""
 
-_ONES = [
-    "zero",
-    "one",
-    "two",
-    "three",
-    "four",
-    "five",
-    "six",
-    "seven",
-    "eight",
-    "nine",
-    "ten",
-    "eleven",
-    "twelve",
-    "thirteen",
-    "fourteen",
-    "fifteen",
-    "sixteen",
-    "seventeen",
-    "eighteen",
-    "nineteen",
-]
-_TENS = ["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"]
-_WORDS = dict(zip(_ONES, range(20), strict=True)) | {word: 10 * place for place, word in enumerate(_TENS, start=2)}
-_SMALL = rf"(?:(?:{'|'.join(_TENS)})(?:[\s-](?:{'|'.join(_ONES[1:10])}))?|{'|'.join(reversed(_ONES))})"
-_HUNDREDS = rf"(?:(?:{'|'.join(_ONES[1:10])})\s+hundred(?:\s+(?:and\s+)?{_SMALL})?|{_SMALL})"
-_SPOKEN = re.compile(rf"\b(?:{_HUNDREDS}\s+thousand(?:,?\s+(?:and\s+)?{_HUNDREDS})?|{_HUNDREDS})\b", re.IGNORECASE)
+_SAID = {number: word for word, number in SMALL.items()}
 _LONGEST = 6
 """Digits of a number that is also looked for in words."""
 
@@ -100,20 +76,13 @@ def whole_value(answer: str) -> float | None:
 
 
 def with_digits(text: str) -> str:
-    """Return a text with number words as digits: forty-two as 42."""
-    return _SPOKEN.sub(lambda found: str(_spoken_value(found[0])), text)
-
-
-def _spoken_value(phrase: str) -> int:
-    total = current = 0
-    for word in re.findall(r"[a-z]+", phrase.lower()):
-        if word == "thousand":
-            total, current = 1000 * current, 0
-        elif word == "hundred":
-            current *= 100
-        else:
-            current += _WORDS.get(word, 0)
-    return total + current
+    """Return a text with whole numbers that are written out as digits: forty-two as 42."""
+    parts, read = [], 0
+    for start, end, value, _ in written(text):
+        if value.denominator == 1:
+            parts += [text[read:start], str(value)]
+            read = end
+    return "".join([*parts, text[read:]])
 
 
 def in_words(answer: str) -> list[str]:
@@ -127,10 +96,10 @@ def in_words(answer: str) -> list[str]:
 
 def _said(number: int) -> list[str]:
     if number < 20:
-        return [_ONES[number]]
+        return [_SAID[number]]
     if number < 100:
         ten, one = divmod(number, 10)
-        return [_TENS[ten - 2] + (f" {_ONES[one]}" if one else "")]
+        return [_SAID[10 * ten] + (f" {_SAID[one]}" if one else "")]
     size, name = (1000, "thousand") if number >= 1000 else (100, "hundred")
     many, rest = divmod(number, size)
     heads = [f"{head} {name}" for head in _said(many)]
