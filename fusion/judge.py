@@ -16,6 +16,7 @@ from fusion.asking import Job
 from fusion.budget import Budget, check_budget
 from fusion.engines.base import Request, Sampling
 from fusion.journal import Journal
+from fusion.judge_scores import read_score
 from fusion.llms import LLM
 from graphrouter.errors import UserError
 from graphrouter.log import FILES, LLMLog
@@ -23,9 +24,6 @@ from graphrouter.metrics import auroc
 
 FOLDER = "judge"
 """Folder inside the log's folder with a journal for each judge."""
-
-SCALE = 10.0
-"""Highest score of the rubric; the lowest is 0. Scores are divided by it."""
 
 RUBRIC = """You grade a response to a query.
 
@@ -53,29 +51,6 @@ Reference answer:
 {ground_truth}
 </reference>
 """
-
-_NUMBER = r"(?P<value>-?\d+(?:\.\d+)?)(?!\.?\d|,\d|[eE]\d|\s?[-\u2013]\s?\d)"
-_OUT_OF = r"(?:\s*(?:/|out\s+of)\s*(?P<scale>\d+(?:\.0+)?))?"
-_QUOTES = r"[\"'*_`\s]*"
-_NAMED = re.compile(
-    rf"(?:\b|(?=\[R))(?P<name>(?:final|overall|total|my)?\s?(?:score|rating|grade|verdict)|\[RESULT\]){_QUOTES}(?:\([^()\n]{{0,40}}\)|\[\d+\s?[-\u2013]\s?\d+\])?{_QUOTES}"
-    rf"(?:[:=]|(?:\sis|\sof|:\sis)\b|(?<=RESULT\])){_QUOTES}(?:\\boxed\{{|\[\[|\[|<)?\s*{_NUMBER}{_OUT_OF}",
-    re.IGNORECASE,
-)
-_DOUBLE = re.compile(rf"\[\[\s*{_NUMBER}{_OUT_OF}\s*\]\]{_OUT_OF.replace('scale', 'scale2')}")
-_RATIO = re.compile(
-    r"(?<![\d./-])(?P<value>\d+(?:\.\d+)?)\s*(?:/|out\s+of)\s*(?P<scale>10)(?:\.0+)?(?![\d/]|\.\d)", re.IGNORECASE
-)
-_ONLY = re.compile(rf"[\s*_\"'`(\[<]*{_NUMBER}{_OUT_OF}[\s*_\"'`.)\]>]*", re.IGNORECASE)
-_LINE_START = re.compile(r"[ \t>#*_\-\"'`{(\[]*")
-_LINE_END = re.compile(r"(?:/\s*\d+|[\s*_\"'`.)\]}>,;]|\(.*\))*")
-_THINKING = re.compile(
-    r"<think(?:ing)?>.*?(?:</think(?:ing)?>|\Z)|\A(?:(?!<think).)*</think(?:ing)?>", re.DOTALL | re.IGNORECASE
-)
-_HYPOTHETICAL = re.compile(r"\b(?:would|could|might|had|if|should|were)\b", re.IGNORECASE)
-_SIGNS = str.maketrans(
-    "\uff10\uff11\uff12\uff13\uff14\uff15\uff16\uff17\uff18\uff19\uff1a\uff0f\uff0e\uff1d", "0123456789:/.="
-)
 
 
 @dataclass(frozen=True)
@@ -192,69 +167,6 @@ def judge(
     others = [entry.name for entry in out.iterdir() if entry.name not in FILES]
     judged.save(out, keep=tuple(others))
     return judged, agreement(judged), problems
-
-
-def read_score(answer: str) -> float | None:
-    """Return the score in [0, 1] that a judge's answer gives, or None where it gives none.
-
-    Read, in this order: the last line that is a score and nothing more, such as ``Score: 7``, ``**Rating:** 7/10``,
-    ``Score (0-10): [[7]]`` or ``{"score": 7}``; the last score that is named within a line, unless this says what would be; the
-    last ``7/10`` or ``7 out of 10``; an answer that is only a number. What a reasoning LLM thinks before is left out. A score
-    on another scale, or beyond this one, is none.
-    """
-    answer = _THINKING.sub("", answer).translate(_SIGNS)
-    named = [*_NAMED.finditer(answer), *_DOUBLE.finditer(answer)]
-    named.sort(key=lambda match: match.start())
-    named = [match for match in named if not _quoted(answer, match)]
-    named = [match for match in named if not _hypothetical(answer, match)] or named
-    whole = [match for match in named if _alone(answer, match)]
-    ratios = [] if named else [match for match in _RATIO.finditer(answer) if not _hypothetical(answer, match)]
-    only = _ONLY.fullmatch(answer)
-    for found in (whole, named, ratios, [only] if only else []):
-        if found:
-            return _score(found[-1])
-    return None
-
-
-def _score(match: re.Match[str]) -> float | None:
-    groups = match.groupdict()
-    scale = groups.get("scale") or groups.get("scale2")
-    score = float(match["value"]) / SCALE
-    return score if 0 <= score <= 1 and (scale is None or float(scale) == SCALE) else None
-
-
-def _line(answer: str, match: re.Match[str]) -> tuple[str, str]:
-    """Return what precedes and what follows a score in its line."""
-    start, end = answer.rfind("\n", 0, match.start()) + 1, answer.find("\n", match.end())
-    return answer[start : match.start()], answer[match.end() : end if end >= 0 else len(answer)]
-
-
-def _alone(answer: str, match: re.Match[str]) -> bool:
-    """Return whether a score begins its line, and nothing follows but signs, remarks in brackets or a reason."""
-    before, after = _line(answer, match)
-    return _LINE_START.fullmatch(before) is not None and (
-        _LINE_END.fullmatch(after) is not None
-        or re.match(r"[*_\s\])}]*(?:\(|[.,;:\u2013\u2014-]\s)", after) is not None
-    )
-
-
-def _quoted(answer: str, match: re.Match[str]) -> bool:
-    """Return whether a score stands in quotes within a line, as somebody else's; the quotes of JSON close after the name."""
-    before, _ = _line(answer, match)
-    name = match.groupdict().get("name")
-    return (
-        bool(name)
-        and before.strip()[:-1] != ""
-        and before[-1:] in "\"'\u201c\u2018`"
-        and answer[match.end("name")] not in "\"'"
-    )
-
-
-def _hypothetical(answer: str, match: re.Match[str]) -> bool:
-    """Return whether a score is one that would be given: ``a score: 3 would be for a wrong one``."""
-    before, after = _line(answer, match)
-    clause = re.split(r"[.;(]\s?|,\s(?=but\b)", before)[-1] + " | " + re.split(r"[.;,(]", after)[0]
-    return _HYPOTHETICAL.search(clause) is not None
 
 
 def with_scores(log: LLMLog, scores: Mapping[CellKey, float | None]) -> LLMLog:

@@ -8,7 +8,8 @@ import scripted
 
 from fusion.cli import main
 from fusion.engines import ENGINES
-from fusion.judge import RUBRIC, Rubric, agreement, read_score, with_scores
+from fusion.judge import RUBRIC, Rubric, agreement, with_scores
+from fusion.judge_scores import read_score
 from graphrouter.errors import UserError
 from graphrouter.log import LLMLog
 

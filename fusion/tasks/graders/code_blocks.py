@@ -61,9 +61,8 @@ def mend(code: str, whole: Callable[[str], str] = str) -> str:
         whole: Makes the program of it that must be Python.
     """
     mended = code
-    steps: list[Callable[[str], str]] = [str, *_MENDS]
-    for step in steps:
-        mended = step(mended)
+    for step in (None, *_MENDS):
+        mended = step(mended) if step else code
         if tree(whole(mended)) is not None:
             return mended
     return code
