@@ -7,24 +7,29 @@ import re
 SCALE = 10.0
 """Highest score of the rubric; the lowest is 0. Scores are divided by it."""
 
-_NUMBER = r"(?P<value>-?\d+(?:\.\d+)?)(?!\.?\d|,\d|[eE]\d|\s?[-\u2013]\s?\d)"
-_OUT_OF = r"(?:\s*(?:/|out\s+of)\s*(?P<scale>\d+(?:\.0+)?))?"
-_QUOTES = r"[\"'*_`\s]*"
+_NUMBER = r"(?P<value>-?\d{1,6}(?:\.\d{1,6})?)(?!\.?\d|,\d|[eE]\d|\s?[-\u2013]\s?\d)"
+_OUT_OF = r"(?:[\s*]{0,5}(?:/|out\s{1,3}of)\s{0,5}(?P<scale>\d{1,6}(?:\.0{1,3})?))?"
+_SIGN = r"[\"'*_`\s]{0,6}"
 _NAMED = re.compile(
-    rf"(?:\b|(?=\[R))(?P<name>(?:final|overall|total|my)?\s?(?:score|rating|grade|verdict)|\[RESULT\]){_QUOTES}(?:\([^()\n]{{0,40}}\)|\[\d+\s?[-\u2013]\s?\d+\])?{_QUOTES}"
-    rf"(?:[:=]|(?:\sis|\sof|:\sis)\b|(?<=RESULT\])){_QUOTES}(?:\\boxed\{{|\[\[|\[|<)?\s*{_NUMBER}{_OUT_OF}",
+    rf"(?:\b(?P<name>(?:score|rating|grade|verdict)){_SIGN}(?:\([^()\n]{{0,40}}\)|\[\d{{1,3}}\s?[-\u2013]\s?\d{{1,3}}\])?{_SIGN}"
+    rf"(?:[:=]|(?:\sis|\sof)\b|(?<=<score)>)|\[RESULT\])(?:\s?is\b)?{_SIGN}(?:\\boxed\{{|\[\[|\[|<)?\s{{0,3}}{_NUMBER}{_OUT_OF}",
     re.IGNORECASE,
 )
-_DOUBLE = re.compile(rf"\[\[\s*{_NUMBER}{_OUT_OF}\s*\]\]{_OUT_OF.replace('scale', 'scale2')}")
+_DOUBLE = re.compile(rf"\[\[\s?{_NUMBER}{_OUT_OF}\s?\]\]{_OUT_OF.replace('scale', 'scale2')}", re.IGNORECASE)
 _RATIO = re.compile(
-    r"(?<![\d./-])(?P<value>\d+(?:\.\d+)?)\s*(?:/|out\s+of)\s*(?P<scale>10)(?:\.0+)?(?![\d/]|\.\d)", re.IGNORECASE
+    r"(?<![\d./-])(?P<value>\d{1,6}(?:\.\d{1,6})?)\s{0,3}(?:/|out\s{1,3}of)\s{0,3}(?P<scale>10)(?:\.0)?(?![\d/]|\.\d)",
+    re.IGNORECASE,
 )
-_ONLY = re.compile(rf"[\s*_\"'`(\[<]*{_NUMBER}{_OUT_OF}[\s*_\"'`.)\]>]*", re.IGNORECASE)
-_LINE_START = re.compile(r"[ \t>#*_\-\"'`{(\[]*")
-_LINE_END = re.compile(r"(?:/\s*\d+|[\s*_\"'`.)\]}>,;]|\(.*\))*")
-_THINKING = re.compile(
-    r"<think(?:ing)?>.*?(?:</think(?:ing)?>|\Z)|\A(?:(?!<think).)*</think(?:ing)?>", re.DOTALL | re.IGNORECASE
-)
+_ONLY = re.compile(rf"[\s*_\"'`(\[<]{{0,9}}{_NUMBER}{_OUT_OF}[\s*_\"'`.)\]>]{{0,9}}", re.IGNORECASE)
+_LINE_START = re.compile(r"[ \t>#*_\-\"'`{(\[<]*(?:final|overall|total|my|the)?\s?", re.IGNORECASE)
+_LINE_END = re.compile(r"(?:/\s*\d+|[\s*_\"'`.)\]}>,;]|\([^()\n]*\)|<(?=/))*(?:/score>)?")
+_THINKING = re.compile(r"<think(?:ing)?>.*?(?:</think(?:ing)?>|\Z)", re.DOTALL | re.IGNORECASE)
+_THOUGHT = re.compile(r"</think(?:ing)?>", re.IGNORECASE)
+NEAR = 300
+"""Characters of its line before and after a score that are looked at."""
+
+LONGEST = 20_000
+"""Characters at the end of a judge's answer that are read."""
 _HYPOTHETICAL = re.compile(r"\b(?:would|could|might|had|if|should|were)\b", re.IGNORECASE)
 _SIGNS = str.maketrans(
     "\uff10\uff11\uff12\uff13\uff14\uff15\uff16\uff17\uff18\uff19\uff1a\uff0f\uff0e\uff1d", "0123456789:/.="
@@ -36,18 +41,19 @@ def read_score(answer: str) -> float | None:
 
     Read, in this order: the last line that is a score and nothing more, such as ``Score: 7``, ``**Rating:** 7/10``,
     ``Score (0-10): [[7]]`` or ``{"score": 7}``; the last score that is named within a line, unless this says what would be; the
-    last ``7/10`` or ``7 out of 10``; an answer that is only a number. What a reasoning LLM thinks before is left out. A score
+    last ``7/10`` or ``7 out of 10``; a last or first line that is only a number. What a reasoning LLM thinks before is left out. A score
     on another scale, or beyond this one, is none.
     """
-    answer = _THINKING.sub("", answer).translate(_SIGNS)
+    answer = _THOUGHT.split(_THINKING.sub("", answer))[-1].translate(_SIGNS)[-LONGEST:]
     named = [*_NAMED.finditer(answer), *_DOUBLE.finditer(answer)]
     named.sort(key=lambda match: match.start())
     named = [match for match in named if not _quoted(answer, match)]
     named = [match for match in named if not _hypothetical(answer, match)] or named
     whole = [match for match in named if _alone(answer, match)]
     ratios = [] if named else [match for match in _RATIO.finditer(answer) if not _hypothetical(answer, match)]
-    only = _ONLY.fullmatch(answer)
-    for found in (whole, named, ratios, [only] if only else []):
+    lines = answer.strip().split("\n")
+    alone = [only for line in (lines[0], lines[-1]) if (only := _ONLY.fullmatch(line))]
+    for found in (whole, named, ratios, alone):
         if found:
             return _score(found[-1])
     return None
@@ -62,8 +68,8 @@ def _score(match: re.Match[str]) -> float | None:
 
 def _line(answer: str, match: re.Match[str]) -> tuple[str, str]:
     """Return what precedes and what follows a score in its line."""
-    start, end = answer.rfind("\n", 0, match.start()) + 1, answer.find("\n", match.end())
-    return answer[start : match.start()], answer[match.end() : end if end >= 0 else len(answer)]
+    before = answer[max(0, match.start() - NEAR) : match.start()].rpartition("\n")[2]
+    return before, answer[match.end() : match.end() + NEAR].partition("\n")[0]
 
 
 def _alone(answer: str, match: re.Match[str]) -> bool:

@@ -1,4 +1,5 @@
 import math
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -55,6 +56,16 @@ from graphrouter.log import LLMLog
         ("Score: 0-10 scale\nScore: 6", 0.6),
         ("On a scale of 0-10 I say:\nScore: 6", 0.6),
         ("score: 1e9", None),
+        ("<score>7</score>", 0.7),
+        ("<score> 8 </score>", 0.8),
+        ("7\n\nThe response is close.", 0.7),
+        ("It is fine.\n\n8", 0.8),
+        ("My rating is 9/10", 0.9),
+        ("Score (out of 10): 7", 0.7),
+        ("Score [0-10]: 3", 0.3),
+        ("Score: **7** / 10", 0.7),
+        ("On a scale of 0 to 3, I give 2 or 3", None),
+        ("**Rating:** [[3]]\nhowever, in 2 of 10 cases [[5]]", 0.3),
         ("It is right.\nScore: 10", 1.0),
         ("Score: 0", 0.0),
         ("**Score:** 7/10", 0.7),
@@ -84,7 +95,7 @@ from graphrouter.log import LLMLog
         ("Score: 05", 0.5),
         ("Score: 7,5", None),
         ("Score:\n7", 0.7),
-        ("Score\n7", None),
+        ("Score\n7", 0.7),
         ("Score: 6 because the response is partly right", 0.6),
         ("Feedback: nice. [RESULT] 5", 0.5),
         ("Score: <7>", 0.7),
@@ -97,6 +108,15 @@ from graphrouter.log import LLMLog
 )
 def test_read_score(answer, score):
     assert read_score(answer) == (None if score is None else pytest.approx(score))
+
+
+@pytest.mark.parametrize(
+    "odd", ["score ", "Score: ", "7/10 ", "[", "<think>", "(", "</think>", "score(", "score()", "'", "1", "Score: 7\n"]
+)
+def test_odd_answers_are_read_in_time(odd):
+    begin = time.process_time()
+    read_score(odd * (100_000 // len(odd)))
+    assert time.process_time() - begin < 1
 
 
 def test_a_prompt_holds_both_texts_as_they_are():

@@ -139,19 +139,33 @@ def _equal_functions(one: Any, other: Any) -> bool:
     if one.atoms(sympy.core.function.AppliedUndef) or other.atoms(sympy.core.function.AppliedUndef):
         return bool(sympy.simplify(one - other) == 0)
     symbols = sorted(one.free_symbols | other.free_symbols, key=str)
+    imaginary = one.has(sympy.I) or other.has(sympy.I)
     compared = 0
-    for shift in range(len(POINTS)):
-        at = {
-            symbol: sympy.Rational(POINTS[(shift + n) % len(POINTS)]) + n // len(POINTS)
-            for n, symbol in enumerate(symbols)
-        }
-        values = [side.subs(at).evalf(PRECISION) for side in (one, other)]
-        if not all(value.is_finite and value.is_number for value in values):
-            continue
-        if not _near(values[0], values[1], PRECISION - 5):
-            return False
-        compared += 1
+    for points in (POINTS, tuple(map(abs, POINTS))):
+        for shift in range(len(points)):
+            at = {
+                symbol: sympy.Rational(points[(shift + n) % len(points)]) + n // len(points)
+                for n, symbol in enumerate(symbols)
+            }
+            if not imaginary and any(
+                part.subs(at).is_negative for side in (one, other) for part in _not_negative(side)
+            ):
+                continue  # beyond the domain of one of them
+            values = [side.subs(at).evalf(PRECISION) for side in (one, other)]
+            if not all(value.is_finite and value.is_number and (value.is_real or imaginary) for value in values):
+                continue
+            if not _near(values[0], values[1], PRECISION - 5):
+                return False
+            compared += 1
     return compared >= 2
+
+
+def _not_negative(expression: Any) -> list[Any]:
+    """Return what stands in roots and logarithms of an expression."""
+    import sympy
+
+    roots = [part.base for part in expression.atoms(sympy.Pow) if part.exp.is_Rational and not part.exp.is_Integer]
+    return roots + [part.args[0] for part in expression.atoms(sympy.log)]
 
 
 def _same_equations(gold: Node, answer: Node) -> bool:
