@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from graphrouter.errors import UserError, suggest
-from graphrouter.settings import check, find_config, merge, parse_overrides, read_yaml
+from graphrouter.errors import UserError
+from graphrouter.ranges import COUNT, NOT_NEGATIVE, POSITIVE, Range, check_names, check_numbers
+from graphrouter.settings import COMMAND_LINE, check, check_layers, find_config, merge, parse_overrides, read_yaml
 
 METHODS = ("sft", "dpo", "sft+dpo")
 TUNINGS = ("full", "lora")
@@ -129,9 +130,11 @@ def read_config(file: str | Path, overrides: Sequence[str] = (), **given: Any) -
     Raises:
         UserError: If a key is unknown, or a value is of the wrong type or out of range.
     """
-    path = find_config(file, "train")
-    values = merge(read_yaml(path), {key: value for key, value in given.items() if value is not None})
-    return make_config(merge(values, parse_overrides(overrides)), str(path))
+    path = str(find_config(file, "train"))
+    typed = merge({key: value for key, value in given.items() if value is not None}, parse_overrides(overrides))
+    in_file = read_yaml(path)
+    check_layers(TrainConfig, [(in_file, path), (typed, COMMAND_LINE)])
+    return make_config(merge(in_file, typed), COMMAND_LINE if typed else path)
 
 
 def make_config(values: dict[str, Any], where: str = "config") -> TrainConfig:
@@ -154,48 +157,39 @@ def make_config(values: dict[str, Any], where: str = "config") -> TrainConfig:
 def _check_words(config: TrainConfig, where: str) -> None:
     known = {"method": METHODS, "tuning": TUNINGS, "precision": PRECISIONS, "schedule": SCHEDULES}
     for name, words in known.items():
-        value = getattr(config, name)
-        if value not in words:
-            raise UserError(
-                f"{where}: {name} must be one of {', '.join(words)}, but is {value!r}{suggest(value, words)}"
-            )
+        check_names(f"{where}: {name}", getattr(config, name), words)
+
+
+RANGES = {
+    "epochs": POSITIVE,
+    "max_steps": COUNT,
+    "learning_rate": POSITIVE,
+    "batch_size": COUNT,
+    "device_batch_size": COUNT,
+    "max_length": Range(2),
+    "warmup": Range(0, 1, below=True),
+    "weight_decay": NOT_NEGATIVE,
+    "max_grad_norm": POSITIVE,
+    "save_steps": COUNT,
+    "patience": COUNT,
+    "seed": NOT_NEGATIVE,
+    "lora.rank": COUNT,
+    "lora.alpha": COUNT,
+    "lora.dropout": Range(0, 1, below=True),
+    "dpo.beta": POSITIVE,
+    "dpo.learning_rate": POSITIVE,
+    "dpo.epochs": POSITIVE,
+    "dpo.max_steps": COUNT,
+}
 
 
 def _check_numbers(config: TrainConfig, where: str) -> None:
-    rules = {
-        "epochs": "above 0",
-        "max_steps": "1 or more",
-        "learning_rate": "above 0",
-        "batch_size": "1 or more",
-        "device_batch_size": "1 or more",
-        "max_length": "2 or more",
-        "warmup": "within [0, 1)",
-        "weight_decay": "0 or more",
-        "max_grad_norm": "above 0",
-        "save_steps": "1 or more",
-        "patience": "1 or more",
-        "seed": "0 or more",
-        "lora.rank": "1 or more",
-        "lora.alpha": "1 or more",
-        "lora.dropout": "within [0, 1)",
-        "dpo.beta": "above 0",
-        "dpo.learning_rate": "above 0",
-        "dpo.epochs": "above 0",
-        "dpo.max_steps": "1 or more",
-    }
-    for name, rule in rules.items():
+    for name, allowed in RANGES.items():
         part, _, key = name.rpartition(".")
         value = getattr(getattr(config, part) if part else config, key)
-        if value is not None and not _holds(value, rule):
-            raise UserError(f"{where}: {name} must be {rule}, but is {value}; change it")
+        if value is not None:
+            check_numbers(f"{where}: {name}", value, allowed)
     if config.patience is not None and config.validation is None:
         raise UserError(f"{where}: patience needs validation rows, but there are none; name them with validation=PATH")
     if not config.lora.targets:
         raise UserError(f"{where}: lora.targets must name layers, or be [all-linear], but is empty")
-
-
-def _holds(value: float, rule: str) -> bool:
-    if rule.startswith("within"):
-        return 0 <= value < 1
-    least = float(rule.removeprefix("above ").partition(" ")[0])
-    return value > least if rule.startswith("above") else value >= least

@@ -55,7 +55,7 @@ def test_overrides_lie_over_options_and_these_over_the_file() -> None:
         ({"schedule": "cosin"}, "did you mean 'cosine'"),
         ({"epochs": 0}, "epochs must be above 0, but is 0"),
         ({"max_steps": 0}, "max_steps must be 1 or more"),
-        ({"warmup": 1.0}, "warmup must be within \\[0, 1\\)"),
+        ({"warmup": 1.0}, "warmup must be 0 or more and below 1, but is 1.0"),
         ({"seed": -1}, "seed must be 0 or more"),
         ({"dpo": {"beta": 0}}, "dpo.beta must be above 0"),
         ({"lora": {"targets": []}}, "lora.targets must name layers"),
@@ -225,3 +225,9 @@ def test_devices_that_training_cannot_take_are_refused(monkeypatch: pytest.Monke
         check_devices("cuda:1")
     monkeypatch.setenv("WORLD_SIZE", "2")
     assert check_devices("auto") == "cuda"
+
+
+@pytest.mark.parametrize("words", [["modle=x"], ["max_steps=0", "model=x", "data=y"], ["lora.rank=many"]])
+def test_a_mistake_on_the_command_line_is_blamed_on_it(words):
+    with pytest.raises(UserError, match="^the command line: "):
+        read_config("sft", words)
