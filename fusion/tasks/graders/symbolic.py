@@ -56,7 +56,7 @@ def math_equal(response: str, example: Example) -> Grade:
 
 _FORMULA = re.compile(r"\$\$?([^$]+)\$\$?|\\\((.+?)\\\)|\\\[(.+?)\\\]")
 _SENTENCE = re.compile(
-    r"\.(?:\s|$)|\s(?:because|since|which|where|so|as|but|for|when|if|given|that|using)\s|,\s(?:because|since|as)\s"
+    r"\.(?:\s|$)|\s(?:because|since|which|where|so|as|but|for|when|if|given|that|using|between)\s|,\s(?:because|since|as)\s"
 )
 _LEADING = re.compile(r"(?:(?:[A-Za-z][a-z']+|[Aa]),?\s)+(?=[\d($\[{\\+-])")
 _MATHS = r"[\d$\\(\[{+\u2212-]"
