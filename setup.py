@@ -55,6 +55,7 @@ setup(
         "huggingface-hub>=0.25",
         "joblib>=1.4",
         "math-verify[antlr4_9_3]>=0.7",  # the parser version that omegaconf needs too
+        "sympy>=1.12",  # which math-verify needs, too
         "numpy>=1.26",
         "omegaconf>=2.3",
         "peft>=0.17",

@@ -66,7 +66,8 @@ FORMS = [tuple(line.split(" || ")) for line in FILE.read_text().splitlines() if 
 
 @pytest.mark.parametrize(("gold", "answer", "right"), FORMS)
 def test_answers_are_read_in_the_forms_in_which_they_are_written(gold, answer, right):
-    response = answer if "\\boxed" in answer or "answer" in answer.lower() else f"\\boxed{{{answer}}}"
+    told = any(word in answer for word in ("\\boxed", "nswer", "Therefore"))
+    response = answer if told else f"\\boxed{{{answer}}}"
     assert math_equal(response, Example("1", "?", gold)).performance == float(right)
 
 

@@ -106,7 +106,7 @@ def tidy(text: str) -> str:
     text = _unboxed(text.translate(_TABLE))
     for pattern, to in _RULES:
         text = pattern.sub(to, text)
-    return _roots(text).lstrip(" ,;*`\"\u201c").rstrip(" .,;*`\"\u201d").removesuffix("\\").strip()
+    return _roots(text).lstrip(' ,;*`"\u201c').rstrip(' .,;*`"\u201d').removesuffix("\\").strip()
 
 
 def squeeze(text: str) -> str:

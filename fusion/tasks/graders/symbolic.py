@@ -63,6 +63,7 @@ _MATHS = r"[\d$\\(\[{+\u2212-]"
 _IS = re.compile(
     rf"\b(?:is|are|equals|be)(?:\s(?:equal\sto|about|approximately|exactly|therefore|thus|also))?:?\s+(?={_MATHS})"
 )
+_SO = re.compile(r"\W{0,5}(?:so|therefore|thus|hence|finally|then|consequently|in conclusion)\b", re.IGNORECASE)
 _CONCLUDED = re.compile(
     rf"(?:\b(?:is|are|equals)(?:\s(?:equal\sto|about|approximately|exactly))?:?\s+(?={_MATHS})|=\s*(?={_MATHS}))(?!.*(?:\bis\b|=))(.+)"
 )
@@ -86,7 +87,10 @@ def _cut(part: str) -> str:
 
 def _concluded(response: str) -> str | None:
     """Return what the last line says that something is, as in ``Therefore, the value of $c$ is $3$.``, or None."""
-    match = _CONCLUDED.search(last_line(response)[-LONGEST:])
+    line = last_line(response)[-LONGEST:]
+    if line.endswith("?") or not (_SO.match(line) or "\n" in response.strip()):
+        return None  # a question, or a statement that nothing precedes
+    match = _CONCLUDED.search(line)
     return _cut(match[1]) or None if match else None
 
 
