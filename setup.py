@@ -64,7 +64,6 @@ setup(
         "scikit-learn>=1.4",
         "scipy>=1.11",
         "sentence-transformers>=5.0",
-        "sympy>=1.12",
         "threadpoolctl>=3.1",
         "torch>=2.4,<2.14",  # without an upper bound pip may take a build that needs CUDA packages of several GB
         "torch-geometric>=2.5",
