@@ -59,6 +59,9 @@ _SENTENCE = re.compile(
     r"\.(?:\s|$)|\s(?:because|since|which|where|so|as|but|for|when|if|given|that|using|between)\s|,\s(?:because|since|as)\s"
 )
 _LEADING = re.compile(r"(?:(?:[A-Za-z][a-z']+|[Aa]),?\s)+(?=[\d($\[{\\+-])")
+_COUNTED = re.compile(
+    r"-?\d(?:[\d,]*\d)?(?:\.\d+)?(?:,\s(?=[a-z]{3})(?!and\b)|\s(?!sin|cos|tan|log|exp|sqrt)[a-z]{3,}(?=[\s,]))"
+)  # 12 ways to ...
 _MATHS = r"[\d$\\(\[{+\u2212-]"
 _IS = re.compile(
     rf"\b(?:is|are|equals|be)(?:\s(?:equal\sto|about|approximately|exactly|therefore|thus|also))?:?\s+(?={_MATHS})"
@@ -74,6 +77,9 @@ def _cut(part: str) -> str:
     part = _SENTENCE.split(part, maxsplit=1)[0].strip(" .")
     said = [match.end() for match in _IS.finditer(part)]
     part = part[said[-1] :] if said else part
+    counted = _COUNTED.match(part)
+    if counted and not MATHEMATICAL.search(counted[0]):
+        return counted[0].rstrip(" ,")
     formulas = list(_FORMULA.finditer(part))
     if formulas:
         first = formulas[0]
