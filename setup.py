@@ -55,7 +55,6 @@ setup(
         "huggingface-hub>=0.25",
         "joblib>=1.4",
         "math-verify[antlr4_9_3]>=0.7",  # the parser version that omegaconf needs too
-        "sympy>=1.12",  # which math-verify needs, too
         "numpy>=1.26",
         "omegaconf>=2.3",
         "peft>=0.17",
@@ -64,6 +63,7 @@ setup(
         "scikit-learn>=1.4",
         "scipy>=1.11",
         "sentence-transformers>=5.0",
+        "sympy>=1.12",
         "threadpoolctl>=3.1",
         "torch>=2.4,<2.14",  # without an upper bound pip may take a build that needs CUDA packages of several GB
         "torch-geometric>=2.5",

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from fusion.tasks.graders.reading import PLAIN, without_thinking
+
 SCALE = 10.0
 """Highest score of the rubric; the lowest is 0. Scores are divided by it."""
 
@@ -23,17 +25,12 @@ _RATIO = re.compile(
 _ONLY = re.compile(rf"[\s*_\"'`(\[<]{{0,9}}{_NUMBER}{_OUT_OF}[\s*_\"'`.)\]>]{{0,9}}", re.IGNORECASE)
 _LINE_START = re.compile(r"[ \t>#*_\-\"'`{(\[<]*(?:final|overall|total|my|the)?\s?", re.IGNORECASE)
 _LINE_END = re.compile(r"(?:/\s*\d+|[\s*_\"'`.)\]}>,;]|\([^()\n]*\)|<(?=/))*(?:/score>)?")
-_THINKING = re.compile(r"<think(?:ing)?>.*?(?:</think(?:ing)?>|\Z)", re.DOTALL | re.IGNORECASE)
-_THOUGHT = re.compile(r"</think(?:ing)?>", re.IGNORECASE)
 NEAR = 300
 """Characters of its line before and after a score that are looked at."""
 
 LONGEST = 20_000
 """Characters at the end of a judge's answer that are read."""
 _HYPOTHETICAL = re.compile(r"\b(?:would|could|might|had|if|should|were)\b", re.IGNORECASE)
-_SIGNS = str.maketrans(
-    "\uff10\uff11\uff12\uff13\uff14\uff15\uff16\uff17\uff18\uff19\uff1a\uff0f\uff0e\uff1d", "0123456789:/.="
-)
 
 
 def read_score(answer: str) -> float | None:
@@ -44,7 +41,7 @@ def read_score(answer: str) -> float | None:
     last ``7/10`` or ``7 out of 10``; a last or first line that is only a number. What a reasoning LLM thinks before is left out. A score
     on another scale, or beyond this one, is none.
     """
-    answer = _THOUGHT.split(_THINKING.sub("", answer))[-1].translate(_SIGNS)[-LONGEST:]
+    answer = without_thinking(answer).translate(PLAIN)[-LONGEST:]
     named = [*_NAMED.finditer(answer), *_DOUBLE.finditer(answer)]
     named.sort(key=lambda match: match.start())
     named = [match for match in named if not _quoted(answer, match)]
