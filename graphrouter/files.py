@@ -220,7 +220,9 @@ def is_disk_full(error: BaseException | None) -> bool:
         if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             return True
         if re.search(
-            r"no space left|os error 28\b|disk quota exceeded|PytorchStreamWriter failed writing", str(error), re.I
+            r"no space left|os error 28\b|disk quota exceeded|PytorchStreamWriter failed writing|inline_container\.cc.*unexpected pos",
+            str(error),
+            re.I,
         ):
             return True
         error = error.__cause__ or error.__context__

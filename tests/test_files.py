@@ -173,6 +173,7 @@ class TestLocked:
         (OSError(28, "No space left on device"), True),
         (RuntimeError("[enforce fail] . PytorchStreamWriter failed writing file data/0: file write failed"), True),
         (ValueError("Error while serializing: I/O error: No space left on device (os error 28)"), True),
+        (RuntimeError("[enforce fail at inline_container.cc:672] . unexpected pos 63360 vs 63252"), True),
         (OSError(13, "Permission denied"), False),
         (RuntimeError("os error 2"), False),
     ],
