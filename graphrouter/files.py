@@ -243,7 +243,9 @@ def check_writable(folder: str | Path, what: str) -> None:
     try:
         while not nearest.exists():
             nearest = nearest.parent
-        tempfile.TemporaryDirectory(dir=nearest).cleanup()
+        probe = draft_of(nearest / Path(folder).name)  # which a later run sweeps, should this one be killed here
+        probe.mkdir()
+        probe.rmdir()
     except OSError as error:
         reason = f"{nearest}: {error.strerror}"
         raise UserError(f"{what} must go to a folder that can be written, but {reason}; name another") from None
