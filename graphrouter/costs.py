@@ -79,9 +79,8 @@ def load_prices(file: Path | None = None) -> Prices:
     """
     from omegaconf import OmegaConf
     from omegaconf.errors import OmegaConfBaseException
-    from yaml import YAMLError
 
-    from graphrouter.settings import configs_folder
+    from graphrouter.settings import configs_folder, read_yaml
 
     prices = OmegaConf.structured(Prices)
     shipped = configs_folder() / "prices.yaml"
@@ -89,9 +88,9 @@ def load_prices(file: Path | None = None) -> Prices:
         if source is None:
             continue
         try:
-            prices = OmegaConf.merge(prices, OmegaConf.load(source))
+            prices = OmegaConf.merge(prices, OmegaConf.create(read_yaml(source)))
             merged: Prices = OmegaConf.to_object(prices)  # type: ignore[assignment]
-        except (OSError, YAMLError, OmegaConfBaseException, ValueError) as error:
+        except (OmegaConfBaseException, ValueError) as error:
             raise UserError(
                 f"{source} must hold prices as configs/prices.yaml does, but {first_line(error)}; mend it"
             ) from None

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import ctypes
 import errno
 import fcntl
 import hashlib
 import os
 import re
 import shutil
-import socket
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -19,7 +17,7 @@ from pathlib import Path
 from graphrouter.errors import UserError
 
 AT_FDCWD, RENAME_EXCHANGE, RENAME_SWAP = -100, 2, 2
-HOST = re.sub(r"[^\w-]", "-", socket.gethostname()) or "host"
+HOST = re.sub(r"[^\w-]", "-", os.uname().nodename) or "host"
 _DRAFT = re.compile(rf"\.(?P<name>.+)\.(?P<pid>\d+)@{HOST}(?P<old>\.old)?")
 _held: dict[str, int] = {}
 
@@ -124,6 +122,8 @@ def _take_place(draft: Path, folder: Path) -> None:
 
 def _exchange(first: Path, second: Path) -> bool:
     """Let two folders change places in one step, and return whether the system can."""
+    import ctypes  # few commands replace a folder
+
     libc = ctypes.CDLL(None)
     names = os.fsencode(first), os.fsencode(second)
     if sys.platform == "darwin" and hasattr(libc, "renamex_np"):

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import numpy as np
 import polars as pl
 import pytest
@@ -158,3 +160,12 @@ def test_every_real_log_gets_a_cost(real_data, name, estimated):
     assert filled.has_cost
     assert filled.cost_estimated == estimated == (not log.has_cost)
     assert (filled.cells("cost")[filled.cells("draws") > 0] > 0).all()
+
+
+def test_prices_that_unfold_without_end_are_refused_at_once(tmp_path: Path) -> None:
+    lines = ["a: &a [x, x, x, x, x, x, x, x, x]"]
+    lines += [f"{key}: &{key} [{', '.join(['*' + below] * 9)}]" for below, key in zip("abcdef", "bcdefg", strict=True)]
+    file = tmp_path / "prices.yaml"
+    file.write_text("\n".join(lines))
+    with pytest.raises(UserError, match="must hold prices .* more than 100,000 values"):
+        load_prices(file)

@@ -10,7 +10,8 @@ from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from fusion.engines.base import Message
-from fusion.training.messages import Turn, is_set, read_turns, shown
+from fusion.training.messages import Turn, is_set, read_turns
+from graphrouter.errors import shown
 
 FORMS = {
     "sft": "prompt and completion, or messages",

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple, TypeGuard
 
 from fusion.engines.base import Message
 from fusion.text import encodable
+from graphrouter.errors import shown
 
 ROLES = ("system", "user", "assistant", "tool")
 OTHER_ROLES = {
@@ -118,9 +119,3 @@ def _weight(message: dict[str, Any], key: str) -> int | None:
 def is_set(value: object) -> bool:
     """Whether a key says anything: tables that became JSON have null, an empty list or its text in most rows."""
     return value not in (None, "", "[]", "{}", "null", [], {})
-
-
-def shown(value: object) -> str:
-    """Return a value for an error, cut to 80 characters."""
-    text = repr(value)
-    return text if len(text) <= 80 else f"{text[:77]}..."
