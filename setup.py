@@ -35,6 +35,7 @@ TESTS = [
     "pytest-timeout>=2.3",
     "uvicorn>=0.30",
 ]
+DOCS = ["furo>=2025.7", "ipykernel>=6.29", "myst-nb>=1.4", "nbclient>=0.10", "sphinx>=8"]
 CHECKS = ["import-linter>=2.1", "mypy>=1.13", "ruff>=0.8"]
 
 setup(
@@ -51,8 +52,10 @@ setup(
     cmdclass={"build_py": BuildWithConfigs},
     install_requires=[
         "aiohttp>=3.9",
+        "altair>=6,<7",
         "datasets>=3.0",
         "huggingface-hub>=0.25",
+        "jinja2>=3.1",
         "joblib>=1.4",
         "math-verify[antlr4_9_3]>=0.7",  # the parser version that omegaconf needs too
         "numpy>=1.26",
@@ -70,11 +73,13 @@ setup(
         "tqdm>=4.60",
         "transformers>=5.16,<6",  # the layers of its cache
         "trl>=1.16,<2",  # its API moves fast
+        "vl-convert-python>=1.9",  # charts as SVG, PNG and PDF, and the scripts that pages carry
         "wandb>=0.18",
     ],
     extras_require={
         "test": TESTS + EXPERIMENTS,
-        "dev": TESTS + EXPERIMENTS + CHECKS,
+        "dev": TESTS + EXPERIMENTS + DOCS + CHECKS,
+        "docs": DOCS,
         "experiments": EXPERIMENTS,
         "index": ["faiss-cpu>=1.8"],
         "ray": ["ray>=2.60,<3"],
