@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fusion.tasks.sandbox import Limits, run_tests, runner
-from fusion.tasks.sandbox.inside.confine import can_filter
-from fusion.tasks.sandbox.inside.wire import pack, unpack
+from fusion.sandbox import Limits, run_tests, runner
+from fusion.sandbox.inside.confine import can_filter
+from fusion.sandbox.inside.wire import pack, unpack
 
 ADD = "def add(a, b):\n    return a + b\n"
 needs_filter = pytest.mark.skipif(not can_filter(), reason="this system cannot filter system calls")
@@ -178,7 +178,7 @@ def test_a_fraction_stays_exact():
 
 
 def test_a_large_process_outside_does_not_use_up_the_memory_of_the_weaker_isolation():
-    code = "import sys; from fusion.tasks.sandbox import Limits, run_tests\nlarge = b'x' * (200 << 20)\n"
+    code = "import sys; from fusion.sandbox import Limits, run_tests\nlarge = b'x' * (200 << 20)\n"
     run = "print(run_tests('def f(): return 1', 'assert f() == 1', ['f'], limits=Limits(memory_mb=100), seccomp=False))"
     done = subprocess.run([sys.executable, "-c", code + run], capture_output=True, text=True)
     assert "passed=True" in done.stdout, done.stdout + done.stderr

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from fusion.tasks.sandbox import Limits, run_tests
-from fusion.tasks.sandbox.inside.confine import can_filter
+from fusion.sandbox import Limits, run_tests
+from fusion.sandbox.inside.confine import can_filter
 
 both = pytest.mark.parametrize("seccomp", [True, False], ids=["seccomp", "audit"])
 needs_filter = pytest.mark.skipif(not can_filter(), reason="this system cannot filter system calls")

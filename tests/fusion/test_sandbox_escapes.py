@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 from sandbox_escapes import PASSES, READS, READS_IN_C, guarded
 
-import fusion.tasks.sandbox
-from fusion.tasks.sandbox import run_tests
-from fusion.tasks.sandbox.inside.confine import can_filter
-from fusion.tasks.sandbox.inside.landlock import landlock_version
+import fusion.sandbox
+from fusion.sandbox import run_tests
+from fusion.sandbox.inside.confine import can_filter
+from fusion.sandbox.inside.landlock import landlock_version
 
 KEY = "sk-a-key-that-no-code-may-see"
 OTHER_USER = 54321
@@ -29,7 +29,7 @@ def places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, object]
     (tmp_path / "stolen.py").write_text(f"got = {KEY!r}")
     with zipfile.ZipFile(tmp_path / "stolen.zip", "w") as archive:
         archive.writestr("a", KEY)
-    tasks = Path(fusion.tasks.sandbox.__file__).parents[1] / "mbpp.py"
+    tasks = Path(fusion.sandbox.__file__).parents[1] / "tasks" / "mbpp.py"
     return {"secret": secret, "folder": tmp_path, "tasks": tasks, "outer": os.getpid()}
 
 
@@ -74,7 +74,7 @@ def test_an_ordinary_user_is_held_too(places: dict[str, object], tmp_path: Path)
         folder.chmod(0o755)
     owned = tmp_path / "secret.txt"
     os.chown(owned, OTHER_USER, OTHER_USER)
-    sandbox = Path(fusion.tasks.sandbox.__file__).parents[1]
+    sandbox = Path(fusion.sandbox.__file__).parents[1]
     words = [usable[0], str(here), str(sandbox), json.dumps({key: str(value) for key, value in places.items()})]
     environment = {"TKEY": KEY, "PATH": os.environ["PATH"]}
     done = subprocess.run(words, env=environment, capture_output=True, text=True, check=False, timeout=200, **user)
@@ -141,7 +141,7 @@ def test_secrets_and_half_surrogates_are_cut_out_of_a_reason(monkeypatch: pytest
 def test_where_the_kernel_has_no_landlock_this_process_hides_and_says_so() -> None:
     script = """
 import ctypes, warnings
-from fusion.tasks.sandbox import runner
+from fusion.sandbox import runner
 runner.landlock_version = lambda: 0
 with warnings.catch_warnings(record=True) as caught:
     warnings.simplefilter("always")

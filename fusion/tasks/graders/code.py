@@ -35,7 +35,7 @@ def pass_at_1(response: str, example: Example) -> Grade:
     tests, and the ``prompt`` that the code completes, which is also a setup. What the response itself runs with the tested
     functions, its own tests and ``if __name__`` included, is left out.
     """
-    from fusion.tasks.sandbox import run_tests
+    from fusion.sandbox import run_tests
 
     gold = json.loads(example.ground_truth)
     code = complete(gold.get("prompt", ""), extract_code(response, gold["names"]), gold["names"])
