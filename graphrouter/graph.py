@@ -93,35 +93,35 @@ def attach(graph: HeteroData, queries: Queries, tasks: list[str], neighbours: in
         The graph with the node store ``new_query`` (``x`` [B, D], ``task`` [B]) and ``similar_to`` edges sorted by
         target, nearest first; ``edge_attr`` [E, 2] is the cosine similarity, and 1 where both have the same task.
     """
-    joined = copy.copy(graph)
+    attached = copy.copy(graph)
     device = graph["query"].x.device
     task = torch.as_tensor(task_positions(queries.tasks, tasks), device=device)
-    joined["new_query"].x = torch.as_tensor(queries.vectors, device=device)
-    joined["new_query"].task = task
+    attached["new_query"].x = torch.as_tensor(queries.vectors, device=device)
+    attached["new_query"].task = task
     source, cosine = _nearest(graph, queries, neighbours)
     allowed = cosine > -torch.inf
     target = torch.arange(len(queries), device=device)[:, None].expand_as(source)[allowed]
     source, cosine = source[allowed], cosine[allowed]
     same = (graph["query"].task[source] == task[target]) & (task[target] < len(tasks))
-    joined[SIMILAR_TO].edge_index = torch.stack([source, target])
-    joined[SIMILAR_TO].edge_attr = torch.stack([cosine, same.float()], dim=1)
+    attached[SIMILAR_TO].edge_index = torch.stack([source, target])
+    attached[SIMILAR_TO].edge_attr = torch.stack([cosine, same.float()], dim=1)
     member = (task < len(tasks)).nonzero().flatten()
-    joined[NEW_BELONGS_TO].edge_index = torch.stack([member, task[member]])
-    return joined
+    attached[NEW_BELONGS_TO].edge_index = torch.stack([member, task[member]])
+    return attached
 
 
-def forget_tasks(joined: HeteroData, tasks: int) -> HeteroData:
+def forget_tasks(attached: HeteroData, tasks: int) -> HeteroData:
     """Return what `attach` gives for the same queries without their tasks; the search for neighbours is not repeated.
 
     Args:
-        joined: From `attach`.
+        attached: From `attach`.
         tasks: T, the number of tasks that the graph was built with.
     """
-    untold = copy.copy(joined)
-    untold["new_query"].task = torch.full_like(joined["new_query"].task, tasks)
-    similar = joined[SIMILAR_TO].edge_attr
+    untold = copy.copy(attached)
+    untold["new_query"].task = torch.full_like(attached["new_query"].task, tasks)
+    similar = attached[SIMILAR_TO].edge_attr
     untold[SIMILAR_TO].edge_attr = torch.stack([similar[:, 0], torch.zeros_like(similar[:, 1])], dim=1)
-    untold[NEW_BELONGS_TO].edge_index = joined[NEW_BELONGS_TO].edge_index[:, :0]
+    untold[NEW_BELONGS_TO].edge_index = attached[NEW_BELONGS_TO].edge_index[:, :0]
     return untold
 
 

@@ -419,7 +419,7 @@ class TestSave:
     def test_a_router_of_the_format_before_must_be_trained_again(self, saved: Path) -> None:
         whole = json.loads((saved / "router.json").read_text())
         (saved / "router.json").write_text(json.dumps(whole | {"format": 1}))
-        with pytest.raises(UserError, match="saved in format 2, but is not; train it again"):
+        with pytest.raises(UserError, match="saved in format 3, but is not; train it again"):
             RoutingPipeline.load(saved)
 
     @pytest.mark.parametrize("text", ["[" * 100_000, '{"format": ' + "9" * 5000 + "}"])

@@ -43,9 +43,9 @@ def write_tables(out: Path, progress: bool = False) -> pl.DataFrame:
         ("html", as_html(rows, out.resolve().name)),
     ):
         _write(out, f"table.{name}", text)
-    if (newcomers := new_llm_table(results, scores)) is not None:
-        _write(out, "new_llms.csv", newcomers.write_csv())
-        _write(out, "new_llms.md", f"{as_markdown(new_llm_cells(newcomers), LEFT)}\n\n{NEW_LLMS}\n")
+    if (new_llms := new_llm_table(results, scores)) is not None:
+        _write(out, "new_llms.csv", new_llms.write_csv())
+        _write(out, "new_llms.md", f"{as_markdown(new_llm_cells(new_llms), LEFT)}\n\n{NEW_LLMS}\n")
     write_figures(results, table, scores)
     return table
 

@@ -121,7 +121,7 @@ def _graph_keys(log: LLMLog, encoder: str | Encoder | None, settings: RankingSet
 
 def _chance(rows: pl.DataFrame, seed: int) -> pl.Series:
     """Return a number for each record that looks random and follows from the seed and the record's key alone."""
-    from graphrouter.routers.arrays import hashed_uniform
+    from graphrouter.routers.parts.arrays import hashed_uniform
 
     keys = rows.select(pl.concat_str("query_id", "llm", pl.col("draw").cast(pl.String), separator="\0")).to_series()
     return pl.Series(hashed_uniform(f"ranking/{seed}", keys, 1)[:, 0])

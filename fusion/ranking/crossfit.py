@@ -16,7 +16,7 @@ from graphrouter.config import make_router
 from graphrouter.dataset import RoutingData
 from graphrouter.errors import UserError
 from graphrouter.routers.gnn import GNN
-from graphrouter.routers.task_means import TaskMeans
+from graphrouter.routers.parts.task_means import TaskMeans
 from graphrouter.run import RunOptions
 from graphrouter.training import pick_device
 

@@ -101,18 +101,18 @@ class ConvNetwork(nn.Module):
         return passed
 
     def convolve_new(
-        self, x: Tensor, settled: list[States], edges: dict[Relation, Edges], last: dict[Relation, Edges]
+        self, x: Tensor, precomputed: list[States], edges: dict[Relation, Edges], last: dict[Relation, Edges]
     ) -> Tensor:
         """Return the states [B, C] of new queries after the last layer; no node hears of them.
 
         Args:
             x: [B, D].
-            settled: From `convolve`, of N queries.
+            precomputed: From `convolve`, of N queries.
             edges: Into the new queries, which come behind the N, in every layer but the last.
             last: Of the last layer.
         """
         states = self.query(self.dropout(x))
-        for layer, known in zip(self.layers, settled[:-1], strict=True):
+        for layer, known in zip(self.layers, precomputed[:-1], strict=True):
             told = layer(join_queries(known, states), last if layer is self.layers[-1] else edges)
             states = told["query"][len(known["query"]) :]
         return states

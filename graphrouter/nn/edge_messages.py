@@ -32,7 +32,7 @@ class EdgeMessages(NamedTuple):
     residual: Tensor
 
 
-class SettledGraph(NamedTuple):
+class PrecomputedGraph(NamedTuple):
     """What does not depend on the query that is to be predicted, so that one query costs little.
 
     Attributes:
@@ -82,7 +82,7 @@ class OutcomeMessages(nn.Module):
         self.scales = len(scales)
         self.use_tasks, self.use_neighbours, self.use_history = use_tasks, use_neighbours, use_history
 
-    def settle(self, graph: HeteroData) -> SettledGraph:
+    def precompute(self, graph: HeteroData) -> PrecomputedGraph:
         """Run rounds 1 and 2, and prepare what queries send in round 3.
 
         Args:
@@ -102,30 +102,30 @@ class OutcomeMessages(nn.Module):
         residual = (values - expected) * weights
         columns = torch.stack([residual, weights, expected], dim=1)
         history = self.history(graph["query"].unit, residual[0], weights[0])
-        return SettledGraph(
+        return PrecomputedGraph(
             graph, means, columns.permute(2, 0, 1, 3).flatten(1), history if self.use_history else 0 * history
         )
 
-    def forward(self, settled: SettledGraph, graph: HeteroData) -> EdgeMessages:
+    def forward(self, precomputed: PrecomputedGraph, graph: HeteroData) -> EdgeMessages:
         """Run round 3.
 
         Args:
-            settled: Of the graph without the new queries.
+            precomputed: Of the graph without the new queries.
             graph: The same with B new queries, from `graphrouter.graph.attach`.
         """
-        targets, attributes, llms = len(graph["new_query"].x), len(settled.means), settled.means.shape[2]
+        targets, attributes, llms = len(graph["new_query"].x), len(precomputed.means), precomputed.means.shape[2]
         edges = graph[SIMILAR_TO]
-        sums = self.neighbours(settled.columns, edges.edge_index, edges.edge_attr, targets)
+        sums = self.neighbours(precomputed.columns, edges.edge_index, edges.edge_attr, targets)
         sums = sums.view(targets, self.scales, attributes, 3, llms).permute(3, 2, 0, 1, 4)
         residual = sums[0] / (sums[1] + NEIGHBOUR_STRENGTH)
-        known = settled.means[:, graph["new_query"].task]
-        unknown = (graph["new_query"].task == settled.means.shape[1] - 1)[:, None]
+        known = precomputed.means[:, graph["new_query"].task]
+        unknown = (graph["new_query"].task == precomputed.means.shape[1] - 1)[:, None]
         prior = known
         if unknown.any():
-            prior = torch.where(unknown, self._inferred_prior(settled, sums[2], graph), known)
+            prior = torch.where(unknown, self._inferred_prior(precomputed, sums[2], graph), known)
         return EdgeMessages(prior, residual if self.use_neighbours else torch.zeros_like(residual))
 
-    def carry(self, columns: Tensor, graph: HeteroData) -> Tensor:
+    def propagate(self, columns: Tensor, graph: HeteroData) -> Tensor:
         """Run round 3 for other outcomes than the graph's.
 
         Args:
@@ -141,9 +141,9 @@ class OutcomeMessages(nn.Module):
         sums = self.neighbours(columns, edges.edge_index, edges.edge_attr, targets)
         return sums[..., 0] / (sums[..., 1] + NEIGHBOUR_STRENGTH)
 
-    def _inferred_prior(self, settled: SettledGraph, expected: Tensor, graph: HeteroData) -> Tensor:
+    def _inferred_prior(self, precomputed: PrecomputedGraph, expected: Tensor, graph: HeteroData) -> Tensor:
         """Return [A, B, M]: the expectations of the neighbours' tasks, averaged, for queries without a known task."""
-        overall = settled.means[:, -1:]
+        overall = precomputed.means[:, -1:]
         if not self.use_neighbours or not self.use_tasks:
             return overall.expand(-1, len(graph["new_query"].x), -1)
         ones = torch.ones(len(graph["query"].x), 1, device=overall.device)

@@ -17,8 +17,8 @@ from graphrouter.errors import UserError, cut
 from graphrouter.files import check_writable, replace_file
 from graphrouter.pipeline.storage import read_state, state_bytes
 
-FORMAT = 2
-"""Format 1 had no digest of ``router.json``, and knew the queries that it had seen by another hash of their wording."""
+FORMAT = 3
+"""Format 1 had no digest of ``router.json``; format 2 had other names for what a router learnt."""
 
 OWN_FILES = {"router.json", "config.yaml", "wandb"}
 """What a folder may hold that no router was saved in yet, because its training was cut off."""

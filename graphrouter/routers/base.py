@@ -14,9 +14,9 @@ import numpy as np
 from graphrouter.dataset import Queries, RoutingData
 from graphrouter.errors import UserError
 from graphrouter.ranges import Range
-from graphrouter.routers.newcomer import Newcomer
-from graphrouter.routers.ranges import check_hyperparameters
-from graphrouter.routers.task_means import TaskMeans
+from graphrouter.routers.parts.new_llm import NewLLM
+from graphrouter.routers.parts.ranges import check_hyperparameters
+from graphrouter.routers.parts.task_means import TaskMeans
 from graphrouter.run import RunOptions
 from graphrouter.scenario import Scenario
 
@@ -51,7 +51,7 @@ class Router(ABC):
         run: Where and how to run (device, progress, checkpoints); never changes what is learnt.
         name: Snake case of the class name, or what the class says; what the command line and results call it.
         source: Paper or code that the router follows.
-        ranges: Ranges of its numbers by name, beside those that `graphrouter.routers.ranges.RANGES` has for all routers.
+        ranges: Ranges of its numbers by name, beside those that `graphrouter.routers.parts.ranges.RANGES` has for all routers.
         choices: Names that a text, or each text of a list, may be, by hyperparameter.
         parts: Fitted attributes that are objects with ``get_state`` and ``from_state``, and their classes.
         search_space: Hyperparameter settings to try on validation, at most 6; the first is the default.
@@ -132,13 +132,13 @@ class Router(ABC):
                 f"{self.name} cannot take in an LLM without being fitted again; fit it with the new LLM, or use a router "
                 f"that can: {', '.join(extending_routers())}"
             )
-        newcomer = Newcomer.of(self.llms_, train)
+        new_llm = NewLLM.of(self.llms_, train)
         extended = copy.copy(self)
-        extended._take_in(newcomer)
+        extended._add_llm(new_llm)
         extended.llms_ = list(train.llms.names)
         return extended
 
-    def _take_in(self, newcomer: Newcomer) -> None:
+    def _add_llm(self, new_llm: NewLLM) -> None:
         """Exchange what was learnt for what holds with the new LLM; arrays and parts are shared with the router before."""
         raise NotImplementedError(f"{self.name} extends, so it must say how")
 

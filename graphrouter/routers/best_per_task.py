@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 from graphrouter.dataset import Queries, RoutingData
-from graphrouter.routers.arrays import as_probability
 from graphrouter.routers.base import Prediction, Router
-from graphrouter.routers.newcomer import Newcomer
-from graphrouter.routers.task_means import TaskMeans
+from graphrouter.routers.parts.arrays import as_probability
+from graphrouter.routers.parts.new_llm import NewLLM
+from graphrouter.routers.parts.task_means import TaskMeans
 
 
 @dataclass(eq=False)
@@ -39,10 +39,10 @@ class BestPerTask(Router):
         self.cost_ = TaskMeans(self.strength).fit(train.cost, train.queries.tasks)
         return self
 
-    def _take_in(self, newcomer: Newcomer) -> None:
-        data = newcomer.data
-        self.quality_ = self.quality_.extend(newcomer, newcomer.performance, data.queries.tasks)
-        self.cost_ = self.cost_.extend(newcomer, newcomer.cost, data.queries.tasks, newcomer.price_ratios)
+    def _add_llm(self, new_llm: NewLLM) -> None:
+        data = new_llm.data
+        self.quality_ = self.quality_.extend(new_llm, new_llm.performance, data.queries.tasks)
+        self.cost_ = self.cost_.extend(new_llm, new_llm.cost, data.queries.tasks, new_llm.price_ratios)
 
     def predict(self, queries: Queries) -> Prediction:
         """Return the means of the queries' tasks, [Q, M]."""

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 from graphrouter.dataset import Queries, RoutingData
-from graphrouter.routers.arrays import overall_means, same_for_all
 from graphrouter.routers.base import Prediction, Router
-from graphrouter.routers.newcomer import Newcomer
+from graphrouter.routers.parts.arrays import overall_means, same_for_all
+from graphrouter.routers.parts.new_llm import NewLLM
 
 
 @dataclass(eq=False)
@@ -29,9 +29,9 @@ class BestSingle(Router):
         self.mean_quality_, self.mean_cost_ = overall_means(train)
         return self
 
-    def _take_in(self, newcomer: Newcomer) -> None:
-        self.mean_quality_ = newcomer.insert_mean(self.mean_quality_, newcomer.performance)
-        self.mean_cost_ = newcomer.insert_mean(self.mean_cost_, newcomer.cost, newcomer.price_ratios)
+    def _add_llm(self, new_llm: NewLLM) -> None:
+        self.mean_quality_ = new_llm.insert_mean(self.mean_quality_, new_llm.performance)
+        self.mean_cost_ = new_llm.insert_mean(self.mean_cost_, new_llm.cost, new_llm.price_ratios)
 
     def predict(self, queries: Queries) -> Prediction:
         """Return the LLMs' means, [Q, M]."""

@@ -9,9 +9,9 @@ import numpy as np
 
 from graphrouter.dataset import LLMs, Queries, RoutingData
 from graphrouter.errors import UserError
-from graphrouter.routers.arrays import overall_means, same_for_all
 from graphrouter.routers.base import Prediction, Router
-from graphrouter.routers.newcomer import Newcomer
+from graphrouter.routers.parts.arrays import overall_means, same_for_all
+from graphrouter.routers.parts.new_llm import NewLLM
 from graphrouter.scenario import Scenario
 
 Array = np.ndarray
@@ -68,10 +68,10 @@ class Smallest(Router):
         self.rank_ = rank_by_size(measure_size(train.llms), self.mean_quality_)
         return self
 
-    def _take_in(self, newcomer: Newcomer) -> None:
-        self.mean_quality_ = newcomer.insert_mean(self.mean_quality_, newcomer.performance)
-        self.mean_cost_ = newcomer.insert_mean(self.mean_cost_, newcomer.cost, newcomer.price_ratios)
-        self.rank_ = rank_by_size(measure_size(newcomer.data.llms), self.mean_quality_)
+    def _add_llm(self, new_llm: NewLLM) -> None:
+        self.mean_quality_ = new_llm.insert_mean(self.mean_quality_, new_llm.performance)
+        self.mean_cost_ = new_llm.insert_mean(self.mean_cost_, new_llm.cost, new_llm.price_ratios)
+        self.rank_ = rank_by_size(measure_size(new_llm.data.llms), self.mean_quality_)
 
     def predict(self, queries: Queries) -> Prediction:
         """Return the LLMs' means, [Q, M]."""
@@ -101,10 +101,10 @@ class Largest(Router):
         self.rank_ = rank_by_size(-measure_size(train.llms), self.mean_quality_)
         return self
 
-    def _take_in(self, newcomer: Newcomer) -> None:
-        self.mean_quality_ = newcomer.insert_mean(self.mean_quality_, newcomer.performance)
-        self.mean_cost_ = newcomer.insert_mean(self.mean_cost_, newcomer.cost, newcomer.price_ratios)
-        self.rank_ = rank_by_size(-measure_size(newcomer.data.llms), self.mean_quality_)
+    def _add_llm(self, new_llm: NewLLM) -> None:
+        self.mean_quality_ = new_llm.insert_mean(self.mean_quality_, new_llm.performance)
+        self.mean_cost_ = new_llm.insert_mean(self.mean_cost_, new_llm.cost, new_llm.price_ratios)
+        self.rank_ = rank_by_size(-measure_size(new_llm.data.llms), self.mean_quality_)
 
     def predict(self, queries: Queries) -> Prediction:
         """Return the LLMs' means, [Q, M]."""

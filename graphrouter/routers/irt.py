@@ -13,8 +13,8 @@ from torch.nn import functional as F
 from graphrouter.dataset import Queries, RoutingData
 from graphrouter.errors import UserError
 from graphrouter.routers.base import Prediction, Router
-from graphrouter.routers.logits import fit_logits, predict_logits, quality_of
-from graphrouter.routers.task_means import TaskMeans
+from graphrouter.routers.parts.logits import fit_logits, predict_logits, quality_of
+from graphrouter.routers.parts.task_means import TaskMeans
 
 MODELS = ("multidimensional", "2pl")
 

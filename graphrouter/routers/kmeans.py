@@ -9,10 +9,10 @@ import numpy as np
 
 from graphrouter.dataset import Queries, RoutingData
 from graphrouter.ranges import COUNT, Range
-from graphrouter.routers.arrays import as_probability, unit_rows
 from graphrouter.routers.base import Prediction, Router
-from graphrouter.routers.newcomer import Newcomer
-from graphrouter.routers.task_means import TaskMeans
+from graphrouter.routers.parts.arrays import as_probability, unit_rows
+from graphrouter.routers.parts.new_llm import NewLLM
+from graphrouter.routers.parts.task_means import TaskMeans
 from graphrouter.scenario import Scenario
 
 Array = np.ndarray
@@ -66,10 +66,10 @@ class KMeans(Router):
         self.cost_ = TaskMeans(self.strength).fit(train.cost, labels)
         return self
 
-    def _take_in(self, newcomer: Newcomer) -> None:
-        clusters = self._nearest(newcomer.data.queries)[:, 0].astype(object)
-        self.quality_ = self.quality_.extend(newcomer, newcomer.performance, clusters)
-        self.cost_ = self.cost_.extend(newcomer, newcomer.cost, clusters, newcomer.price_ratios)
+    def _add_llm(self, new_llm: NewLLM) -> None:
+        clusters = self._nearest(new_llm.data.queries)[:, 0].astype(object)
+        self.quality_ = self.quality_.extend(new_llm, new_llm.performance, clusters)
+        self.cost_ = self.cost_.extend(new_llm, new_llm.cost, clusters, new_llm.price_ratios)
 
     def predict(self, queries: Queries) -> Prediction:
         """Return the means over the nearest clusters, [Q, M]."""

@@ -9,9 +9,9 @@ import numpy as np
 
 from graphrouter.dataset import Queries, RoutingData
 from graphrouter.ranges import COUNT, Range
-from graphrouter.routers.arrays import as_probability, overall_means, unit_rows
 from graphrouter.routers.base import Prediction, Router
-from graphrouter.routers.newcomer import Newcomer
+from graphrouter.routers.parts.arrays import as_probability, overall_means, unit_rows
+from graphrouter.routers.parts.new_llm import NewLLM
 
 Array = np.ndarray
 
@@ -57,10 +57,10 @@ class KNN(Router):
         self.performance_ = train.performance
         self.known_cost_ = train.cost
 
-    def _take_in(self, newcomer: Newcomer) -> None:
-        self.mean_quality_ = newcomer.insert_mean(self.mean_quality_, newcomer.performance)
-        self.mean_cost_ = newcomer.insert_mean(self.mean_cost_, newcomer.cost, newcomer.price_ratios)
-        self._keep(newcomer.data)
+    def _add_llm(self, new_llm: NewLLM) -> None:
+        self.mean_quality_ = new_llm.insert_mean(self.mean_quality_, new_llm.performance)
+        self.mean_cost_ = new_llm.insert_mean(self.mean_cost_, new_llm.cost, new_llm.price_ratios)
+        self._keep(new_llm.data)
 
     def predict(self, queries: Queries) -> Prediction:
         """Return the smoothed means over the neighbours, [Q, M]."""

@@ -9,9 +9,9 @@ import numpy as np
 
 from graphrouter.dataset import Queries, RoutingData
 from graphrouter.ranges import POSITIVE, Range
-from graphrouter.routers.arrays import as_probability, overall_means, unit_rows
 from graphrouter.routers.base import Prediction, Router
-from graphrouter.routers.newcomer import STRENGTH, Newcomer
+from graphrouter.routers.parts.arrays import as_probability, overall_means, unit_rows
+from graphrouter.routers.parts.new_llm import STRENGTH, NewLLM
 
 Array = np.ndarray
 
@@ -54,16 +54,16 @@ class Linear(Router):
         self.cost_range_[:, priced] = np.nanmin(train.cost[:, priced], axis=0), np.nanmax(train.cost[:, priced], axis=0)
         return self
 
-    def _take_in(self, newcomer: Newcomer) -> None:
-        vectors, ratios = unit_rows(newcomer.data.queries.vectors), newcomer.price_ratios
-        quality = joining_ridge(self.quality_weights_.mean(axis=1), vectors, newcomer.performance, self.penalty)
-        cost = joining_ridge((self.cost_weights_ * ratios).mean(axis=1), vectors, newcomer.cost, self.penalty)
-        self.quality_weights_ = newcomer.insert(self.quality_weights_, quality)
-        self.cost_weights_ = newcomer.insert(self.cost_weights_, cost)
+    def _add_llm(self, new_llm: NewLLM) -> None:
+        vectors, ratios = unit_rows(new_llm.data.queries.vectors), new_llm.price_ratios
+        quality = joining_ridge(self.quality_weights_.mean(axis=1), vectors, new_llm.performance, self.penalty)
+        cost = joining_ridge((self.cost_weights_ * ratios).mean(axis=1), vectors, new_llm.cost, self.penalty)
+        self.quality_weights_ = new_llm.insert(self.quality_weights_, quality)
+        self.cost_weights_ = new_llm.insert(self.cost_weights_, cost)
         lowest, highest = (self.cost_range_ * ratios).mean(axis=1)
-        seen = newcomer.cost[~np.isnan(newcomer.cost)]
+        seen = new_llm.cost[~np.isnan(new_llm.cost)]
         bounds = np.array([seen.min(initial=lowest), seen.max(initial=highest)])
-        self.cost_range_ = newcomer.insert(self.cost_range_, bounds)
+        self.cost_range_ = new_llm.insert(self.cost_range_, bounds)
 
     def predict(self, queries: Queries) -> Prediction:
         """Return the clipped regressions, [Q, M]."""

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from graphrouter.dataset import Queries, RoutingData
 from graphrouter.ranges import NOT_NEGATIVE, Range
 from graphrouter.routers.base import Prediction, Router
-from graphrouter.routers.logits import fit_logits, predict_logits, quality_of
-from graphrouter.routers.task_means import TaskMeans
+from graphrouter.routers.parts.logits import fit_logits, predict_logits, quality_of
+from graphrouter.routers.parts.task_means import TaskMeans
 
 
 class Factors(nn.Module):

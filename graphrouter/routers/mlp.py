@@ -11,10 +11,10 @@ from torch import nn
 
 from graphrouter.dataset import Queries, RoutingData
 from graphrouter.routers.base import Prediction, Router
-from graphrouter.routers.logits import fit_logits, predict_logits, quality_of
-from graphrouter.routers.newcomer import Newcomer
-from graphrouter.routers.pool_mixture import PoolMixture
-from graphrouter.routers.task_means import TaskMeans
+from graphrouter.routers.parts.logits import fit_logits, predict_logits, quality_of
+from graphrouter.routers.parts.new_llm import NewLLM
+from graphrouter.routers.parts.pool_mixture import PoolMixture
+from graphrouter.routers.parts.task_means import TaskMeans
 
 
 @dataclass(eq=False)
@@ -84,24 +84,24 @@ class MLP(Router):
             width = sizes["hidden"]
         return nn.Sequential(*layers, nn.Linear(width, sizes["llms"]))
 
-    def _take_in(self, newcomer: Newcomer) -> None:
-        mixture, weights = self._mixture(newcomer), dict(self.module_.state_dict())
+    def _add_llm(self, new_llm: NewLLM) -> None:
+        mixture, weights = self._mixture(new_llm), dict(self.module_.state_dict())
         for name, constant in (("weight", 0.0), ("bias", mixture.constant)):
             key = f"{3 * self.sizes_['layers']}.{name}"
             rows = weights[key].numpy().T
-            grown = newcomer.insert(rows, rows @ mixture.shares(rows.shape[-1]) + constant)
+            grown = new_llm.insert(rows, rows @ mixture.shares(rows.shape[-1]) + constant)
             weights[key] = torch.as_tensor(np.ascontiguousarray(grown.T))
-        self.sizes_ = {**self.sizes_, "llms": len(newcomer.order)}
+        self.sizes_ = {**self.sizes_, "llms": len(new_llm.order)}
         self.module_ = self.build(**self.sizes_)
         self.module_.load_state_dict(weights)
         self.module_.eval()
-        self.cost_ = self.cost_.extend(newcomer, newcomer.cost, newcomer.data.queries.tasks, newcomer.price_ratios)
+        self.cost_ = self.cost_.extend(new_llm, new_llm.cost, new_llm.data.queries.tasks, new_llm.price_ratios)
 
-    def _mixture(self, newcomer: Newcomer) -> PoolMixture:
-        answered = newcomer.answered
+    def _mixture(self, new_llm: NewLLM) -> PoolMixture:
+        answered = new_llm.answered
         logits = predict_logits(self.module_, answered.queries.vectors)
         nowhere = np.zeros(len(logits), dtype=np.int64)
-        return PoolMixture(task=0.0).fit(logits, nowhere, answered.performance[:, newcomer.column], newcomer.weight)
+        return PoolMixture(task=0.0).fit(logits, nowhere, answered.performance[:, new_llm.column], new_llm.weight)
 
     def predict(self, queries: Queries) -> Prediction:
         """Predict the quality from the vectors, and the cost from the task."""

@@ -9,10 +9,10 @@ import numpy as np
 
 from graphrouter.dataset import Queries, RoutingData
 from graphrouter.errors import UserError
-from graphrouter.routers.arrays import as_probability
 from graphrouter.routers.base import Prediction, Router
-from graphrouter.routers.newcomer import Newcomer
-from graphrouter.routers.task_means import TaskMeans
+from graphrouter.routers.parts.arrays import as_probability
+from graphrouter.routers.parts.new_llm import NewLLM
+from graphrouter.routers.parts.task_means import TaskMeans
 from graphrouter.scenario import Scenario
 
 Array = np.ndarray
@@ -46,12 +46,12 @@ class Oracle(Router):
         self.known_cost_ = np.empty((0, len(train.llms)), dtype=np.float64)
         return self.reveal(train).reveal(validation)
 
-    def _take_in(self, newcomer: Newcomer) -> None:
-        data = newcomer.data
-        self.quality_ = self.quality_.extend(newcomer, newcomer.performance, data.queries.tasks)
-        self.cost_ = self.cost_.extend(newcomer, newcomer.cost, data.queries.tasks, newcomer.price_ratios)
-        self.known_performance_ = newcomer.insert(self.known_performance_, np.nan)
-        self.known_cost_ = newcomer.insert(self.known_cost_, np.nan)
+    def _add_llm(self, new_llm: NewLLM) -> None:
+        data = new_llm.data
+        self.quality_ = self.quality_.extend(new_llm, new_llm.performance, data.queries.tasks)
+        self.cost_ = self.cost_.extend(new_llm, new_llm.cost, data.queries.tasks, new_llm.price_ratios)
+        self.known_performance_ = new_llm.insert(self.known_performance_, np.nan)
+        self.known_cost_ = new_llm.insert(self.known_cost_, np.nan)
         self.reveal(data)
 
     def reveal(self, data: RoutingData) -> Self:

@@ -9,10 +9,10 @@ import numpy as np
 
 from graphrouter.dataset import Queries, RoutingData
 from graphrouter.ranges import POSITIVE, Range
-from graphrouter.routers.arrays import unit_rows
 from graphrouter.routers.base import Prediction, Router
-from graphrouter.routers.calibration import PlattScaling
-from graphrouter.routers.task_means import TaskMeans
+from graphrouter.routers.parts.arrays import unit_rows
+from graphrouter.routers.parts.calibration import PlattScaling
+from graphrouter.routers.parts.task_means import TaskMeans
 
 Array = np.ndarray
 CHUNK = 512

@@ -16,9 +16,9 @@ from torch.nn import functional as F
 from graphrouter.dataset import Queries, RoutingData
 from graphrouter.ranges import COUNT, NOT_NEGATIVE, POSITIVE, Range
 from graphrouter.routers.base import Prediction, Router
-from graphrouter.routers.calibration import PlattScaling
-from graphrouter.routers.logits import predict_logits, schedule_of
-from graphrouter.routers.task_means import TaskMeans
+from graphrouter.routers.parts.calibration import PlattScaling
+from graphrouter.routers.parts.logits import predict_logits, schedule_of
+from graphrouter.routers.parts.task_means import TaskMeans
 from graphrouter.training import fit_module, pick_device
 
 Array = np.ndarray

@@ -10,9 +10,9 @@ import numpy as np
 from graphrouter.dataset import Queries, RoutingData
 from graphrouter.metrics import upper_hull
 from graphrouter.ranges import Range
-from graphrouter.routers.arrays import hashed_uniform, overall_means, same_for_all
 from graphrouter.routers.base import Prediction, Router
-from graphrouter.routers.newcomer import Newcomer
+from graphrouter.routers.parts.arrays import hashed_uniform, overall_means, same_for_all
+from graphrouter.routers.parts.new_llm import NewLLM
 from graphrouter.scenario import Scenario
 
 Array = np.ndarray
@@ -48,10 +48,10 @@ class StaticMix(Router):
         self._choose(train)
         return self
 
-    def _take_in(self, newcomer: Newcomer) -> None:
-        self.mean_quality_ = newcomer.insert_mean(self.mean_quality_, newcomer.performance)
-        self.mean_cost_ = newcomer.insert_mean(self.mean_cost_, newcomer.cost, newcomer.price_ratios)
-        self._choose(newcomer.data)
+    def _add_llm(self, new_llm: NewLLM) -> None:
+        self.mean_quality_ = new_llm.insert_mean(self.mean_quality_, new_llm.performance)
+        self.mean_cost_ = new_llm.insert_mean(self.mean_cost_, new_llm.cost, new_llm.price_ratios)
+        self._choose(new_llm.data)
 
     def _choose(self, train: RoutingData) -> None:
         seen = ~np.isnan(train.performance).all(axis=0)

@@ -13,7 +13,7 @@ import pytest
 
 from graphrouter.errors import UserError
 from graphrouter.routers.base import Prediction, Router
-from graphrouter.routers.ranges import range_of
+from graphrouter.routers.parts.ranges import range_of
 from graphrouter.run import RunOptions
 from graphrouter.scenario import SCENARIOS, fit_cost_scale
 from graphrouter.testing.checks import assert_same, assert_well_formed, through_files, with_tasks

@@ -30,14 +30,14 @@ class ExtensionContract:
 
     Attributes:
         router: As in `RouterContract`.
-        weighs_newcomers: Whether what is not known of a new LLM counts against it, and what is good for it. The published
+        weighs_new_llms: Whether what is not known of a new LLM counts against it, and what is good for it. The published
             graphrouter cannot promise that.
-        newcomer_error: How far the mean quality that is predicted of a new LLM with all outcomes may be from its own.
+        new_llm_error: How far the mean quality that is predicted of a new LLM with all outcomes may be from its own.
     """
 
     router: ClassVar[Router]
-    newcomer_error: ClassVar[float] = 0.15
-    weighs_newcomers: ClassVar[bool] = True
+    new_llm_error: ClassVar[float] = 0.15
+    weighs_new_llms: ClassVar[bool] = True
 
     @classmethod
     def fit(cls, parts: Parts) -> Router:
@@ -56,8 +56,8 @@ class ExtensionContract:
             pytest.skip(f"{cls.router.name} takes in no LLM, which another test checks")
         return cls.fit_known(parts)
 
-    def check_weighs_newcomers(self) -> None:
-        if not self.weighs_newcomers:
+    def check_weighs_new_llms(self) -> None:
+        if not self.weighs_new_llms:
             pytest.skip(f"{self.router.name} promises nothing of a new LLM")
 
     def test_a_router_that_cannot_extend_says_so(self, parts: Parts, fitted: Router) -> None:
@@ -84,22 +84,22 @@ class ExtensionContract:
 
     def test_all_outcomes_tell_the_quality_and_cost_of_a_new_llm(self, parts: Parts, known: Router) -> None:
         quality, cost = known.extend(parts.train).predict(parts.test.queries)
-        assert abs(quality[:, 1].mean() - parts.train.performance[:, 1].mean()) < self.newcomer_error
+        assert abs(quality[:, 1].mean() - parts.train.performance[:, 1].mean()) < self.new_llm_error
         np.testing.assert_allclose(cost[:, 1].mean(), parts.test.cost[:, 1].mean(), rtol=0.3)
 
     def test_an_unknown_llm_is_no_better_than_the_known_ones(self, parts: Parts, known: Router) -> None:
-        self.check_weighs_newcomers()
+        self.check_weighs_new_llms()
         quality = known.extend(shown(parts.train, 0)).predict(parts.test.queries).quality.mean(axis=0)
         assert quality[1] <= quality[[0, 2]].max() + 1e-6
 
     def test_one_lucky_outcome_is_no_proof(self, parts: Parts, known: Router) -> None:
-        self.check_weighs_newcomers()
+        self.check_weighs_new_llms()
         one = shown(parts.train, 1)
         lucky = replace(one, performance=np.where(np.arange(3) == 1, 1 + 0 * one.performance, one.performance))
         assert known.extend(lucky).predict(parts.test.queries).quality[:, 1].mean() < 0.8
 
     def test_better_outcomes_make_a_new_llm_better(self, parts: Parts, known: Router) -> None:
-        self.check_weighs_newcomers()
+        self.check_weighs_new_llms()
         some = shown(parts.train, 20)
         new = np.arange(3) == 1
         low, high = (

@@ -36,12 +36,12 @@ def graph_of(data, tasks=TASKS, amount=None):
 
 
 def run(data, new, tasks=TASKS, neighbours=8, amount=None, **switches):
-    """Return what settled, the joined graph, and the messages to new queries."""
+    """Return what was precomputed, the attached graph, and the messages to new queries."""
     module = OutcomeMessages(SCALES, 2.0, 5.0, **switches)
     graph = graph_of(data, tasks, amount)
-    settled = module.settle(graph)
-    joined = attach(graph, new.queries, tasks, neighbours)
-    return settled, joined, module(settled, joined)
+    precomputed = module.precompute(graph)
+    attached = attach(graph, new.queries, tasks, neighbours)
+    return precomputed, attached, module(precomputed, attached)
 
 
 @pytest.fixture(scope="module")
@@ -55,9 +55,9 @@ def new():
     return replace(data, queries=replace(data.queries, groups=100 + data.queries.groups))
 
 
-def edges_into(joined, query):
+def edges_into(attached, query):
     """Rows, kernel weights [H, K] as `KernelConv` says, of the neighbours of a new query."""
-    edges = joined[SIMILAR_TO]
+    edges = attached[SIMILAR_TO]
     here = edges.edge_index[1] == query
     cosine, same = edges.edge_attr[here].double().numpy().T
     scale = np.array(SCALES)[:, None]
@@ -66,39 +66,39 @@ def edges_into(joined, query):
 
 
 def test_shapes(data, new):
-    settled, _, messages = run(data, new)
-    assert settled.means.shape == (2, 3, 4)
-    assert settled.history.shape == (4, 6)
+    precomputed, _, messages = run(data, new)
+    assert precomputed.means.shape == (2, 3, 4)
+    assert precomputed.history.shape == (4, 6)
     assert messages.prior.shape == (2, 12, 4)
     assert messages.residual.shape == (2, 12, 2, 4)
 
 
 def test_the_prior_is_what_the_task_expects(data, new):
-    settled, joined, messages = run(data, new)
-    known = joined["new_query"].task < 2
+    precomputed, attached, messages = run(data, new)
+    known = attached["new_query"].task < 2
     assert known.any()
-    assert torch.equal(messages.prior[:, known], settled.means[:, joined["new_query"].task[known]])
+    assert torch.equal(messages.prior[:, known], precomputed.means[:, attached["new_query"].task[known]])
 
 
 @pytest.mark.parametrize("attribute", [PERFORMANCE, AMOUNT])
 def test_the_residual_is_how_the_neighbours_differ_from_their_tasks(data, new, attribute):
-    settled, joined, messages = run(data, new)
+    precomputed, attached, messages = run(data, new)
     values = (data.performance, data.cost)[attribute]
-    expected = settled.means[attribute].numpy()[joined["query"].task]
+    expected = precomputed.means[attribute].numpy()[attached["query"].task]
     differs, seen = np.nan_to_num(values - expected), ~np.isnan(values)
     for query in range(len(new.queries)):
-        rows, kernel = edges_into(joined, query)
+        rows, kernel = edges_into(attached, query)
         wanted = (kernel @ differs[rows]) / (kernel @ seen[rows] + NEIGHBOUR_STRENGTH)
         np.testing.assert_allclose(messages.residual[attribute, query], wanted, atol=1e-5)
 
 
 def test_a_query_without_a_known_task_expects_what_its_neighbours_do(data, new):
-    settled, joined, messages = run(data, new)
-    expected, overall = settled.means[:, joined["query"].task].numpy(), settled.means[:, -1].numpy()
-    unknown = np.flatnonzero(joined["new_query"].task == 2)
+    precomputed, attached, messages = run(data, new)
+    expected, overall = precomputed.means[:, attached["query"].task].numpy(), precomputed.means[:, -1].numpy()
+    unknown = np.flatnonzero(attached["new_query"].task == 2)
     assert len(unknown) > 1
     for query in unknown:
-        rows, kernel = edges_into(joined, query)
+        rows, kernel = edges_into(attached, query)
         share = kernel.mean(axis=0)
         wanted = (np.einsum("k,akm->am", share, expected[:, rows]) + overall) / (share.sum() + 1)
         np.testing.assert_allclose(messages.prior[:, query], wanted, atol=1e-5)
@@ -106,36 +106,36 @@ def test_a_query_without_a_known_task_expects_what_its_neighbours_do(data, new):
 
 
 def test_the_history_of_an_llm_is_what_it_was_better_at_than_expected(data, new):
-    settled, joined, _ = run(data, new)
-    expected = settled.means[PERFORMANCE].numpy()[joined["query"].task]
+    precomputed, attached, _ = run(data, new)
+    expected = precomputed.means[PERFORMANCE].numpy()[attached["query"].task]
     differs, seen = np.nan_to_num(data.performance - expected), data.observed
-    direction = (differs.T @ joined["query"].unit.numpy()) / (seen.sum(axis=0)[:, None] + HISTORY_STRENGTH)
-    ratio = settled.history.numpy() / direction  # but for one scale for all
+    direction = (differs.T @ attached["query"].unit.numpy()) / (seen.sum(axis=0)[:, None] + HISTORY_STRENGTH)
+    ratio = precomputed.history.numpy() / direction  # but for one scale for all
     np.testing.assert_allclose(ratio, ratio[0, 0], rtol=1e-3)
 
 
 def test_without_belongs_to_every_query_expects_the_overall_mean(data, new):
-    settled, _, messages = run(data, new, use_tasks=False)
-    overall = settled.means[:, -1:]
+    precomputed, _, messages = run(data, new, use_tasks=False)
+    overall = precomputed.means[:, -1:]
     assert torch.equal(messages.prior, overall.expand(-1, 12, -1))
     differs = np.nan_to_num(data.performance - overall[PERFORMANCE].numpy())
-    np.testing.assert_allclose(settled.columns[:, :4].numpy(), differs, atol=1e-6)
+    np.testing.assert_allclose(precomputed.columns[:, :4].numpy(), differs, atol=1e-6)
     assert not torch.equal(run(data, new)[2].prior, messages.prior)
 
 
 def test_without_similar_to_no_neighbour_says_anything(data, new):
-    settled, joined, messages = run(data, new, use_neighbours=False)
+    precomputed, attached, messages = run(data, new, use_neighbours=False)
     assert (messages.residual == 0).all()
-    unknown = joined["new_query"].task == 2
-    assert torch.equal(messages.prior[:, unknown], settled.means[:, -1:].expand(-1, int(unknown.sum()), -1))
+    unknown = attached["new_query"].task == 2
+    assert torch.equal(messages.prior[:, unknown], precomputed.means[:, -1:].expand(-1, int(unknown.sum()), -1))
     assert (run(data, new)[2].residual != 0).any()
-    assert torch.equal(settled.history, run(data, new)[0].history)
+    assert torch.equal(precomputed.history, run(data, new)[0].history)
 
 
 def test_without_answered_by_llms_have_no_history(data, new):
-    settled, _, messages = run(data, new, use_history=False)
+    precomputed, _, messages = run(data, new, use_history=False)
     whole, _, unchanged = run(data, new)
-    assert (settled.history == 0).all()
+    assert (precomputed.history == 0).all()
     assert (whole.history != 0).all()
     assert torch.equal(messages.prior, unchanged.prior)
     assert torch.equal(messages.residual, unchanged.residual)
@@ -148,10 +148,10 @@ def test_messages_are_equivariant_to_the_order_of_queries_llms_and_tasks(data, n
     shuffled = data.take(rows)
     cells = {name: getattr(shuffled, name)[:, columns] for name in ("performance", "draws", "cost")}
     shuffled = replace(shuffled, llms=llms, **cells)
-    settled, _, messages = run(data, new)
+    precomputed, _, messages = run(data, new)
     again, _, after = run(shuffled, new.take(later), tasks=TASKS[::-1])
-    torch.testing.assert_close(again.history, settled.history[columns], rtol=1e-4, atol=1e-5)
-    torch.testing.assert_close(again.means, settled.means[:, [1, 0, 2]][:, :, columns], rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(again.history, precomputed.history[columns], rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(again.means, precomputed.means[:, [1, 0, 2]][:, :, columns], rtol=1e-4, atol=1e-5)
     torch.testing.assert_close(after.prior, messages.prior[:, later][:, :, columns], rtol=1e-4, atol=1e-5)
     torch.testing.assert_close(after.residual, messages.residual[:, later][..., columns], rtol=1e-4, atol=1e-5)
 
@@ -173,12 +173,12 @@ def test_a_missing_cell_is_neither_a_failure_nor_free(new):
     half = replace(
         perfect, performance=sparse, draws=(~np.isnan(sparse)).astype("f"), cost=np.where(sparse > 0, 3.0, NAN)
     )
-    settled, _, messages = run(half, new, tasks=["task"])
+    precomputed, _, messages = run(half, new, tasks=["task"])
     assert not torch.isnan(
-        torch.cat([settled.means.flatten(), messages.prior.flatten(), messages.residual.flatten()])
+        torch.cat([precomputed.means.flatten(), messages.prior.flatten(), messages.residual.flatten()])
     ).any()
-    np.testing.assert_allclose(settled.means[PERFORMANCE], 1, atol=0.02)
-    np.testing.assert_allclose(settled.means[AMOUNT], 3, atol=0.1)
+    np.testing.assert_allclose(precomputed.means[PERFORMANCE], 1, atol=0.02)
+    np.testing.assert_allclose(precomputed.means[AMOUNT], 3, atol=0.1)
     np.testing.assert_allclose(messages.residual, 0, atol=0.02)
 
 

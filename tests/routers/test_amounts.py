@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from graphrouter.routers.amounts import Amounts
+from graphrouter.routers.parts.output_cost import OutputCost
 from graphrouter.testing import data_of
 
 NAN = math.nan
@@ -31,7 +31,7 @@ UNPRICED = tokens_data([[50, 7]] * 2, price=None)
 
 def test_where_prices_are_known_the_amount_is_output_tokens_relative_to_their_mean():
     data = tokens_data([[50, 7], [NAN, 20], [100, 3]], cost=[[1, 1]] * 3)
-    relative = Amounts().fit(data).relative(data)
+    relative = OutputCost().fit(data).relative(data)
     np.testing.assert_allclose(relative, [[50 / 75, 0.7], [NAN, 2], [100 / 75, 0.3]], rtol=1e-6)
     assert relative.dtype == np.float32
 
@@ -39,7 +39,7 @@ def test_where_prices_are_known_the_amount_is_output_tokens_relative_to_their_me
 def test_cost_is_price_times_tokens_in_and_out():
     data = tokens_data([[50, 7]] * 3)
     asked = replace(data.queries, chars=np.array([100, 400, 0], dtype="f"))
-    cost = Amounts().fit(data).cost(asked, np.log([[1.0, 1.0], [1.0, 1.0], [2.0, 3.0]]))
+    cost = OutputCost().fit(data).cost(asked, np.log([[1.0, 1.0], [1.0, 1.0], [2.0, 3.0]]))
     tokens_in, tokens_out = np.array([[25, 50], [100, 200], [0, 0]]), np.array([[50, 7], [50, 7], [100, 21]])
     np.testing.assert_allclose(cost, (tokens_in * PRICE + tokens_out * OUT) / 1e6, rtol=1e-6)
 
@@ -51,14 +51,14 @@ def test_input_tokens_follow_the_task():
     data = replace(data, input_tokens=(data.input_tokens * rate).astype("f"))
     asked = replace(data.queries.take(np.arange(3)), tasks=np.array(["prose", "code", None], dtype=object))
     asked = replace(asked, chars=np.full(3, 1000, dtype="f"))
-    cost = Amounts().fit(data).cost(asked, np.full((3, 2), -np.inf))
+    cost = OutputCost().fit(data).cost(asked, np.full((3, 2), -np.inf))
     np.testing.assert_allclose(cost, np.outer([200, 400, 300], PRICE) / 1e6, rtol=0.02)
 
 
 @pytest.mark.parametrize("price", [None, [2.0, NAN]])
 def test_where_only_costs_are_known_the_amount_is_the_cost(price):
     data = tokens_data([[50, 7], [60, NAN]], price=price, cost=[[0.1, 0.02], [0.3, NAN]])
-    amounts = Amounts().fit(data)
+    amounts = OutputCost().fit(data)
     np.testing.assert_allclose(amounts.relative(data), [[0.5, 1], [1.5, NAN]], rtol=1e-6)
     np.testing.assert_allclose(amounts.cost(data.queries, np.log([[0.5, 3.0]] * 2)), [[0.1, 0.06]] * 2)
 
@@ -69,7 +69,7 @@ def test_where_only_costs_are_known_the_amount_is_the_cost(price):
     ids=["no tokens", "prices only", "tokens only"],
 )
 def test_where_cost_is_not_known_it_is_nan(data):
-    amounts = Amounts().fit(data)
+    amounts = OutputCost().fit(data)
     assert np.isnan(amounts.relative(data)).all()
     amounts.calibrate(np.zeros((2, 2)), data)
     assert np.isnan(amounts.cost(data.queries, np.zeros((2, 2)))).all()
@@ -77,7 +77,7 @@ def test_where_cost_is_not_known_it_is_nan(data):
 
 def test_a_free_llm_stays_free():
     data = data_of([[1, 1]] * 3, cost=[[0, 2.0]] * 3)
-    amounts = Amounts().fit(data)
+    amounts = OutputCost().fit(data)
     assert np.isfinite(amounts.relative(data)).all()
     cost = amounts.calibrate(np.zeros((3, 2)), data).cost(data.queries, np.zeros((3, 2)))
     np.testing.assert_allclose(cost, [[0, 2]] * 3)
@@ -90,7 +90,7 @@ def test_calibrated_the_predicted_mean_of_each_llm_is_the_observed_one(by_tokens
     actual = np.exp(random.normal(3, 1, (40, 2)))
     actual[random.random(actual.shape) < 0.3] = NAN
     data = tokens_data(actual) if by_tokens else data_of(np.where(np.isnan(actual), NAN, 1), cost=actual)
-    amounts, predicted = Amounts().fit(data), random.normal(size=actual.shape)
+    amounts, predicted = OutputCost().fit(data), random.normal(size=actual.shape)
     amounts.calibrate(predicted, data)
     nothing = amounts.cost(data.queries, np.full_like(predicted, -np.inf))
     dollars = (amounts.cost(data.queries, predicted) - nothing) / (1e-6 * OUT if by_tokens else 1)
@@ -100,7 +100,7 @@ def test_calibrated_the_predicted_mean_of_each_llm_is_the_observed_one(by_tokens
 
 def test_an_llm_without_any_amount_gets_the_mean_of_all():
     data = tokens_data([[50, NAN], [100, NAN]], price=[1.0, 1.0])
-    amounts = Amounts().fit(data)
+    amounts = OutputCost().fit(data)
     for _ in range(2):
         cost = amounts.cost(data.queries, np.zeros((2, 2)))
         np.testing.assert_allclose(cost, [[400e-6, 400e-6]] * 2)  # 75 tokens out and 25 in
@@ -114,8 +114,8 @@ def test_the_state_rebuilds_it(kind):
         "cost": data_of([[1, 1]] * 2, cost=[[1.0, 2], [3, 4]]),
         "nothing": data_of([[1, 1]] * 2),
     }[kind]
-    amounts = Amounts().fit(data).calibrate(np.array([[0.0, 1], [2, 3]]), data)
-    again = Amounts.from_state(amounts.get_state())
+    amounts = OutputCost().fit(data).calibrate(np.array([[0.0, 1], [2, 3]]), data)
+    again = OutputCost.from_state(amounts.get_state())
     cost = amounts.cost(data.queries, np.ones((2, 2)))
     assert np.isnan(cost).all() == (kind == "nothing")
     np.testing.assert_array_equal(again.cost(data.queries, np.ones((2, 2))), cost)

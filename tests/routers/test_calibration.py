@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from graphrouter.routers.calibration import PlattScaling
+from graphrouter.routers.parts.calibration import PlattScaling
 
 SCORES = arrays(np.float64, (20, 3), elements=st.floats(-5, 5))
 

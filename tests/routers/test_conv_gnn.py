@@ -9,8 +9,8 @@ from gnn_fits import make
 
 from graphrouter.nn.relation_conv import AGGREGATIONS, find_aggregation
 from graphrouter.routers.conv_gnn import ConvGNN
-from graphrouter.routers.conv_graph import RELATIONS, ConvGraph
-from graphrouter.routers.outcome_graph import OutcomeGraph, fold_inputs
+from graphrouter.routers.conv_gnn.graph import RELATIONS, ConvGraph
+from graphrouter.routers.gnn.outcome_graph import OutcomeGraph, fold_inputs
 from graphrouter.run import RunOptions
 from graphrouter.testing import RouterContract, data_of, make_log, make_parts
 
@@ -113,12 +113,12 @@ class TestLeaks:
         others = self.conv_graph(train.take((~hidden).nonzero().flatten().numpy()), count, split)
         everyone = torch.ones(others.count, dtype=torch.bool)
         edges, module = others.edges(everyone, everyone), router.module_
-        joined = others.graph.attach(train.queries.take(rows.numpy()))
+        attached = others.graph.attach(train.queries.take(rows.numpy()))
         with torch.no_grad():
             start = module.start(self.inputs(others.graph.data_.queries))
-            settled = module.convolve(start, edges, others.last(edges, ~everyone))
+            precomputed = module.convolve(start, edges, others.last(edges, ~everyone))
             new = self.inputs(train.queries.take(rows.numpy()))
-            there = module.convolve_new(new, settled, *others.edges_into(joined))
+            there = module.convolve_new(new, precomputed, *others.edges_into(attached))
         torch.testing.assert_close(there, here, rtol=1e-4, atol=1e-5)
 
     @staticmethod
@@ -168,7 +168,7 @@ class TestLeaks:
         np.testing.assert_allclose(router.predict(parts.test.queries).quality, expected, atol=1e-6)
 
     def test_supervised_inputs_come_from_other_folds(self, parts, monkeypatch):
-        import graphrouter.routers.conv_gnn as module
+        import graphrouter.routers.conv_gnn.router as module
 
         called = []
         monkeypatch.setattr(

@@ -1,15 +1,12 @@
-from dataclasses import replace
-
 import numpy as np
 import pytest
 from gnn_fits import fitted
 
 from graphrouter.metrics import nll
 from graphrouter.routers import extending_routers, find_router, router_names
-from graphrouter.routers.joined_llms import JoinedLLMs
-from graphrouter.routers.newcomer import Newcomer, shrunk_mean
-from graphrouter.routers.pool_mixture import PoolMixture
-from graphrouter.routers.task_means import TaskMeans
+from graphrouter.routers.parts.new_llm import NewLLM, shrunk_mean
+from graphrouter.routers.parts.pool_mixture import PoolMixture
+from graphrouter.routers.parts.task_means import TaskMeans
 from graphrouter.scenario import SCENARIOS
 from graphrouter.testing import Parts, data_of, keep_outcomes, make_log, make_parts
 
@@ -86,41 +83,41 @@ class TestPoolMixture:
         assert elsewhere < nowhere < there
 
 
-class TestNewcomer:
+class TestNewLLM:
     def test_a_mean_of_few_values_is_shrunk(self):
         assert shrunk_mean(np.array([np.nan, np.nan]), 0.4) == 0.4
         assert shrunk_mean(np.array([1.0, np.nan]), 0.4) == pytest.approx((1 + 5 * 0.4) / 6)
 
     def test_its_price_scales_what_the_others_cost(self):
         data = data_of([[1, 1, np.nan]], price=[1, 4, 2], cost=[[0.1, 0.4, np.nan]])
-        newcomer = Newcomer.of(["llm1", "llm0"], data)
-        np.testing.assert_array_equal(newcomer.price_ratios, [0.5, 2])
+        new_llm = NewLLM.of(["llm1", "llm0"], data)
+        np.testing.assert_array_equal(new_llm.price_ratios, [0.5, 2])
         np.testing.assert_allclose(
-            newcomer.insert_mean(np.array([0.4, 0.1]), newcomer.cost, newcomer.price_ratios), [0.1, 0.4, 0.2]
+            new_llm.insert_mean(np.array([0.4, 0.1]), new_llm.cost, new_llm.price_ratios), [0.1, 0.4, 0.2]
         )
         free = data_of([[1, 1, np.nan]], price=[0, 4, 2])
-        np.testing.assert_array_equal(Newcomer.of(["llm0", "llm1"], free).price_ratios, [1, 1])
+        np.testing.assert_array_equal(NewLLM.of(["llm0", "llm1"], free).price_ratios, [1, 1])
 
     def test_a_task_is_as_hard_for_it_as_for_the_others(self):
         values = np.array([[0.2, 0.4], [0.6, 1.0]])
         means = TaskMeans(1.0).fit(values, np.array(["a", "b"], dtype=object))
         data = data_of(np.column_stack([values, [np.nan, np.nan]]), tasks=["a", "b"])
-        newcomer = Newcomer.of(["llm0", "llm1"], data)
-        unknown = means.extend(newcomer, newcomer.performance, data.queries.tasks)
+        new_llm = NewLLM.of(["llm0", "llm1"], data)
+        unknown = means.extend(new_llm, new_llm.performance, data.queries.tasks)
         np.testing.assert_allclose(unknown.means_[:, 2], means.means_.mean(axis=1))
         np.testing.assert_array_equal(unknown.means_[:, :2], means.means_)
-        wrong = means.extend(newcomer, np.array([0.0, np.nan]), data.queries.tasks)
+        wrong = means.extend(new_llm, np.array([0.0, np.nan]), data.queries.tasks)
         assert wrong.means_[0, 2] < unknown.means_[0, 2]
         assert means.means_.min(axis=1)[1] <= wrong.means_[1, 2] < unknown.means_[1, 2]
 
     def test_what_is_expected_of_it_stays_within_what_the_others_show_and_costs_by_its_price(self):
         values = np.array([[0.1, 0.2], [0.9, 1.0]])
         data = data_of(np.column_stack([values, [np.nan, 1.0]]), tasks=["a", "b"])
-        newcomer, tasks = Newcomer.of(["llm0", "llm1"], data), data.queries.tasks
+        new_llm, tasks = NewLLM.of(["llm0", "llm1"], data), data.queries.tasks
         means = TaskMeans(1.0).fit(values, tasks)
-        lucky = means.extend(newcomer, np.ones(200), np.full(200, "b", dtype=object))
+        lucky = means.extend(new_llm, np.ones(200), np.full(200, "b", dtype=object))
         assert lucky.means_[0, 2] == means.means_[0].max()
-        dear = means.extend(newcomer, np.array([np.nan, np.nan]), tasks, ratios=np.array([2.0, 4.0]))
+        dear = means.extend(new_llm, np.array([np.nan, np.nan]), tasks, ratios=np.array([2.0, 4.0]))
         np.testing.assert_allclose(dear.means_[:, 2], means.means_ @ [1, 2])
         np.testing.assert_allclose(dear.overall_[2], means.overall_ @ [1, 2])
 
@@ -157,12 +154,12 @@ class TestGNN:
 
     def test_an_outcome_says_nothing_of_the_same_wording(self, parts, known):
         router = known.extend(parts.train)
-        llm, queries = router.joined_.llms[0], router.graph_.data_.queries
+        llm, queries = router.added_.llms[0], router.graph_.data_.queries
         row = next(row for row, group in enumerate(queries.groups) if (queries.groups == group).sum() == 2)
         same = queries.groups == queries.groups[row]
-        joined = router.graph_.attach(queries.take(np.array([row])))
+        attached = router.graph_.attach(queries.take(np.array([row])))
         said = [
-            router.graph_.carry(joined, residual, llm.weight).numpy()
+            router.graph_.propagate(attached, residual, llm.weight).numpy()
             for residual in (
                 llm.residual,
                 np.where(same, 100, llm.residual),
@@ -184,20 +181,12 @@ class TestGNN:
         known = Parts(*(part.take_llms(["alpha", "gamma"]) for part in parts))
         extended = fitted(known, relations=[], epochs=1).extend(parts.train.take_llms(["alpha", "beta", "gamma"]))
         assert extended.predict(parts.test.queries).quality.shape == (len(parts.test.queries), 3)
-        assert extended.joined_.llms[0].mixture.tasks == 0
+        assert extended.added_.llms[0].mixture.tasks == 0
 
     def test_outcomes_on_queries_outside_the_graph_count_too(self, parts, known):
         extra = parts.validation
         router = known.extend(extra)
-        assert not router.joined_.llms[0].weight.any()
+        assert not router.added_.llms[0].weight.any()
         blind = known.extend(keep_outcomes(extra, "beta", []))
         change = router.predict(parts.test.queries).quality[:, 1] - blind.predict(parts.test.queries).quality[:, 1]
         assert np.abs(change).max() > 0.1
-
-    def test_a_router_saved_before_llms_could_join_still_loads(self, parts, known):
-        state = {key: value for key, value in known.get_state().items() if key not in ("joined_", "llms_")}
-        loaded = replace(known).set_state(state)
-        assert loaded.llms_ == ["alpha", "gamma", "rare"]
-        assert isinstance(loaded.joined_, JoinedLLMs)
-        first, second = (router.extend(self.shown(parts, 20)).predict(parts.test.queries) for router in (known, loaded))
-        np.testing.assert_array_equal(first.quality, second.quality)

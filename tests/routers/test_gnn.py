@@ -16,8 +16,8 @@ from graphrouter.metrics import nll
 from graphrouter.nn.edge_decoder import TERMS
 from graphrouter.nn.losses import LOSSES
 from graphrouter.pipeline import train
-from graphrouter.routers import gnn as gnn_module
-from graphrouter.routers.gnn import GNN, RELATIONS
+from graphrouter.routers.gnn import router as gnn_module
+from graphrouter.routers.gnn.router import GNN, RELATIONS
 from graphrouter.testing import RouterContract, make_log, make_parts
 
 REPO = Path(__file__).parents[2]

@@ -11,8 +11,8 @@ from graphrouter.dataset import RoutingData
 from graphrouter.encoders import TfidfEncoder
 from graphrouter.log import LLMLog
 from graphrouter.routers import find_router
-from graphrouter.routers.gnn import GNN, RELATIONS
-from graphrouter.routers.outcome_graph import fold_inputs
+from graphrouter.routers.gnn.outcome_graph import fold_inputs
+from graphrouter.routers.gnn.router import GNN, RELATIONS
 from graphrouter.splits import by_query, query_groups
 from graphrouter.testing import Parts, data_of, make_log, make_parts
 
@@ -113,7 +113,7 @@ class TestCost:
         inputs, history = fold_inputs(router.graph_, FAST["folds"])
         with torch.no_grad():
             log_amount = router.module_(inputs, history)[1][:120].numpy()
-        predicted = router.amounts_.cost(parts.train.queries, log_amount)
+        predicted = router.output_cost_.cost(parts.train.queries, log_amount)
         np.testing.assert_allclose(predicted.mean(axis=0), dollars[:120].mean(axis=0), rtol=1e-4)
 
     def test_cost_follows_the_query(self):

@@ -9,8 +9,8 @@ from torch.nn import functional as F
 from torch_geometric.nn import GeneralConv
 
 from graphrouter.errors import UserError
-from graphrouter.routers.edge_network import DenseGeneralConv, EdgeNetwork, Graph, NodeNorm
 from graphrouter.routers.graphrouter import GraphRouter
+from graphrouter.routers.graphrouter.network import DenseGeneralConv, EdgeNetwork, Graph, NodeNorm
 from graphrouter.run import RunOptions
 from graphrouter.scenario import SCENARIOS, Scenario, fit_cost_scale
 from graphrouter.testing import RouterContract, data_of, make_log, make_parts
@@ -21,7 +21,7 @@ C = 2 * HIDDEN
 
 class TestGraphRouter(RouterContract):
     router = GraphRouter(passes=2, epochs=12, learning_rate=3e-2)
-    weighs_newcomers = False
+    weighs_new_llms = False
 
     def check_choice(self, router, parts):
         # A dozen steps do for all else.

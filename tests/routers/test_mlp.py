@@ -3,8 +3,8 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from graphrouter.routers.logits import quality_of
 from graphrouter.routers.mlp import MLP
+from graphrouter.routers.parts.logits import quality_of
 from graphrouter.run import RunOptions
 from graphrouter.testing import RouterContract, make_log, make_parts
 

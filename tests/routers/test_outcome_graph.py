@@ -8,9 +8,9 @@ import torch
 
 from graphrouter.graph import SIMILAR_TO, attach
 from graphrouter.nn import EdgeInputs
-from graphrouter.routers.amounts import Amounts
-from graphrouter.routers.gnn import GNN, RELATIONS
-from graphrouter.routers.outcome_graph import OutcomeGraph, fold_inputs
+from graphrouter.routers.gnn.outcome_graph import OutcomeGraph, fold_inputs
+from graphrouter.routers.gnn.router import GNN, RELATIONS
+from graphrouter.routers.parts.output_cost import OutputCost
 from graphrouter.run import RunOptions
 from graphrouter.testing import data_of, make_log, make_parts
 
@@ -68,7 +68,7 @@ def test_own_tokens_never_reach_a_training_query_through_the_mean_of_its_llm(par
     query, changed = 17, parts.train.output_tokens.copy()
     changed[query] *= 50
     loud = replace(parts.train, output_tokens=changed)
-    one, other = Amounts().fit(parts.train), Amounts().fit(loud)
+    one, other = OutputCost().fit(parts.train), OutputCost().fit(loud)
     assert (other.means_ > 1.1 * one.means_).any(), "it must be able to leak"
     before, _ = fold_inputs(outcome_graph(parts.train, one.relative(parts.train)), FOLDS)
     after, _ = fold_inputs(outcome_graph(loud, other.relative(loud)), FOLDS)
@@ -140,13 +140,13 @@ def test_a_query_of_known_wording_has_no_edge_from_its_twin(parts):
     graph = outcome_graph(parts.train)
     known = parts.train.queries.take(np.array([4]))
     asked = replace(known, ids=np.array(["asked again"], dtype=object))
-    joined = attach(graph.graph, asked, graph.tasks_, 10_000)
-    columns = graph.settled.columns.clone().requires_grad_()
-    residual = graph.messages(graph.settled._replace(columns=columns), joined).residual
+    attached = attach(graph.graph, asked, graph.tasks_, 10_000)
+    columns = graph.precomputed.columns.clone().requires_grad_()
+    residual = graph.messages(graph.precomputed._replace(columns=columns), attached).residual
     residual.abs().sum().backward()
     same = parts.train.queries.groups == known.groups[0]
     assert same[4]
-    assert not set(joined[SIMILAR_TO].edge_index[0].tolist()) & set(np.flatnonzero(same).tolist())
+    assert not set(attached[SIMILAR_TO].edge_index[0].tolist()) & set(np.flatnonzero(same).tolist())
     assert (columns.grad[torch.as_tensor(same)] == 0).all()
     assert (columns.grad != 0).any(dim=1).sum() > 50
 
@@ -161,11 +161,13 @@ def test_validation_and_test_outcomes_are_no_messages():
         return router.fit(parts.train, parts.validation)
 
     first, second = fitted(parts), fitted(parts._replace(**everywhere))
-    for one, two in zip(first.graph_.settled[1:], second.graph_.settled[1:], strict=True):
+    for one, two in zip(first.graph_.precomputed[1:], second.graph_.precomputed[1:], strict=True):
         assert torch.equal(one, two)
     for one, two in zip(*(router.graph_.inputs(parts.test.queries) for router in (first, second)), strict=True):
         assert torch.equal(one, two)
-    np.testing.assert_equal(first.amounts_.get_state()["input_rate_"], second.amounts_.get_state()["input_rate_"])
+    np.testing.assert_equal(
+        first.output_cost_.get_state()["input_rate_"], second.output_cost_.get_state()["input_rate_"]
+    )
 
 
 def test_draws_weigh_relative_to_each_other(parts):

@@ -9,7 +9,7 @@ from graphrouter.config import make_router
 from graphrouter.errors import UserError
 from graphrouter.ranges import Range
 from graphrouter.routers import find_router, router_names
-from graphrouter.routers.ranges import RANGES, range_of
+from graphrouter.routers.parts.ranges import RANGES, range_of
 from graphrouter.settings import to_plain
 
 REFUSED = [

@@ -1,4 +1,4 @@
-"""The LLMs that joined a fitted GNN: nothing that was learnt changes, and each adds a column to the predictions."""
+"""The LLMs added to a fitted GNN: nothing that was learnt changes, and each makes a column to the predictions."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from torch_geometric.data import HeteroData
 
 from graphrouter.graph import task_positions
 from graphrouter.nn.edge_decoder import LOGIT_PER_RESIDUAL
-from graphrouter.routers.edge_objective import QUALITY_RANGE
-from graphrouter.routers.newcomer import Newcomer
-from graphrouter.routers.outcome_graph import OutcomeGraph
-from graphrouter.routers.pool_mixture import PoolMixture
+from graphrouter.routers.gnn.objective import QUALITY_RANGE
+from graphrouter.routers.gnn.outcome_graph import OutcomeGraph
+from graphrouter.routers.parts.new_llm import NewLLM
+from graphrouter.routers.parts.pool_mixture import PoolMixture
 
 Array = np.ndarray
 
 
 @dataclass(eq=False)
-class JoinedLLM:
-    """One LLM that joined: a mixture of the known ones, and messages of its own over ``similar_to``.
+class AddedLLM:
+    """One LLM that was added: a mixture of the known ones, and messages of its own over ``similar_to``.
 
     Attributes:
         mixture: What its outcomes say of it as a whole, and on each task.
@@ -35,16 +35,16 @@ class JoinedLLM:
     weight: Array
 
     @classmethod
-    def of(cls, newcomer: Newcomer, qualities: Array, graph: OutcomeGraph) -> Self:
+    def of(cls, new_llm: NewLLM, qualities: Array, graph: OutcomeGraph) -> Self:
         """Learn from the outcomes of a new LLM.
 
         Args:
-            newcomer: The LLM, with N outcomes.
+            new_llm: The LLM, with N outcomes.
             qualities: [E, N, M] of the LLMs that the graph knows, on the queries that the new one answered.
             graph: Of the training queries.
         """
-        answered, weight = newcomer.answered, newcomer.weight
-        performance = answered.performance[:, newcomer.column].astype(np.float64)
+        answered, weight = new_llm.answered, new_llm.weight
+        performance = answered.performance[:, new_llm.column].astype(np.float64)
         task = task_positions(answered.queries.tasks, graph.tasks_)
         mixture = PoolMixture(tasks=len(graph.tasks_)).fit(_pool_logits(qualities), task, performance, weight)
         difference = performance - _sigmoid(mixture.predict(_pool_logits(qualities), task)[0])
@@ -54,10 +54,10 @@ class JoinedLLM:
         residual[at[at >= 0]], weights[at[at >= 0]] = difference[at >= 0], weight[at >= 0]
         return cls(mixture, residual, weights)
 
-    def logits(self, known: Array, graph: OutcomeGraph, joined: HeteroData, gate: Array) -> tuple[Array, Array]:
-        """Return mean and standard deviation [B] of its logit; arguments as in `JoinedLLMs.add`, ``known`` [B, M] logits."""
-        mean, deviation = self.mixture.predict(known, joined["new_query"].task.cpu().numpy())
-        similar = graph.carry(joined, self.residual, self.weight).cpu().numpy()
+    def logits(self, known: Array, graph: OutcomeGraph, attached: HeteroData, gate: Array) -> tuple[Array, Array]:
+        """Return mean and standard deviation [B] of its logit; arguments as in `AddedLLMs.add`, ``known`` [B, M] logits."""
+        mean, deviation = self.mixture.predict(known, attached["new_query"].task.cpu().numpy())
+        similar = graph.propagate(attached, self.residual, self.weight).cpu().numpy()
         return mean + LOGIT_PER_RESIDUAL * similar @ gate, deviation
 
     def get_state(self) -> dict[str, Any]:
@@ -71,25 +71,25 @@ class JoinedLLM:
 
 
 @dataclass(eq=False)
-class JoinedLLMs:
-    """All LLMs that joined.
+class AddedLLMs:
+    """All LLMs that were added, in the order in which they came.
 
     Attributes:
-        llms: In the order in which they joined.
-        order: [M + J] which of the M known LLMs and, behind these, the J joined ones each column of a prediction is.
+        llms: J of them.
+        order: [M + J] which of the M known LLMs and, behind these, the J added ones each column of a prediction is.
     """
 
-    llms: list[JoinedLLM]
+    llms: list[AddedLLM]
     order: Array
 
-    def extend(self, newcomer: Newcomer, llm: JoinedLLM) -> JoinedLLMs:
+    def extend(self, new_llm: NewLLM, llm: AddedLLM) -> AddedLLMs:
         """Return these with one more."""
-        return JoinedLLMs([*self.llms, llm], np.append(self.order, len(self.order))[newcomer.order])
+        return AddedLLMs([*self.llms, llm], np.append(self.order, len(self.order))[new_llm.order])
 
     def add(
-        self, qualities: Array, log_amounts: Array, graph: OutcomeGraph, joined: HeteroData, gate: Array
+        self, qualities: Array, log_amounts: Array, graph: OutcomeGraph, attached: HeteroData, gate: Array
     ) -> tuple[Array, Array]:
-        """Add what is predicted of the joined LLMs.
+        """Add what is predicted of the added LLMs.
 
         What is not known of one is spread over the members: each has a quantile of its logit. Its amounts, relative to
         its mean, are the mean of the others'.
@@ -98,14 +98,14 @@ class JoinedLLMs:
             qualities: [E, B, M] of the LLMs that the graph knows.
             log_amounts: [B, M], logarithms of relative amounts.
             graph: Of the training queries.
-            joined: The same with the B queries.
+            attached: The same with the B queries.
             gate: [H], what a residual of similar queries counts.
 
         Returns:
             [E, B, M + J] and [B, M + J].
         """
         quantiles, known = _normal_quantiles(len(qualities))[:, None], _pool_logits(qualities)
-        logits = [llm.logits(known, graph, joined, gate) for llm in self.llms]
+        logits = [llm.logits(known, graph, attached, gate) for llm in self.llms]
         columns = [_sigmoid(mean + quantiles * deviation).clip(*QUALITY_RANGE)[..., None] for mean, deviation in logits]
         amounts = [np.log(np.exp(log_amounts).mean(axis=1, keepdims=True))] * len(self.llms)
         return (
@@ -120,7 +120,7 @@ class JoinedLLMs:
     @classmethod
     def from_state(cls, state: dict[str, Any]) -> Self:
         """Rebuild from `get_state`."""
-        return cls([JoinedLLM.from_state(llm) for llm in state["llms"]], state["order"])
+        return cls([AddedLLM.from_state(llm) for llm in state["llms"]], state["order"])
 
 
 def _sigmoid(logits: Array) -> Array:

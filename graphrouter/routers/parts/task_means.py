@@ -7,7 +7,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from graphrouter.routers.newcomer import Newcomer, shrunk_mean
+from graphrouter.routers.parts.new_llm import NewLLM, shrunk_mean
 
 Array = np.ndarray
 
@@ -47,14 +47,14 @@ class TaskMeans:
         rows = [[task == name for task in tasks] for name in self.tasks_]
         return np.array(rows, dtype=np.float64).reshape(-1, len(tasks))
 
-    def extend(self, newcomer: Newcomer, values: Array, tasks: Array, ratios: Array | float = 1.0) -> TaskMeans:
+    def extend(self, new_llm: NewLLM, values: Array, tasks: Array, ratios: Array | float = 1.0) -> TaskMeans:
         """Return the means with one LLM more; those of the others stay.
 
         What is expected of it is what the others show: their mean, and how much better they do on a task than overall,
         within the range that they have there. Its outcomes, as they come in, count against that.
 
         Args:
-            newcomer: The LLM.
+            new_llm: The LLM.
             values: [Q] of it, NaN where missing.
             tasks: [Q] names, or None.
             ratios: [M - 1], what one unit of each known LLM is for the new one.
@@ -69,8 +69,8 @@ class TaskMeans:
         means = (members @ filled + self.strength * prior) / (members @ seen + self.strength)
         extended = TaskMeans(self.strength)
         extended.tasks_ = self.tasks_
-        extended.overall_ = newcomer.insert(self.overall_, overall)
-        extended.means_ = newcomer.insert(self.means_, means)
+        extended.overall_ = new_llm.insert(self.overall_, overall)
+        extended.means_ = new_llm.insert(self.means_, means)
         return extended
 
     def lookup(self, tasks: Array) -> Array:

@@ -17,17 +17,17 @@ from graphrouter.errors import UserError
 from graphrouter.nn.edge_decoder import LLM_FEATURES, TERMS, EdgeDecoder, EdgeInputs
 from graphrouter.nn.losses import LOSSES
 from graphrouter.ranges import COUNT, NOT_NEGATIVE, POSITIVE, SHARE, Range
-from graphrouter.routers.amounts import Amounts
 from graphrouter.routers.base import Prediction, Router
-from graphrouter.routers.edge_objective import (
+from graphrouter.routers.gnn.added_llms import AddedLLM, AddedLLMs
+from graphrouter.routers.gnn.objective import (
     QUALITY_RANGE,
     TrainingObjective,
     ValidationObjective,
     bootstrap_shares,
 )
-from graphrouter.routers.joined_llms import JoinedLLM, JoinedLLMs
-from graphrouter.routers.newcomer import Newcomer
-from graphrouter.routers.outcome_graph import VECTOR_LENGTH, OutcomeGraph, fold_inputs
+from graphrouter.routers.gnn.outcome_graph import VECTOR_LENGTH, OutcomeGraph, fold_inputs
+from graphrouter.routers.parts.new_llm import NewLLM
+from graphrouter.routers.parts.output_cost import OutputCost
 from graphrouter.scenario import Scenario
 from graphrouter.training import Schedule, fit_module, pick_device
 
@@ -118,7 +118,7 @@ class GNN(Router):
         "terms": TERMS,
         "llm_features": LLM_FEATURES,
     }
-    parts: ClassVar[dict[str, Any]] = {"amounts_": Amounts, "graph_": OutcomeGraph, "joined_": JoinedLLMs}
+    parts: ClassVar[dict[str, Any]] = {"output_cost_": OutputCost, "graph_": OutcomeGraph, "added_": AddedLLMs}
     search_space: ClassVar[tuple[dict[str, Any], ...]] = (
         {},
         {"dropout": 0.7},
@@ -132,8 +132,8 @@ class GNN(Router):
         device = pick_device(self.run.device)
         train, validation = train.sorted(), validation.sorted()
         self.llms_ = list(train.llms.names)
-        self.joined_ = JoinedLLMs([], np.arange(len(train.llms)))
-        self.amounts_ = Amounts().fit(train)
+        self.added_ = AddedLLMs([], np.arange(len(train.llms)))
+        self.output_cost_ = OutputCost().fit(train)
         self.graph_ = self._outcome_graph(train).to(device)
         inputs, history = fold_inputs(self.graph_, min(self.folds, len(train.queries)))
         torch.manual_seed(self.seed)
@@ -145,7 +145,7 @@ class GNN(Router):
         self._train(train, validation, inputs, history)
         with torch.inference_mode():
             log_amount = self.module_(inputs.take(slice(0, len(train.queries))), history)[1]
-        self.amounts_.calibrate(log_amount.cpu().numpy(), train)
+        self.output_cost_.calibrate(log_amount.cpu().numpy(), train)
         self.module_ = self.module_.cpu()
         self.graph_ = self.graph_.to(torch.device("cpu"))
         return self
@@ -163,7 +163,7 @@ class GNN(Router):
             task_strength=self.task_strength,
             relations=tuple(self.relations),
             edge_attributes=self.edge_attributes,
-        ).fit(train, self.amounts_.relative(train))
+        ).fit(train, self.output_cost_.relative(train))
 
     def _sizes(self, inputs: EdgeInputs, history: Tensor) -> dict[str, Any]:
         return {
@@ -193,7 +193,7 @@ class GNN(Router):
             inputs,
             history,
             train,
-            self.amounts_.relative(train),
+            self.output_cost_.relative(train),
             bootstrap_shares(self.members, rows, self.seed) if self.bootstrap else torch.ones(self.members, rows),
             loss=LOSSES[self.loss],
             cost_weight=self.cost_weight,
@@ -218,19 +218,11 @@ class GNN(Router):
         slow = [weight for weight in self.module_.parameters() if all(weight is not other for other in fast)]
         return [{"params": fast, "lr": 3 * self.learning_rate, "weight_decay": 0.0}, {"params": slow}]
 
-    def set_state(self, state: dict[str, Any]) -> Self:
-        """Take over what ``fit`` learnt elsewhere."""
-        super().set_state(state)
-        if "joined_" not in state:  # saved before LLMs could join
-            self.llms_ = list(self.graph_.data_.llms.names)
-            self.joined_ = JoinedLLMs([], np.arange(len(self.llms_)))
-        return self
-
-    def _take_in(self, newcomer: Newcomer) -> None:
-        queries = newcomer.answered.queries
+    def _add_llm(self, new_llm: NewLLM) -> None:
+        queries = new_llm.answered.queries
         qualities, _ = self._decode_known(self.graph_.attach(queries), queries)
-        self.joined_ = self.joined_.extend(newcomer, JoinedLLM.of(newcomer, qualities, self.graph_))
-        self.amounts_ = self.amounts_.extend(newcomer)
+        self.added_ = self.added_.extend(new_llm, AddedLLM.of(new_llm, qualities, self.graph_))
+        self.output_cost_ = self.output_cost_.extend(new_llm)
         vars(self).pop("last", None)
 
     def _members(self, queries: Queries) -> tuple[Array, Array]:
@@ -248,15 +240,15 @@ class GNN(Router):
         starts = range(0, max(len(queries), 1), CHUNK)
         parts = [self._decode_chunk(queries.take(slice(start, start + CHUNK))) for start in starts]
         qualities, log_amounts = zip(*parts, strict=True)
-        return np.concatenate(qualities, axis=1), self.amounts_.cost(queries, np.concatenate(log_amounts))
+        return np.concatenate(qualities, axis=1), self.output_cost_.cost(queries, np.concatenate(log_amounts))
 
     def _decode_chunk(self, queries: Queries) -> tuple[Array, Array]:
         graph = self.graph_.attach(queries)
         qualities, log_amounts = self._decode_known(graph, queries)
-        if not self.joined_.llms:
+        if not self.added_.llms:
             return qualities, log_amounts
         gate = self.module_.gate.detach().mean(dim=(0, 1)).numpy() * ("neighbours" in self.terms)
-        return self.joined_.add(qualities, log_amounts, self.graph_, graph, gate)
+        return self.added_.add(qualities, log_amounts, self.graph_, graph, gate)
 
     def _decode_known(self, graph: HeteroData, queries: Queries) -> tuple[Array, Array]:
         """Return the members' qualities [E, B, M] and logarithms of amounts [B, M] of the LLMs that were there in `fit`."""

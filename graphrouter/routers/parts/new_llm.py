@@ -18,7 +18,7 @@ STRENGTH = 5.0
 
 
 @dataclass(frozen=True, eq=False)
-class Newcomer:
+class NewLLM:
     """One LLM more.
 
     Attributes:

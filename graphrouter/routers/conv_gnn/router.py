@@ -17,11 +17,11 @@ from graphrouter.nn.edge_decoder import EdgeInputs
 from graphrouter.nn.losses import LOSSES, amount_loss
 from graphrouter.nn.relation_conv import READS_EDGES, find_aggregation
 from graphrouter.ranges import COUNT, NOT_NEGATIVE, SHARE, Range
-from graphrouter.routers.amounts import Amounts
 from graphrouter.routers.base import Prediction, Router
-from graphrouter.routers.conv_graph import RELATIONS, ConvGraph
-from graphrouter.routers.edge_objective import QUALITY_RANGE, outcomes
-from graphrouter.routers.outcome_graph import OutcomeGraph, fold_inputs
+from graphrouter.routers.conv_gnn.graph import RELATIONS, ConvGraph
+from graphrouter.routers.gnn.objective import QUALITY_RANGE, outcomes
+from graphrouter.routers.gnn.outcome_graph import OutcomeGraph, fold_inputs
+from graphrouter.routers.parts.output_cost import OutputCost
 from graphrouter.training import Schedule, fit_module, pick_device
 
 Array = np.ndarray
@@ -97,7 +97,7 @@ class ConvGNN(Router):
         "cost_weight": NOT_NEGATIVE,
     }
     choices: ClassVar[dict[str, Collection[str]]] = {"loss": LOSSES, "relations": RELATIONS}
-    parts: ClassVar[dict[str, Any]] = {"amounts_": Amounts, "graph_": OutcomeGraph}
+    parts: ClassVar[dict[str, Any]] = {"output_cost_": OutputCost, "graph_": OutcomeGraph}
     search_space: ClassVar[tuple[dict[str, Any], ...]] = (
         {},
         {"conv": "general"},
@@ -109,10 +109,10 @@ class ConvGNN(Router):
         """Learn from the training split; validation stops early."""
         device = pick_device(self.run.device)
         train, validation = train.sorted(), validation.sorted()
-        self.amounts_ = Amounts().fit(train)
+        self.output_cost_ = OutputCost().fit(train)
         neighbours = max(MESSAGE_NEIGHBOURS, self.neighbours)
         graph = OutcomeGraph(neighbours=neighbours, relations=tuple(self.relations), **MESSAGES)
-        self.graph_ = graph.fit(train, self.amounts_.relative(train)).to(device)
+        self.graph_ = graph.fit(train, self.output_cost_.relative(train)).to(device)
         inputs, _ = fold_inputs(self.graph_, min(self.folds, len(train.queries)))
         self.conv_graph = self._conv_graph()
         torch.manual_seed(self.seed)
@@ -122,7 +122,7 @@ class ConvGNN(Router):
         self.module_ = self.module_.cpu()
         self.graph_ = self.graph_.to(torch.device("cpu"))
         self._forget()
-        self.amounts_.calibrate(self._decode(train.queries)[1], train)
+        self.output_cost_.calibrate(self._decode(train.queries)[1], train)
         return self
 
     def __post_init__(self) -> None:
@@ -178,7 +178,7 @@ class ConvGNN(Router):
     def _objective(self, train: RoutingData, inputs: EdgeInputs) -> Callable[[Tensor], Tensor]:
         graph, module, device = self.conv_graph, self.module_, self.graph_.device_
         target, draws = outcomes(train, device)
-        amount = torch.as_tensor(self.amounts_.relative(train), device=device)
+        amount = torch.as_tensor(self.output_cost_.relative(train), device=device)
 
         def exact(batch: Tensor) -> Tensor:
             hidden, told = graph.hidden(batch), torch.ones(len(target), dtype=torch.bool, device=device)
@@ -199,20 +199,20 @@ class ConvGNN(Router):
 
     def _validation_objective(self, validation: RoutingData) -> Callable[[], float]:
         target, draws = outcomes(validation, self.graph_.device_)
-        joined = self.graph_.attach(validation.queries)
-        inputs, edges = self.graph_.read(joined, validation.queries.chars), self.conv_graph.edges_into(joined)
+        attached = self.graph_.attach(validation.queries)
+        inputs, edges = self.graph_.read(attached, validation.queries.chars), self.conv_graph.edges_into(attached)
 
         def loss() -> float:
-            settled = self._settle()
+            precomputed = self._precompute()
             logits, _ = self.module_.decode(
-                inputs, self.module_.convolve_new(inputs.x, settled, *edges), settled[-1]["llm"]
+                inputs, self.module_.convolve_new(inputs.x, precomputed, *edges), precomputed[-1]["llm"]
             )
             losses = torch.nn.functional.binary_cross_entropy_with_logits(logits, target, reduction="none") * draws
             return float(losses.sum() / draws.sum())
 
         return loss
 
-    def _settle(self) -> list[States]:
+    def _precompute(self) -> list[States]:
         """Return the states of all training queries, tasks and LLMs, before the first layer and after each."""
         everyone = torch.ones(self.conv_graph.count, dtype=torch.bool, device=self.graph_.device_)
         edges = self.conv_graph.edges(everyone, everyone)
@@ -221,7 +221,7 @@ class ConvGNN(Router):
 
     def _forget(self) -> None:
         """Forget what is worked out anew when it is asked for: it follows from what was learnt."""
-        for name in ("conv_graph", "settled"):
+        for name in ("conv_graph", "precomputed"):
             vars(self).pop(name, None)
 
     def set_state(self, state: dict[str, Any]) -> Self:
@@ -232,15 +232,15 @@ class ConvGNN(Router):
     def _decode(self, queries: Queries) -> tuple[Array, Array]:
         qualities, log_amounts = [], []
         with torch.inference_mode():
-            if "settled" not in vars(self):
+            if "precomputed" not in vars(self):
                 self.conv_graph = self._conv_graph()
-                self.settled = self._settle()
+                self.precomputed = self._precompute()
             for start in range(0, max(len(queries), 1), CHUNK):
                 part = queries.take(slice(start, start + CHUNK))
-                joined = self.graph_.attach(part)
-                inputs, edges = self.graph_.read(joined, part.chars), self.conv_graph.edges_into(joined)
-                states = self.module_.convolve_new(inputs.x, self.settled, *edges)
-                logits, log_amount = self.module_.decode(inputs, states, self.settled[-1]["llm"])
+                attached = self.graph_.attach(part)
+                inputs, edges = self.graph_.read(attached, part.chars), self.conv_graph.edges_into(attached)
+                states = self.module_.convolve_new(inputs.x, self.precomputed, *edges)
+                logits, log_amount = self.module_.decode(inputs, states, self.precomputed[-1]["llm"])
                 qualities.append(torch.sigmoid(logits).clamp(*QUALITY_RANGE).numpy())
                 log_amounts.append(log_amount.numpy())
         return np.concatenate(qualities), np.concatenate(log_amounts)
@@ -248,4 +248,4 @@ class ConvGNN(Router):
     def predict(self, queries: Queries) -> Prediction:
         """Predict quality and cost."""
         quality, log_amount = self._decode(queries)
-        return Prediction(quality, self.amounts_.cost(queries, log_amount))
+        return Prediction(quality, self.output_cost_.cost(queries, log_amount))

@@ -133,7 +133,7 @@ class EdgeNetwork(nn.Module):
         total = (F.softplus(logits * graph.sign) * hidden).sum(dim=(1, 2))
         return (total / hidden.sum(dim=(1, 2)).clamp(min=1)).mean()
 
-    def settled_llms(self, graph: Graph) -> Tensor:
+    def precomputed_llms(self, graph: Graph) -> Tensor:
         """Return [M, C], the LLMs after the messages of all training edges; any query is scored against them."""
         nodes = self.query_nodes(graph.queries, graph.task_of, graph.tasks)
         return self.llm_nodes(graph, nodes, graph.seen[:, None])[0]

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from graphrouter.dataset import RoutingData
-from graphrouter.routers.arrays import as_probability
+from graphrouter.routers.parts.arrays import as_probability
 from graphrouter.training import Schedule, fit_module, pick_device
 
 if TYPE_CHECKING:

@@ -24,7 +24,7 @@ QUERY_STATE = ("vectors", "chars", "groups", "tasks", "ids")
 
 @dataclass(eq=False)
 class OutcomeGraph:
-    """Builds the graph of a training split, settles it, and computes the inputs of the decoder for queries.
+    """Builds the graph of a training split, precomputes what it can, and computes the inputs of the decoder for queries.
 
     Attributes:
         neighbours, scales, same_task_weight, task_strength, relations, edge_attributes: As in `GNN`.
@@ -52,14 +52,14 @@ class OutcomeGraph:
         length = np.log1p(data.queries.chars)
         self.length_ = (float(length.mean()), float(length.std()) or 1.0)
         self.device_ = torch.device("cpu")
-        return self._settle()
+        return self._precompute()
 
     def to(self, device: torch.device) -> Self:
         """Move to a device."""
         self.device_ = device
-        return self._settle()
+        return self._precompute()
 
-    def _settle(self) -> Self:
+    def _precompute(self) -> Self:
         self.messages = OutcomeMessages(
             self.scales,
             self.same_task_weight,
@@ -75,13 +75,13 @@ class OutcomeGraph:
                 performance = np.where(observed, np.float32(np.nanmean(performance)), np.nan)
         outcomes = {"performance": performance, "amount": self.amount_, "weight": weight}
         self.graph = build_graph(self.data_, self.tasks_, outcomes, self.device_)
-        self.settled = self.messages.settle(self.graph)
+        self.precomputed = self.messages.precompute(self.graph)
         return self
 
     @property
     def history(self) -> Tensor:
         """[1, M, D], the LLMs' history."""
-        return self.settled.history[None]
+        return self.precomputed.history[None]
 
     def inputs(self, queries: Queries) -> EdgeInputs:
         """Return what the decoder reads of B queries, each on its own."""
@@ -91,11 +91,11 @@ class OutcomeGraph:
         """Return the graph with B queries that are to be predicted."""
         return attach(self.graph, queries, self.tasks_, self.neighbours)
 
-    def carry(self, joined: HeteroData, values: Array, weights: Array) -> Tensor:
+    def propagate(self, attached: HeteroData, values: Array, weights: Array) -> Tensor:
         """Return what similar queries say, shrunk to 0 where they are few.
 
         Args:
-            joined: From `attach`, of B queries.
+            attached: From `attach`, of B queries.
             values: [N] of the graph's queries.
             weights: [N], 0 where there is no value.
 
@@ -103,17 +103,17 @@ class OutcomeGraph:
             [B, H], 0 where ``similar_to`` carries no messages.
         """
         columns = torch.as_tensor(np.stack([values * weights, weights], axis=1), dtype=torch.float32)
-        return self.messages.carry(columns.to(self.device_), joined)
+        return self.messages.propagate(columns.to(self.device_), attached)
 
     def inputs_with_and_without_task(self, queries: Queries) -> tuple[EdgeInputs, EdgeInputs]:
         """Return `inputs`, and what they are when the queries' tasks are not known."""
-        joined = self.attach(queries)
-        return self.read(joined, queries.chars), self.read(forget_tasks(joined, len(self.tasks_)), queries.chars)
+        attached = self.attach(queries)
+        return self.read(attached, queries.chars), self.read(forget_tasks(attached, len(self.tasks_)), queries.chars)
 
-    def read(self, joined: HeteroData, chars: Array) -> EdgeInputs:
+    def read(self, attached: HeteroData, chars: Array) -> EdgeInputs:
         """Return what the decoder reads of the B queries that were attached."""
-        prior, residual = self.messages(self.settled, joined)
-        new = joined["new_query"]
+        prior, residual = self.messages(self.precomputed, attached)
+        new = attached["new_query"]
         x = self._vectors(new.x, chars)
         return EdgeInputs(x, new.task, torch.zeros_like(new.task), prior[0], residual[0], prior[1], residual[1])
 
@@ -131,7 +131,7 @@ class OutcomeGraph:
     def without(self, rows: Array) -> OutcomeGraph:
         """Return the graph of the other queries; tasks keep their positions.
 
-        Amounts are brought to the LLM's mean over the queries that are left, so that no amount of those that are not
+        OutputCost are brought to the LLM's mean over the queries that are left, so that no amount of those that are not
         left gets through. Inputs keep their meaning: multiples of the mean of the graph that they come from.
         """
         keep = np.ones(len(self.data_.queries), dtype=bool)
@@ -141,7 +141,7 @@ class OutcomeGraph:
         total, count = np.nansum(left, axis=0, dtype=np.float64), (~np.isnan(left)).sum(axis=0)
         other.amount_ = (left * np.where(total > 0, count / np.where(total > 0, total, 1), 1)).astype(np.float32)
         other.tasks_, other.length_, other.device_ = self.tasks_, self.length_, self.device_
-        return other._settle()
+        return other._precompute()
 
     def get_state(self) -> dict[str, Any]:
         """Return the hyperparameters and the outcomes."""
@@ -174,7 +174,7 @@ class OutcomeGraph:
         graph = cls(**settings)
         graph.data_, graph.amount_, graph.tasks_ = data, state["amount"], list(state["tasks"])
         graph.length_, graph.device_ = (state["length"][0], state["length"][1]), torch.device("cpu")
-        return graph._settle()
+        return graph._precompute()
 
 
 def fold_inputs(graph: OutcomeGraph, folds: int) -> tuple[EdgeInputs, Tensor]:
@@ -190,13 +190,13 @@ def fold_inputs(graph: OutcomeGraph, folds: int) -> tuple[EdgeInputs, Tensor]:
     history = []
     for fold, rows in enumerate(rows_of):
         others = graph.without(rows)
-        history.append(others.settled.history)
+        history.append(others.precomputed.history)
         at = torch.full((len(rows),), fold, device=graph.device_)
         for part, inputs in zip(parts, others.inputs_with_and_without_task(queries.take(rows)), strict=True):
             part.append(inputs._replace(fold=at))
     order = torch.as_tensor(np.argsort(np.concatenate(rows_of)), device=graph.device_)
-    joined = [EdgeInputs(*(torch.cat(tensors)[order] for tensors in zip(*part, strict=True))) for part in parts]
-    return EdgeInputs(*(torch.cat(pair) for pair in zip(*joined, strict=True))), torch.stack(history)
+    ordered = [EdgeInputs(*(torch.cat(tensors)[order] for tensors in zip(*part, strict=True))) for part in parts]
+    return EdgeInputs(*(torch.cat(pair) for pair in zip(*ordered, strict=True))), torch.stack(history)
 
 
 def _folds(groups: Array, folds: int) -> Array:

@@ -8,8 +8,8 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike
 
-from graphrouter.routers.arrays import as_probability
-from graphrouter.routers.newcomer import Newcomer
+from graphrouter.routers.parts.arrays import as_probability
+from graphrouter.routers.parts.new_llm import NewLLM
 
 Array = np.ndarray
 
@@ -47,11 +47,11 @@ class PlattScaling:
         self.slope_, self.intercept_ = np.array(each, dtype=np.float64).T.copy()
         return self
 
-    def extend(self, newcomer: Newcomer) -> PlattScaling:
+    def extend(self, new_llm: NewLLM) -> PlattScaling:
         """Return the sigmoids with that of one LLM more, the mean of the others': it has no scores to learn one from."""
         extended = PlattScaling(self.shared)
-        extended.slope_ = newcomer.insert(self.slope_, self.slope_.mean())
-        extended.intercept_ = newcomer.insert(self.intercept_, self.intercept_.mean())
+        extended.slope_ = new_llm.insert(self.slope_, self.slope_.mean())
+        extended.intercept_ = new_llm.insert(self.intercept_, self.intercept_.mean())
         return extended
 
     def apply(self, scores: Array) -> Array:

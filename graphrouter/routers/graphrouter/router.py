@@ -15,10 +15,10 @@ from graphrouter.dataset import Queries, RoutingData
 from graphrouter.errors import UserError
 from graphrouter.ranges import COUNT, Range
 from graphrouter.routers.base import Prediction, Router
-from graphrouter.routers.calibration import PlattScaling
-from graphrouter.routers.edge_network import EdgeNetwork, Graph
-from graphrouter.routers.newcomer import Newcomer
-from graphrouter.routers.task_means import TaskMeans
+from graphrouter.routers.graphrouter.network import EdgeNetwork, Graph
+from graphrouter.routers.parts.calibration import PlattScaling
+from graphrouter.routers.parts.new_llm import NewLLM
+from graphrouter.routers.parts.task_means import TaskMeans
 from graphrouter.run import RunOptions
 from graphrouter.scenario import SCENARIOS, Scenario, find_scenario, fit_cost_scale
 from graphrouter.training import Schedule, fit_module, pick_device
@@ -162,16 +162,16 @@ class GraphRouter(Router):
             f"{scenario.alpha:g}, beta {scenario.beta:g}) it was not; it has {trained}; add it to scenarios and train again"
         )
 
-    def _take_in(self, newcomer: Newcomer) -> None:
+    def _add_llm(self, new_llm: NewLLM) -> None:
         nodes = {}
         for name, known in self.llm_nodes_.items():
-            graph = self._graph(find_scenario(name), newcomer.data, torch.device("cpu"))
+            graph = self._graph(find_scenario(name), new_llm.data, torch.device("cpu"))
             with torch.no_grad():
-                node = self._network(name).settled_llms(graph)[newcomer.column].numpy()
-            nodes[name] = np.ascontiguousarray(newcomer.insert(known.T, node).T)
+                node = self._network(name).precomputed_llms(graph)[new_llm.column].numpy()
+            nodes[name] = np.ascontiguousarray(new_llm.insert(known.T, node).T)
         self.llm_nodes_ = nodes
-        self.calibration_ = self.calibration_.extend(newcomer)
-        self.cost_ = self.cost_.extend(newcomer, newcomer.cost, newcomer.data.queries.tasks, newcomer.price_ratios)
+        self.calibration_ = self.calibration_.extend(new_llm)
+        self.cost_ = self.cost_.extend(new_llm, new_llm.cost, new_llm.data.queries.tasks, new_llm.price_ratios)
 
     def _trainable(self, train: RoutingData) -> list[Scenario]:
         scenarios = [find_scenario(name) for name in self.scenarios]
@@ -223,7 +223,7 @@ class GraphRouter(Router):
 
     def _keep_llm_nodes(self, scenario: Scenario, graph: Graph) -> None:
         with torch.no_grad():
-            nodes = self._network(scenario.name).settled_llms(graph)
+            nodes = self._network(scenario.name).precomputed_llms(graph)
         self.llm_nodes_[scenario.name] = nodes.cpu().numpy()
 
     def _record(self, scenario: Scenario, epochs: list[dict[str, float]], seconds: list[float]) -> None:

@@ -8,19 +8,19 @@ from typing import Any, Self
 import numpy as np
 
 from graphrouter.dataset import Queries, RoutingData
-from graphrouter.routers.newcomer import Newcomer
-from graphrouter.routers.task_means import TaskMeans
+from graphrouter.routers.parts.new_llm import NewLLM
+from graphrouter.routers.parts.task_means import TaskMeans
 
 Array = np.ndarray
 
 
 @dataclass(eq=False)
-class Amounts:
+class OutputCost:
     """Turns costs into amounts that are easy to predict, and predicted amounts into costs.
 
     Where the log has tokens and prices, the amount is the output tokens, and
     ``cost = input_price * input_tokens + output_price * output_tokens``, with input tokens from the length of the text
-    at the LLM's own rate. Where it has only costs, the amount is the cost. Amounts are multiples of the LLM's mean
+    at the LLM's own rate. Where it has only costs, the amount is the cost. OutputCost are multiples of the LLM's mean
     on train, ``means_``; that is NaN where the log has no cost, and so are all predicted costs.
     """
 
@@ -59,18 +59,18 @@ class Amounts:
         )
         return self
 
-    def extend(self, newcomer: Newcomer) -> Amounts:
+    def extend(self, new_llm: NewLLM) -> OutputCost:
         """Return the amounts with one LLM more, whose mean is shrunk to that of the others."""
-        data = newcomer.data
-        extended = Amounts()
+        data = new_llm.data
+        extended = OutputCost()
         extended.by_tokens_ = self.by_tokens_
         extended.prices_ = np.stack([data.llms.input_price, data.llms.output_price])
-        ratios = 1.0 if self.by_tokens_ else newcomer.price_ratios
-        extended.means_ = newcomer.insert_mean(self.means_, self._amounts(data)[:, newcomer.column], ratios)
+        ratios = 1.0 if self.by_tokens_ else new_llm.price_ratios
+        extended.means_ = new_llm.insert_mean(self.means_, self._amounts(data)[:, new_llm.column], ratios)
         extended.input_rate_ = None
         if self.input_rate_ is not None:
-            per_char = data.input_tokens[:, newcomer.column] / np.maximum(data.queries.chars, 1)
-            extended.input_rate_ = self.input_rate_.extend(newcomer, per_char, data.queries.tasks)
+            per_char = data.input_tokens[:, new_llm.column] / np.maximum(data.queries.chars, 1)
+            extended.input_rate_ = self.input_rate_.extend(new_llm, per_char, data.queries.tasks)
         return extended
 
     def cost(self, queries: Queries, log_amount: Array) -> Array:

@@ -9,7 +9,7 @@ import numpy as np
 
 from graphrouter.dataset import Queries, RoutingData
 from graphrouter.routers.base import Prediction
-from graphrouter.routers.task_means import TaskMeans
+from graphrouter.routers.parts.task_means import TaskMeans
 
 Array = np.ndarray
 

@@ -8,7 +8,7 @@ from torch_geometric.data import HeteroData
 
 from graphrouter.graph import ANSWERED_BY, SIMILAR_TO
 from graphrouter.nn.relation_layer import Edges, Relation
-from graphrouter.routers.outcome_graph import OutcomeGraph
+from graphrouter.routers.gnn.outcome_graph import OutcomeGraph
 
 RELATIONS = ("belongs_to", "rev_belongs_to", "similar_to", "answered_by", "rev_answered_by")
 ENDS = {
@@ -92,14 +92,14 @@ class ConvGraph:
                 kept[relation] = self._keep(given, read[given.ends[1]])
         return kept
 
-    def edges_into(self, joined: HeteroData) -> tuple[dict[Relation, Edges], dict[Relation, Edges]]:
+    def edges_into(self, attached: HeteroData) -> tuple[dict[Relation, Edges], dict[Relation, Edges]]:
         """Return the edges into B new queries, which come behind the N: of every layer but the last, and of the last.
 
         Args:
-            joined: From `OutcomeGraph.attach`.
+            attached: From `OutcomeGraph.attach`.
         """
-        index, attr = self._nearest(joined)
-        task = joined["new_query"].task
+        index, attr = self._nearest(attached)
+        task = attached["new_query"].task
         hears = (task < len(self.graph.tasks_)).nonzero().flatten()
         last = self._named(
             {
@@ -111,10 +111,10 @@ class ConvGraph:
         silent = self._answers(torch.zeros(self.count, dtype=torch.bool, device=index.device))
         return last | {relation: edges for relation, edges in silent.items() if relation[2] == "query"}, last
 
-    def _nearest(self, joined: HeteroData) -> Edges:
+    def _nearest(self, attached: HeteroData) -> Edges:
         """Return the edges from the K nearest; they come sorted by target, the nearest first."""
-        index, cosine = joined[SIMILAR_TO].edge_index, joined[SIMILAR_TO].edge_attr[:, :1]
-        targets = torch.arange(len(joined["new_query"].x), device=index.device)
+        index, cosine = attached[SIMILAR_TO].edge_index, attached[SIMILAR_TO].edge_attr[:, :1]
+        targets = torch.arange(len(attached["new_query"].x), device=index.device)
         rank = (
             torch.arange(index.shape[1], device=index.device)
             - torch.searchsorted(index[1].contiguous(), targets)[index[1]]
