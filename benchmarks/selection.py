@@ -28,14 +28,14 @@ def options() -> argparse.Namespace:
 
 def measure(args: argparse.Namespace) -> dict[str, Any]:
     """Select once, and return times, counts and the peak of memory."""
-    from fusion.selection import Settings, select
+    from fusion.selection import SelectionSettings, select
     from fusion.selection.candidates import candidates
     from fusion.selection.context import Context
     from graphrouter.log import load_log
 
     took: dict[str, float] = {}
     log = load_log(args.log)
-    settings = Settings(ranking=args.ranking, seed=args.seed, encoder=args.encoder)
+    settings = SelectionSettings(ranking=args.ranking, seed=args.seed, encoder=args.encoder)
     context = Context(log, settings, progress=True)
     settings.rows = args.rows or len(context.split.train) * settings.top_k // 10
     took["vectors"] = seconds(lambda: context.vectors)

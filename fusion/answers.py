@@ -14,7 +14,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from fusion.asking import Asking, Job
+from fusion.asking import Asking, LLMJob
 from fusion.budget import Bill, Budget, most_tokens
 from fusion.engines import find_engine
 from fusion.engines.base import Answer, Completion, Request
@@ -61,7 +61,7 @@ def is_empty(text: str, output_tokens: int | None) -> bool:
 
 
 @dataclass(frozen=True)
-class Told:
+class LLMAnswers:
     """What came of asking one LLM.
 
     Attributes:
@@ -81,7 +81,7 @@ class Told:
 
 def ask_one(
     llm: LLM, requests: Sequence[Request], file: Path, *, budget: float | None, wanted: str, progress: bool = True
-) -> Told:
+) -> LLMAnswers:
     """Ask one LLM for what its journal does not hold yet.
 
     Args:
@@ -97,14 +97,14 @@ def ask_one(
         KeyboardInterrupt: After Ctrl-C; what is answered is in the journal.
     """
     with Journal(file) as journal:
-        answers = Answers([Job(llm, requests)], journal)
-        purse = Budget(budget, answers.spent())
-        asking = answers.ask(purse, progress=progress)
+        answers = Answers([LLMJob(llm, requests)], journal)
+        spending = Budget(budget, answers.spent())
+        asking = answers.ask(spending, progress=progress)
     ended = next(iter(asking.problems.values()), None)
     if not answers.answers:
         reason = ended or next(iter(answers.failures.values()), "there was nothing to ask, or no budget for it")
         raise UserError(f"{llm.name} must {wanted}, but {reason}")
-    return Told(answers.answers, answers.failures, purse.spent, asking.over_budget, ended)
+    return LLMAnswers(answers.answers, answers.failures, spending.spent, asking.over_budget, ended)
 
 
 class Answers:
@@ -122,7 +122,7 @@ class Answers:
         UserError: If the journal holds answers to other prompts, models or settings for cells of these jobs.
     """
 
-    def __init__(self, jobs: Iterable[Job], journal: Journal) -> None:
+    def __init__(self, jobs: Iterable[LLMJob], journal: Journal) -> None:
         self.answers: dict[CellKey, Entry] = {}
         self.failures: dict[CellKey, str] = {}
         self._jobs = list(jobs)
@@ -236,14 +236,14 @@ class Answers:
                 f"{llm.name}, or name another folder"
             )
 
-    def left(self) -> list[Job]:
+    def left(self) -> list[LLMJob]:
         """Return what is not answered. What failed in an earlier run is asked again, behind what was never asked."""
         jobs = []
         for job in self._jobs:
             cells = {request.key: cell_key(request.key) for request in job.requests}
             left = [request for request in job.requests if cells[request.key] not in self.answers]
             left.sort(key=lambda request: cells[request.key] in self.failures)
-            jobs.append(Job(job.llm, left, answered=len(left) < len(job.requests)))
+            jobs.append(LLMJob(job.llm, left, answered=len(left) < len(job.requests)))
         return [job for job in jobs if job.requests]
 
     def cost(self, cell: CellKey) -> float | None:
@@ -264,12 +264,12 @@ class Answers:
         """Cells whose answer has no text, although there may be tokens to pay for."""
         return [cell for cell, answer in self.answers.items() if is_empty(answer["response"], answer["output_tokens"])]
 
-    def ask(self, purse: Budget, told: OnCell | None = None, progress: bool = True) -> Asking:
+    def ask(self, budget: Budget, on_cell: OnCell | None = None, progress: bool = True) -> Asking:
         """Ask for what is left, with a bar of cells, rate, time left, spend and failures.
 
         Args:
-            purse: What may be spent.
-            told: Hears of each cell that is answered, from several threads.
+            budget: What may be spent.
+            on_cell: Called with each cell that is answered, from several threads.
             progress: Whether to show the bar.
 
         Returns:
@@ -285,16 +285,16 @@ class Answers:
             def take(llm: LLM, request: Request, answer: Answer) -> None:
                 nonlocal failed, empty
                 self.add(llm, request, answer)
-                if told and isinstance(answer, Completion):
-                    told(cell_key(answer.key))
+                if on_cell and isinstance(answer, Completion):
+                    on_cell(cell_key(answer.key))
                 with self._lock:
                     failed += not isinstance(answer, Completion)
                     empty += isinstance(answer, Completion) and is_empty(answer.text, answer.output_tokens)
-                    state = f"${purse.spent:.4f}, {failed} failed" + (f", {empty} empty" if empty else "")
+                    state = f"${budget.spent:.4f}, {failed} failed" + (f", {empty} empty" if empty else "")
                     bar.set_postfix_str(state, refresh=False)
                     bar.update()
 
             stopping = partial(bar.write, STOPPING, file=sys.stderr)
-            asking = Asking(self.left(), take, purse, stopping, self.add_try)
+            asking = Asking(self.left(), take, budget, stopping, self.add_try)
             asking.run()
         return asking

@@ -20,7 +20,7 @@ OnTry = Callable[[LLM, Request], None]
 
 
 @dataclass(frozen=True)
-class Job:
+class LLMJob:
     """What one LLM is asked.
 
     Attributes:
@@ -68,7 +68,7 @@ class Asking:
 
     def __init__(
         self,
-        jobs: Sequence[Job],
+        jobs: Sequence[LLMJob],
         on_answer: OnAnswer,
         budget: Budget,
         on_stop: Callable[[], None] = lambda: None,
@@ -106,7 +106,7 @@ class Asking:
         if self._defect:
             raise self._defect
 
-    def _start(self, job: Job) -> threading.Event:
+    def _start(self, job: LLMJob) -> threading.Event:
         """Ask one LLM in a thread. The event is set at its end: Python takes a join that Ctrl-C broke for the end."""
         ended = threading.Event()
 
@@ -119,7 +119,7 @@ class Asking:
         threading.Thread(target=ask, daemon=True).start()
         return ended
 
-    def _guard(self, job: Job) -> None:
+    def _guard(self, job: LLMJob) -> None:
         """Ask one LLM. An error of its own stays with it; a defect of ours stops all."""
         try:
             if not self._stop.is_set():
@@ -130,7 +130,7 @@ class Asking:
             self._defect = error
             self._stop.set()
 
-    def _ask(self, job: Job) -> None:
+    def _ask(self, job: LLMJob) -> None:
         left = deque(job.requests)
         waiting: dict[str, Request] = {}
         try:
@@ -157,13 +157,13 @@ class Asking:
             waiting[left[0].key] = left[0]
             yield left.popleft()
 
-    def _before_try(self, llm: LLM, told: dict[str, Waste], request: Request, waste: Waste) -> bool:
+    def _before_try(self, llm: LLM, announced: dict[str, Waste], request: Request, waste: Waste) -> bool:
         """Say whether a try may be sent, and tell of it unless one before it is known to have cost nothing."""
         if not self.budget.reserve_try(llm, request, waste):
             self.over_budget = True
             return False
-        if told.get(request.key) != waste:
-            told[request.key] = waste
+        if announced.get(request.key) != waste:
+            announced[request.key] = waste
             self.on_try(llm, request)
         return True
 

@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 
 from fusion.answers import Answers, CellKey, request_key
-from fusion.asking import Job
+from fusion.asking import LLMJob
 from fusion.budget import Budget, check_budget
 from fusion.engines.base import Request, Sampling
 from fusion.journal import Journal
@@ -156,7 +156,7 @@ def judge(
     if log.records["judge_score"].is_not_null().any() and not replace_scores and not file.exists():
         raise UserError(f"{log.name} has judge scores already; replace them with --replace, or name another --out")
     requests = _requests(log, llm, rubric or Rubric(), max_tokens)
-    job = Job(llm, requests)
+    job = LLMJob(llm, requests)
     with Journal(file) as journal:
         answers = Answers([job], journal)
         problems = answers.ask(Budget(budget, answers.spent()), progress=progress).problems

@@ -28,7 +28,7 @@ def draft_of(place: Path) -> Path:
 
 
 @contextmanager
-def drafted(file: Path) -> Iterator[Path]:
+def atomic_write(file: Path) -> Iterator[Path]:
     """Give the path of a draft beside a file; it takes the file's place at the end, or is removed after an error.
 
     Raises:
@@ -53,7 +53,7 @@ def replace_file(file: Path, content: bytes) -> None:
     Raises:
         UserError: If it cannot be written.
     """
-    with drafted(file) as draft:
+    with atomic_write(file) as draft:
         draft.write_bytes(content)
 
 

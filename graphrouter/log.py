@@ -16,7 +16,7 @@ from graphrouter.files import drafted_folder
 from graphrouter.log_checks import (
     COLUMNS,
     REQUIRED,
-    Rule,
+    ColumnRule,
     check_frame,
     check_ids,
     check_name,
@@ -269,7 +269,7 @@ class LLMLog:
             raise UserError(
                 f"{self.name} must have a {column} for this scenario, but no record has one; choose another scenario"
             )
-        within = Rule(
+        within = ColumnRule(
             column,
             ~pl.col(column).is_between(0, 1),
             f"{column} must be within [0, 1] to stand for performance",

@@ -67,7 +67,7 @@ MOST_DRAW = 2**53
 """Up to here a draw that is written as a float is exact."""
 
 
-class Rule(NamedTuple):
+class ColumnRule(NamedTuple):
     """What must hold of a column.
 
     Attributes:
@@ -106,7 +106,7 @@ def typed(table: str, frame: pl.DataFrame, where: str) -> pl.DataFrame:
         where,
         [
             *(
-                Rule(column, pl.col(column).is_null(), f"{column} must not be null", "fill it or drop the row")
+                ColumnRule(column, pl.col(column).is_null(), f"{column} must not be null", "fill it or drop the row")
                 for column in needed
             ),
         ],
@@ -162,7 +162,7 @@ def check_values(table: str, frame: pl.DataFrame, where: str) -> None:
         UserError: If one is out of range.
     """
     rules = [
-        Rule(
+        ColumnRule(
             column,
             ~pl.col(column).is_between(0, MOST),
             f"{column} must be finite, not negative and at most {MOST:g}, or null",
@@ -172,9 +172,11 @@ def check_values(table: str, frame: pl.DataFrame, where: str) -> None:
     ]
     if table == "records":
         score, judged = pl.col("performance"), pl.col("judge_score")
-        rules.insert(0, Rule("performance", ~score.is_between(0, 1), "performance must be within [0, 1]", "scale it"))
+        rules.insert(
+            0, ColumnRule("performance", ~score.is_between(0, 1), "performance must be within [0, 1]", "scale it")
+        )
         finite = f"judge_score must be finite and at most {MOST:g}, or null"
-        rules.append(Rule("judge_score", ~judged.is_between(-MOST, MOST), finite, "mend it or set it to null"))
+        rules.append(ColumnRule("judge_score", ~judged.is_between(-MOST, MOST), finite, "mend it or set it to null"))
     check_rows(table, frame, where, rules)
 
 
@@ -208,11 +210,13 @@ def sorted_by_key(table: str, frame: pl.DataFrame, where: str) -> pl.DataFrame:
     repeated = pl.all_horizontal(pl.col(column) == pl.col(column).shift() for column in key)
     if ordered.select(repeated.any()).item():
         must = f"a key ({', '.join(key)}) must occur once"
-        check_rows(table, frame, where, [Rule(key[-1], pl.struct(key).is_duplicated(), must, "drop the repeated row")])
+        check_rows(
+            table, frame, where, [ColumnRule(key[-1], pl.struct(key).is_duplicated(), must, "drop the repeated row")]
+        )
     return ordered
 
 
-def check_rows(table: str, frame: pl.DataFrame, where: str, rules: list[Rule]) -> None:
+def check_rows(table: str, frame: pl.DataFrame, where: str, rules: list[ColumnRule]) -> None:
     """Check rules of the rows of a table.
 
     Raises:

@@ -15,7 +15,7 @@ import polars as pl
 
 from graphrouter.errors import UserError, shown, suggest
 from graphrouter.log import LLMLog
-from graphrouter.wording import fold_text
+from graphrouter.text_groups import fold_text
 
 FRACTIONS = (0.6, 0.2, 0.2)
 PARTS = ("train", "validation", "test")

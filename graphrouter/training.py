@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from graphrouter.errors import UserError, first_line
-from graphrouter.files import drafted
+from graphrouter.files import atomic_write
 from graphrouter.run import RunOptions, open_wandb
 
 CLOSE = 1e-4
@@ -211,7 +211,7 @@ def _save_checkpoint(
     if torch.cuda.is_available():
         random["cuda"] = torch.cuda.get_rng_state()
     kept = {"start": asdict(start), "state": state, "random": random, "history": history, "best": best}
-    with drafted(file) as draft:
+    with atomic_write(file) as draft:
         torch.save(kept, draft)
 
 

@@ -14,7 +14,7 @@ from experiments.ablation.comparing import Scores
 from experiments.ablation.grid import Factor, Variant
 from experiments.ablation.rendering import title
 from experiments.ablation.results import Column, Results
-from graphrouter.files import drafted
+from graphrouter.files import atomic_write
 
 Array = np.ndarray
 COLOURS = {"better": "#1b7837", "worse": "#b2182b", "unclear": "#777777"}
@@ -120,7 +120,7 @@ def _save(figure: Any, out: Path, name: str) -> list[Path]:
     files = []
     for kind in ("png", "svg"):
         file = out / "figures" / f"{re.sub(r'[^A-Za-z0-9.]+', '-', name).strip('-').lower()}.{kind}"
-        with drafted(file) as draft:
+        with atomic_write(file) as draft:
             figure.savefig(draft, format=kind, dpi=150, metadata={"Date": None} if kind == "svg" else None)
         files.append(file)
     return files

@@ -84,8 +84,10 @@ def make_data(config: Distil, arm: Arm, seed: int, out: Path) -> str:
         settings = make_settings(
             {"seed": seed, "encoder": config.encoder, "tokenizer": tokenizer, **arm.select}, arm.name
         )
-        kept = None if settings.ranking == "baseline" else out / "rankings" / f"{label(settings.ranking, seed)}.parquet"
-        select(load_log(config.log, config.rare_tasks), settings, kept=kept).save(folder)
+        cache = (
+            None if settings.ranking == "baseline" else out / "rankings" / f"{label(settings.ranking, seed)}.parquet"
+        )
+        select(load_log(config.log, config.rare_tasks), settings, cache=cache).save(folder)
     return str(folder)
 
 

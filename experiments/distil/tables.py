@@ -60,16 +60,16 @@ def _controls(arms: list[Arm]) -> list[str]:
 
 def _part(arms: list[Arm], seed: int, log: LLMLog, out: Path) -> Any:
     """Return what the LLMs of the log and the students of a seed came to on its test queries."""
-    from fusion.evaluation.scoring import Candidate, Part, aligned, of_llm
+    from fusion.evaluation.scoring import Part, ScoredCandidate, aligned, of_llm
 
     test = log.take(by_query(log, seed).test)
-    values = {Candidate(llm, "llm", "llm"): of_llm(test, llm) for llm in log.llm_names}
+    values = {ScoredCandidate(llm, "llm", "llm"): of_llm(test, llm) for llm in log.llm_names}
     for arm in arms:
         folder = out / "answers" / label(arm.name, seed)
         if not (folder / "records.parquet").is_file():
             raise UserError(f"{folder} must hold the answers of a student, but does not; run the experiment to its end")
         answers = LLMLog.load(folder)
-        values[Candidate(arm.name, "model", "student")] = aligned(answers, test, answers.llm_names[0])
+        values[ScoredCandidate(arm.name, "model", "student")] = aligned(answers, test, answers.llm_names[0])
     return Part.of(test, values)
 
 

@@ -19,7 +19,7 @@ from experiments.micropool.sampling import training_pairs
 from experiments.micropool.tokenizer import CONTEXT
 from fusion.engines.base import Message
 from graphrouter.errors import UserError
-from graphrouter.files import drafted
+from graphrouter.files import atomic_write
 
 if TYPE_CHECKING:
     from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
@@ -212,7 +212,7 @@ def _save(state: State, checkpoint: Path, settings: dict[str, Any]) -> None:
         "losses": state.losses,
         "settings": settings,
     }
-    with drafted(checkpoint) as draft:
+    with atomic_write(checkpoint) as draft:
         torch.save(kept, draft)
 
 

@@ -21,7 +21,7 @@ def domain_rows(scores: pl.DataFrame, kinds: Sequence[str]) -> tuple[list[Row], 
 
     Args:
         scores: See `fusion.evaluation.scoring.score`.
-        kinds: See `fusion.evaluation.scoring.Candidate`.
+        kinds: See `fusion.evaluation.scoring.ScoredCandidate`.
     """
     import polars as pl
 

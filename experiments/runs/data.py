@@ -28,7 +28,7 @@ from graphrouter.splits import (
     query_groups,
     text_digest,
 )
-from graphrouter.wording import fold_text
+from graphrouter.text_groups import fold_text
 
 Array = np.ndarray
 KEPT = 4

@@ -36,7 +36,7 @@ from graphrouter.dataset import RoutingData
 from graphrouter.errors import UserError, first_line
 from graphrouter.evaluation.fitting import predict_all
 from graphrouter.evaluation.store import Outcomes, Predictions
-from graphrouter.files import drafted, replace_file
+from graphrouter.files import atomic_write, replace_file
 from graphrouter.pipeline import RoutingPipeline
 from graphrouter.pipeline.training import as_pipeline
 from graphrouter.routers.base import Router
@@ -197,9 +197,9 @@ def _references(data: RunData) -> dict[str, Predictions]:
 def _write_queries(folder: Path, queries: pl.DataFrame, outcomes: Outcomes, done: Predictions) -> None:
     """Write a row for each test query, and every edge, which a bootstrap of AUROC needs."""
     assert done.quality is not None
-    with drafted(folder / "queries.parquet") as draft:
+    with atomic_write(folder / "queries.parquet") as draft:
         queries.write_parquet(draft, compression="zstd")
-    with drafted(folder / "edges.npz") as draft, draft.open("wb") as file:
+    with atomic_write(folder / "edges.npz") as draft, draft.open("wb") as file:
         performance = outcomes.performance.astype(np.float32)
         np.savez_compressed(file, quality=done.quality.astype(np.float32), performance=performance)
 

@@ -10,7 +10,7 @@ from graphrouter.cli.options import ENCODER_HELP, KEEPS, add_command, add_rare_t
 from graphrouter.errors import UserError
 
 if TYPE_CHECKING:
-    from fusion.collect import Collection, Guiding, Plan
+    from fusion.collect import Collection, CollectionPlan, Guiding
 
 
 UNANSWERED = 3
@@ -129,7 +129,7 @@ def tasks(args: argparse.Namespace) -> None:
         print(f"{task.name:16} {task.domain:16} {task.metric:12} {task.hub.path if task.hub else ''}")
 
 
-def _preview(plan: Plan) -> None:
+def _preview(plan: CollectionPlan) -> None:
     from fusion.collect import preview
     from fusion.collect.outcome import find_overlong
 
@@ -144,7 +144,7 @@ def _preview(plan: Plan) -> None:
     _tell_unguided(plan)
 
 
-def _tell_unguided(plan: Plan) -> None:
+def _tell_unguided(plan: CollectionPlan) -> None:
     """Say where a guide has nothing to show: such questions are asked as they are."""
     for name, (bare, cells) in plan.unguided().items():
         if bare:

@@ -44,7 +44,7 @@ def add_keep_ranking(parser: argparse.ArgumentParser) -> None:
 def rank(args: argparse.Namespace) -> None:
     """Rank a log, write the ranks, and say how many responses are eligible."""
     from fusion.ranking import rank as run
-    from graphrouter.files import check_writable, drafted
+    from graphrouter.files import atomic_write, check_writable
     from graphrouter.log import load_log
     from graphrouter.settings import parse_overrides
 
@@ -54,7 +54,7 @@ def rank(args: argparse.Namespace) -> None:
     check_writable(out.parent, "the ranks")
     settings = {"seed": args.seed, "device": args.device, "progress": not args.quiet, **parse_overrides(args.overrides)}
     ranked = run(load_log(args.log), args.ranking, encoder=args.encoder, **settings)
-    with drafted(out) as draft:
+    with atomic_write(out) as draft:
         ranked.write_csv(draft) if out.suffix == ".csv" else ranked.write_parquet(draft, compression="zstd")
     tell(f"{out}: {ranked['query_id'].n_unique():,} queries, {ranked.height:,} responses ranked by {args.ranking}")
     tell(_counts(ranked))

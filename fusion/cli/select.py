@@ -74,8 +74,8 @@ def select(args: argparse.Namespace) -> None:
     values = merge(read_yaml(args.config) if args.config else {}, chosen)
     settings = make_settings(merge(values, parse_overrides(args.overrides)), args.config or "the selection")
     check_folder(Path(args.out))
-    kept = Path(args.keep_ranking) if args.keep_ranking else None
-    made = run(load_log(args.log, args.rare_tasks), settings, kept=kept, progress=not args.quiet)
+    cache = Path(args.keep_ranking) if args.keep_ranking else None
+    made = run(load_log(args.log, args.rare_tasks), settings, cache=cache, progress=not args.quiet)
     made.save(args.out)
     print(made.summary())
     tell(f"{args.out}: README.md says what was selected and how")

@@ -84,8 +84,8 @@ def _add_mine(commands: Any) -> None:
 def mine(args: argparse.Namespace) -> None:
     """Mine a library, and say what became of each draft."""
     from fusion.ranking import RANKINGS
-    from fusion.ranking.kept import rank_once
-    from fusion.templates.mining import Settings
+    from fusion.ranking.cache import rank_once
+    from fusion.templates.mining import MiningSettings
     from fusion.templates.mining import mine as run
     from graphrouter.encoders import encoder_of
     from graphrouter.errors import suggest
@@ -105,7 +105,7 @@ def mine(args: argparse.Namespace) -> None:
             progress=not args.quiet,
         ),
         Path(args.out),
-        Settings(args.ranking, args.top_k, args.limit, args.seed, args.near),
+        MiningSettings(args.ranking, args.top_k, args.limit, args.seed, args.near),
         encoder_of(log, args.encoder),
         summariser=_summariser(args),
         validation=_validation(args, log),
@@ -192,8 +192,8 @@ def _report(done: Mined, out: str) -> None:
     for name, one in (("summaries", done.summaries), ("validation", done.measured)):
         if one:
             tell(
-                f"{name} cost ${one.told.spent:.4f}"
-                + ("; the budget ended them, raise it to go on" if one.told.over_budget else "")
+                f"{name} cost ${one.answered.spent:.4f}"
+                + ("; the budget ended them, raise it to go on" if one.answered.over_budget else "")
             )
     for task, row in counts["by_task"].items():
         lost = counted(row["dropped"])
@@ -201,9 +201,9 @@ def _report(done: Mined, out: str) -> None:
     tell(f"{out}: {counts['templates']:,} templates; look at them: fusion templates show {out}")
     raise_problems(
         {
-            name: one.told.ended
+            name: one.answered.ended
             for name, one in (("the summariser", done.summaries), ("validation", done.measured))
-            if one and one.told.ended
+            if one and one.answered.ended
         }
     )
 

@@ -50,13 +50,13 @@ def train(args: argparse.Namespace) -> None:
 
 
 def _report(about: dict[str, Any], out: Path) -> None:
-    for stage, told in about["stages"].items():
+    for stage, done in about["stages"].items():
         tell(
-            f"{stage}: {told['rows']:,} rows, {told['steps']:,} steps, loss {told['first_loss']:.4f} to {told['last_loss']:.4f}"
+            f"{stage}: {done['rows']:,} rows, {done['steps']:,} steps, loss {done['first_loss']:.4f} to {done['last_loss']:.4f}"
         )
-        _report_rows(stage, told)
-        if "validation" in told:
-            _report_rows(f"{stage} validation", told["validation"])
+        _report_rows(stage, done)
+        if "validation" in done:
+            _report_rows(f"{stage} validation", done["validation"])
     memory = about["peak_memory"]
     tell(
         f"{out}: trained on {about['completion_tokens']:,} tokens in {about['minutes']:.1f} minutes, "
@@ -64,14 +64,14 @@ def _report(about: dict[str, Any], out: Path) -> None:
     )
 
 
-def _report_rows(what: str, told: dict[str, Any]) -> None:
+def _report_rows(what: str, done: dict[str, Any]) -> None:
     """Say which rows were left out, and what of the others was not read."""
-    if told["skipped"]:
-        tell(f"{what}: left out {told['skipped']:,} rows that are longer than the context allows")
-    for reason, count in told.get("left_out", {}).items():
+    if done["skipped"]:
+        tell(f"{what}: left out {done['skipped']:,} rows that are longer than the context allows")
+    for reason, count in done.get("left_out", {}).items():
         tell(f"{what}: left out {count:,} rows {reason}")
-    if dropped := told.get("dropped_keys"):
+    if dropped := done.get("dropped_keys"):
         keys = ", ".join(f"{key} ({count:,} rows)" for key, count in dropped.items())
         tell(f"{what}: keys of messages that the chat template is not given: {keys}")
-    if told["bent_prompts"]:
-        tell(f"{what}: the chat template writes {told['bent_prompts']:,} prompts otherwise once they are answered")
+    if done["bent_prompts"]:
+        tell(f"{what}: the chat template writes {done['bent_prompts']:,} prompts otherwise once they are answered")

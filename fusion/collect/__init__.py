@@ -14,7 +14,7 @@ from fusion.collect.assembly import assemble, failures_csv
 from fusion.collect.grading import Grading
 from fusion.collect.guiding import Guiding
 from fusion.collect.outcome import Empty, Unanswered, find_empty, find_unanswered, most_frequent
-from fusion.collect.plan import Plan, interleave
+from fusion.collect.plan import CollectionPlan, interleave
 from fusion.journal import Journal
 from fusion.llms import LLM
 from fusion.tasks import find_task, load_examples
@@ -25,7 +25,7 @@ from graphrouter.log import LLMLog
 from graphrouter.run import provenance
 from graphrouter.settings import to_plain
 
-__all__ = ["Collection", "Guiding", "Plan", "collect", "guides_folder", "make_plan", "preview"]
+__all__ = ["Collection", "CollectionPlan", "Guiding", "collect", "guides_folder", "make_plan", "preview"]
 
 JOURNAL = "collect"
 """Folder inside the log's folder with the journal and what was asked of whom."""
@@ -68,7 +68,7 @@ def make_plan(
     seed: int = 0,
     data: Path | None = None,
     guiding: Guiding | None = None,
-) -> Plan:
+) -> CollectionPlan:
     """Load the tasks' examples and lay out all cells.
 
     Args:
@@ -98,7 +98,7 @@ def make_plan(
     if twice:
         raise UserError(f"each task must have a name of its own, but {twice!r} occurs twice; leave one out")
     if guiding is None:
-        return Plan(list(interleave(known)), llms, draws, seed)
+        return CollectionPlan(list(interleave(known)), llms, draws, seed)
     asked = list(interleave([guiding.choose(of_task)[:limit] for of_task in known]))
     if not asked:
         raise UserError(
@@ -106,7 +106,7 @@ def make_plan(
             "name the tasks of that log"
         )
     guides = guiding.find(asked, [question for of_task in known for question in of_task], llms)
-    return Plan(asked, llms, draws, seed, guides, guiding.rooms(llms), guiding.source.log.encoder)
+    return CollectionPlan(asked, llms, draws, seed, guides, guiding.rooms(llms), guiding.source.log.encoder)
 
 
 def guides_folder(out: Path) -> Path:
@@ -115,7 +115,7 @@ def guides_folder(out: Path) -> Path:
 
 
 def collect(
-    plan: Plan, out: Path, *, budget: float | None = None, regrade: bool = False, progress: bool = True
+    plan: CollectionPlan, out: Path, *, budget: float | None = None, regrade: bool = False, progress: bool = True
 ) -> Collection:
     """Ask what is not answered yet, grade it, and write the log.
 
@@ -142,10 +142,10 @@ def collect(
         _note(plan, folder)
         for guide in plan.guides:
             guide.save(guides_folder(out))
-        purse = Budget(budget, answers.spent())
+        spending = Budget(budget, answers.spent())
         grading = Grading({cell.key: cell for cell in plan.cells}, answers, graded)
         try:
-            asking = answers.ask(purse, grading.submit, progress)
+            asking = answers.ask(spending, grading.submit, progress)
         except KeyboardInterrupt as error:
             interrupted = error
         finally:
@@ -165,13 +165,13 @@ def collect(
         reason=most_frequent(answers.failures.values())[0] if answers.failures else "",
         unanswered=find_unanswered(plan, answers),
         empty=find_empty(plan, answers),
-        spent=purse.spent,
+        spent=spending.spent,
         over_budget=bool(asking and asking.over_budget),
         problems=problems,
     )
 
 
-def preview(plan: Plan) -> dict[str, float]:
+def preview(plan: CollectionPlan) -> dict[str, float]:
     """Return, for each LLM, the most that its cells can cost in US dollars, each asked once; 0 without prices."""
     most: dict[str, float] = {llm.name: 0.0 for llm in plan.llms}
     for cell in plan.cells:
@@ -179,7 +179,7 @@ def preview(plan: Plan) -> dict[str, float]:
     return most
 
 
-def _check(plan: Plan, out: Path, budget: float | None) -> None:
+def _check(plan: CollectionPlan, out: Path, budget: float | None) -> None:
     check_writable(out, "a log")
     others = [file.name for file in out.iterdir() if file.name != JOURNAL] if out.is_dir() else []
     if others and not (out / JOURNAL).is_dir():
@@ -187,7 +187,7 @@ def _check(plan: Plan, out: Path, budget: float | None) -> None:
     check_budget(budget, plan.llms)
 
 
-def _note(plan: Plan, folder: Path) -> None:
+def _note(plan: CollectionPlan, folder: Path) -> None:
     """Write down what is asked of whom, beside the journal. Options name where a key is, never the key."""
     about: dict[str, Any] = {
         "tasks": {question.task.name: str(question.task.hub or question.task.examples) for question in plan.questions},

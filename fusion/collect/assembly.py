@@ -10,7 +10,7 @@ from typing import Any
 import polars as pl
 
 from fusion.answers import Answers, CellKey
-from fusion.collect.plan import Candidate, Plan
+from fusion.collect.plan import CollectionCandidate, CollectionPlan
 from fusion.tasks.base import Grade
 from fusion.text import encodable
 from graphrouter.errors import UserError
@@ -29,7 +29,7 @@ GUIDE_NOTE = {
 """Added to an LLM's description, so that its candidates differ in text too."""
 
 
-def assemble(plan: Plan, answers: Answers, grades: Mapping[CellKey, Grade], name: str) -> LLMLog:
+def assemble(plan: CollectionPlan, answers: Answers, grades: Mapping[CellKey, Grade], name: str) -> LLMLog:
     """Return the log of all graded answers. A cell that failed, or was not asked, has no record.
 
     Raises:
@@ -60,7 +60,7 @@ def failures_csv(failures: Mapping[CellKey, str]) -> str:
     return text.getvalue()
 
 
-def _queries(plan: Plan) -> pl.DataFrame:
+def _queries(plan: CollectionPlan) -> pl.DataFrame:
     rows = []
     for question in plan.questions:
         task, example = question.task, question.example
@@ -81,7 +81,7 @@ def _queries(plan: Plan) -> pl.DataFrame:
     return _table("queries", rows)
 
 
-def _llms(plan: Plan) -> pl.DataFrame:
+def _llms(plan: CollectionPlan) -> pl.DataFrame:
     rows = []
     for candidate in plan.candidates:
         llm, guide = candidate.llm, candidate.guide
@@ -95,7 +95,7 @@ def _llms(plan: Plan) -> pl.DataFrame:
     return _table("llms", rows)
 
 
-def _note(candidate: Candidate) -> str:
+def _note(candidate: CollectionCandidate) -> str:
     guide = candidate.guide
     shown = GUIDE_NOTE[guide.kind].format(ranking=guide.about["ranking"]) if guide else ""
     return STYLE_NOTE[candidate.style] + shown

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from fusion.guidance import SHOWN, TOKENS, Guidance, Room, Source, Spec, find_guidance, find_room, make_guide
-from fusion.guidance.source import Asked
+from fusion.guidance.source import GuidedQuestion
 from fusion.llms import LLM
 from fusion.tasks.base import STYLES
 from fusion.tasks.question import Question
@@ -76,7 +76,7 @@ class Guiding:
                 find_guidance(
                     spec.name,
                     guide,
-                    [Asked(one.query_id, one.query, one.task.name) for one in asked],
+                    [GuidedQuestion(one.query_id, one.query, one.task.name) for one in asked],
                     styles,
                     self.kept,
                 )

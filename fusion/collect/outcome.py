@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from fusion.answers import Answers
-from fusion.collect.plan import Plan
+from fusion.collect.plan import CollectionPlan
 from graphrouter.errors import UserError
 
 
@@ -46,7 +46,7 @@ class Empty:
     answers: int
 
 
-def find_unanswered(plan: Plan, answers: Answers) -> list[Unanswered]:
+def find_unanswered(plan: CollectionPlan, answers: Answers) -> list[Unanswered]:
     """Return the candidates that have failures and not one answer."""
     answered = {llm for _, llm, _ in answers.answers}
     found = []
@@ -69,7 +69,7 @@ def most_frequent(reasons: Iterable[str]) -> tuple[str, int]:
     return kinds[kind], often
 
 
-def find_empty(plan: Plan, answers: Answers) -> list[Empty]:
+def find_empty(plan: CollectionPlan, answers: Answers) -> list[Empty]:
     """Return the candidates with empty answers."""
     counts = Counter(llm for _, llm, _ in answers.answers)
     empty = Counter(llm for _, llm, _ in answers.empty)
@@ -78,7 +78,7 @@ def find_empty(plan: Plan, answers: Answers) -> list[Empty]:
     return [Empty(name, empty[name], cut[name], counts[name]) for name in names if empty[name]]
 
 
-def find_overlong(plan: Plan) -> dict[str, tuple[int, int, int, int]]:
+def find_overlong(plan: CollectionPlan) -> dict[str, tuple[int, int, int, int]]:
     """Return, by candidate whose context is known here, the cells whose prompt and ``max_tokens`` it cannot hold.
 
     The context is known where the model is on this machine; its tokenizer counts the prompt.

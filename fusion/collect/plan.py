@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from fusion.answers import CellKey, request_key
-from fusion.asking import Job
+from fusion.asking import LLMJob
 from fusion.engines.base import Message, Request
-from fusion.guidance.kept import Guidance
+from fusion.guidance.cache import Guidance
 from fusion.guidance.pieces import compose, fit
 from fusion.guidance.tokens import Room
 from fusion.llms import LLM
@@ -18,7 +18,7 @@ from graphrouter.errors import UserError
 
 
 @dataclass(frozen=True)
-class Candidate:
+class CollectionCandidate:
     """An LLM in a style, shown a guide or not: what stands as an LLM in the log.
 
     Attributes:
@@ -55,7 +55,7 @@ class Cell:
     """
 
     question: Question
-    candidate: Candidate
+    candidate: CollectionCandidate
     draw: int
     request: Request
     shown: int = 0
@@ -72,7 +72,7 @@ class Cell:
 
 
 @dataclass(frozen=True)
-class Plan:
+class CollectionPlan:
     """Questions x LLMs x styles x guides x draws.
 
     Attributes:
@@ -106,10 +106,10 @@ class Plan:
             )
 
     @cached_property
-    def candidates(self) -> list[Candidate]:
+    def candidates(self) -> list[CollectionCandidate]:
         """All candidates; the one without a guide stands before those with."""
         return [
-            Candidate(llm, style, guide)
+            CollectionCandidate(llm, style, guide)
             for llm in self.llms
             for style in llm.styles
             for guide in (None, *(guide for guide in self.guides if style in guide.styles))
@@ -125,7 +125,7 @@ class Plan:
             for candidate in self.candidates
         ]
 
-    def _cell(self, question: Question, candidate: Candidate, draw: int) -> Cell:
+    def _cell(self, question: Question, candidate: CollectionCandidate, draw: int) -> Cell:
         max_tokens = question.task.max_tokens[candidate.style]
         sampling = candidate.llm.sampling(max_tokens, self.seed + draw)
         messages, shown = self._conversation(question, candidate, sampling.max_tokens)
@@ -133,7 +133,7 @@ class Plan:
         return Cell(question, candidate, draw, Request(key, messages, sampling), shown)
 
     def _conversation(
-        self, question: Question, candidate: Candidate, max_tokens: int
+        self, question: Question, candidate: CollectionCandidate, max_tokens: int
     ) -> tuple[tuple[Message, ...], int]:
         """Return what is asked, and how many pieces of the guide are in it."""
         llm, style, guide = candidate.llm, candidate.style, candidate.guide
@@ -154,12 +154,12 @@ class Plan:
                 found[cell.candidate.name] = bare + (not cell.shown), count + 1
         return found
 
-    def jobs(self) -> list[Job]:
+    def jobs(self) -> list[LLMJob]:
         """Return what is asked of each LLM."""
         asked: dict[str, list[Request]] = {llm.name: [] for llm in self.llms}
         for cell in self.cells:
             asked[cell.llm.name].append(cell.request)
-        return [Job(llm, asked[llm.name]) for llm in self.llms]
+        return [LLMJob(llm, asked[llm.name]) for llm in self.llms]
 
 
 def interleave(questions: Sequence[Sequence[Question]]) -> Iterator[Question]:

@@ -10,7 +10,7 @@ import polars as pl
 
 from fusion.evaluation.model import ROUTERS, best_llm, log_candidates, student_candidates
 from fusion.evaluation.routing import recorded_split
-from fusion.evaluation.scoring import Candidate, Measures, Part, aligned, of_llm, score
+from fusion.evaluation.scoring import Measures, Part, ScoredCandidate, aligned, of_llm, score
 from fusion.evaluation.thought import find_arms
 from graphrouter.errors import UserError
 from graphrouter.log import LLMLog
@@ -69,7 +69,7 @@ def evaluate_levels(
     split = by_query(log, seed)
     test = log.take(split.test)
     values = log_candidates(log, split, seed, routers, encoder, run)
-    single = best_llm({Candidate(llm, "llm", "llm"): of_llm(log.take(split.train), llm) for llm in log.llm_names})
+    single = best_llm({ScoredCandidate(llm, "llm", "llm"): of_llm(log.take(split.train), llm) for llm in log.llm_names})
     if guided is not None:
         values |= guided_candidates(guided, test, single)
         if len(set(guided.queries["part"].drop_nulls())) == 3:
@@ -82,7 +82,7 @@ def evaluate_levels(
     return Levels(log.name, test.queries.height, single, scores, differences)
 
 
-def guided_candidates(guided: LLMLog, test: LLMLog, single: str) -> dict[Candidate, Measures]:
+def guided_candidates(guided: LLMLog, test: LLMLog, single: str) -> dict[ScoredCandidate, Measures]:
     """Return what the single LLM comes to with each guide.
 
     Raises:
@@ -96,7 +96,8 @@ def guided_candidates(guided: LLMLog, test: LLMLog, single: str) -> dict[Candida
             "collect it too"
         )
     return {
-        Candidate(arm.candidate, "thought", "guide"): aligned(guided, test, arm.candidate) for arm in arms[single][1:]
+        ScoredCandidate(arm.candidate, "thought", "guide"): aligned(guided, test, arm.candidate)
+        for arm in arms[single][1:]
     }
 
 
@@ -112,7 +113,7 @@ def _check_split(guided: LLMLog, test: LLMLog) -> None:
 
 def _guided_routers(
     guided: LLMLog, test: LLMLog, seed: int, routers: Sequence[str], encoder: str | None, run: RunOptions
-) -> dict[Candidate, Measures]:
+) -> dict[ScoredCandidate, Measures]:
     """Return what routers come to that may choose guided candidates too."""
     split = recorded_split(guided, seed)
     values = log_candidates(guided, split, seed, routers, encoder, run)
@@ -120,7 +121,7 @@ def _guided_routers(
     place = test.queries.select("query_id").join(theirs, on="query_id", how="left", maintain_order="left")["index"]
     rows = place.cast(pl.Int64).fill_null(-1).to_numpy()
     return {
-        Candidate(f"{one.name} with guides", "thought", "router"): {
+        ScoredCandidate(f"{one.name} with guides", "thought", "router"): {
             name: np.where(rows >= 0, measure[rows], np.nan) for name, measure in found.items()
         }
         for one, found in values.items()

@@ -12,7 +12,7 @@ import polars as pl
 
 from fusion.asking import raise_problems
 from fusion.collect import Guiding, collect, make_plan
-from fusion.evaluation.scoring import Candidate, Measures, Part, aligned, of_choice, of_llm, score
+from fusion.evaluation.scoring import Measures, Part, ScoredCandidate, aligned, of_choice, of_llm, score
 from fusion.guidance import Source
 from fusion.llms import LLM, read_llms
 from graphrouter.config import make_router
@@ -148,17 +148,17 @@ def evaluate_models(
     return ModelLevel(log.name, test.queries.height, scores, differences)
 
 
-def student_candidates(answers: LLMLog, test: LLMLog, base: str | None) -> dict[Candidate, Measures]:
+def student_candidates(answers: LLMLog, test: LLMLog, base: str | None) -> dict[ScoredCandidate, Measures]:
     """Return what each student came to, and a base that was asked beside them."""
     return {
-        Candidate(llm, "model", "base" if llm == base else "student"): aligned(answers, test, llm)
+        ScoredCandidate(llm, "model", "base" if llm == base else "student"): aligned(answers, test, llm)
         for llm in answers.llm_names
     }
 
 
 def log_candidates(
     log: LLMLog, split: Split, seed: int, routers: Sequence[str], encoder: str | None, run: RunOptions
-) -> dict[Candidate, Measures]:
+) -> dict[ScoredCandidate, Measures]:
     """Return what every LLM of a log, routers and the oracle come to on its test queries.
 
     Args:
@@ -170,7 +170,7 @@ def log_candidates(
         run: Where to run them.
     """
     test = log.take(split.test)
-    values = {Candidate(llm, "llm", "llm"): of_llm(test, llm) for llm in test.llm_names}
+    values = {ScoredCandidate(llm, "llm", "llm"): of_llm(test, llm) for llm in test.llm_names}
     data = routing_data(log, encoder_of(log, encoder, run.device), split)
     train, validation, asked = (data.take(rows) for rows in (split.train, split.validation, split.test))
     scenario, scale = find_scenario("performance_first"), fit_cost_scale(train.cost)
@@ -180,11 +180,13 @@ def log_candidates(
         router.fit(train, validation)
         if isinstance(router, Oracle):
             router.reveal(asked)
-        values[Candidate(name, "query", "router")] = of_choice(test, router.utility(asked.queries, scenario, scale))
+        values[ScoredCandidate(name, "query", "router")] = of_choice(
+            test, router.utility(asked.queries, scenario, scale)
+        )
     return values
 
 
-def best_llm(values: dict[Candidate, Measures]) -> str:
+def best_llm(values: dict[ScoredCandidate, Measures]) -> str:
     """Return the LLM of the best mean performance, in hindsight."""
     means = {one.name: float(np.nanmean(found["performance"])) for one, found in values.items() if one.kind == "llm"}
     return max(means, key=lambda name: means[name])

@@ -34,7 +34,7 @@ DIFFERENCES = {
 
 
 @dataclass(frozen=True)
-class Candidate:
+class ScoredCandidate:
     """What answers queries.
 
     Attributes:
@@ -62,10 +62,10 @@ class Part:
     groups: Array
     tasks: Array
     domains: Array
-    values: Mapping[Candidate, Measures]
+    values: Mapping[ScoredCandidate, Measures]
 
     @classmethod
-    def of(cls, test: LLMLog, values: Mapping[Candidate, Measures]) -> Part:
+    def of(cls, test: LLMLog, values: Mapping[ScoredCandidate, Measures]) -> Part:
         """Return the part of a log that holds its test queries only, in its order."""
         tasks = test.queries["task"].fill_null("no task").to_numpy()
         domains = test.queries["domain"].fill_null("no domain").to_numpy()

@@ -32,7 +32,7 @@ SCHEMA = {
 
 
 @dataclass(frozen=True)
-class Arm:
+class PromptArm:
     """One way of asking an LLM.
 
     Attributes:
@@ -97,7 +97,7 @@ def evaluate_thoughts(log: LLMLog, seed: int = 0) -> ThoughtLevel:
     return ThoughtLevel(log.name, len(named), domains, pl.DataFrame(rows, schema=SCHEMA, orient="row"))
 
 
-def find_arms(log: LLMLog) -> dict[str, list[Arm]]:
+def find_arms(log: LLMLog) -> dict[str, list[PromptArm]]:
     """Return, for each LLM and style with a guide, its ways of being asked, the question alone first.
 
     Raises:
@@ -110,13 +110,13 @@ def find_arms(log: LLMLog) -> dict[str, list[Arm]]:
             f"{log.name} must hold answers with guides, but has no column {absent[0]!r}; make it with fusion collect --guide"
         )
     alone = {(model, style): llm for llm, model, style, guide, *_ in log.llms.select(columns).iter_rows() if not guide}
-    found: dict[str, list[Arm]] = {}
+    found: dict[str, list[PromptArm]] = {}
     for llm, model, style, guide, kind, ranking in log.llms.select(columns).iter_rows():
         if guide:
             if (model, style) not in alone:
                 raise UserError(f"{log.name} must have {model} without a guide too, to compare {llm} with; collect it")
             base = alone[model, style]
-            found.setdefault(base, [Arm(base)]).append(Arm(llm, guide, kind, ranking))
+            found.setdefault(base, [PromptArm(base)]).append(PromptArm(llm, guide, kind, ranking))
     if not found:
         raise UserError(
             f"{log.name} must hold answers with guides, but has none; make them with fusion collect --guide"
@@ -154,7 +154,7 @@ def _shown(log: LLMLog, candidate: str) -> Array:
 
 
 def _rows(
-    log: LLMLog, arms: dict[str, list[Arm]], draws: dict[str | None, Array], masks: dict[str | None, Array]
+    log: LLMLog, arms: dict[str, list[PromptArm]], draws: dict[str | None, Array], masks: dict[str | None, Array]
 ) -> Iterator[tuple[object, ...]]:
     groups = {base: [(arm, [base], [arm.candidate]) for arm in of_base] for base, of_base in arms.items()}
     if len(arms) > 1:
@@ -167,9 +167,9 @@ def _rows(
                 yield (*about, *_compare(alone, with_guide, weights, masks[domain], arm.guide is not None))
 
 
-def _pooled(arms: dict[str, list[Arm]]) -> list[tuple[Arm, list[str], list[str]]]:
+def _pooled(arms: dict[str, list[PromptArm]]) -> list[tuple[PromptArm, list[str], list[str]]]:
     """Return each way of asking with the LLMs that were asked so: their names without and with the guide."""
-    found: dict[str | None, tuple[Arm, list[str], list[str]]] = {}
+    found: dict[str | None, tuple[PromptArm, list[str], list[str]]] = {}
     for base, of_base in arms.items():
         for arm in of_base:
             _, bases, candidates = found.setdefault(arm.guide, (arm, [], []))

@@ -5,10 +5,10 @@
 
 from __future__ import annotations
 
+from fusion.guidance.cache import Guidance, find_guidance
 from fusion.guidance.guide import SHOWN, Guide
-from fusion.guidance.kept import Guidance, find_guidance
 from fusion.guidance.pieces import KINDS, Piece, compose, fit
-from fusion.guidance.source import Asked, Source
+from fusion.guidance.source import GuidedQuestion, Source
 from fusion.guidance.specs import Spec, make_guide, parse_guides
 from fusion.guidance.tokens import TOKENS, Room, estimate, find_room
 
@@ -16,9 +16,9 @@ __all__ = [
     "KINDS",
     "SHOWN",
     "TOKENS",
-    "Asked",
     "Guidance",
     "Guide",
+    "GuidedQuestion",
     "Piece",
     "Room",
     "Source",

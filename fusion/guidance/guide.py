@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from fusion.guidance.pieces import Piece
-from fusion.guidance.source import Asked
+from fusion.guidance.source import GuidedQuestion
 from graphrouter.errors import UserError
 
 SHOWN = 3
@@ -40,7 +40,7 @@ class Guide(ABC):
         """Return all that what it finds depends on, as JSON holds it."""
 
     @abstractmethod
-    def find(self, asked: Sequence[Asked], style: str | None = None) -> list[tuple[Piece, ...]]:
+    def find(self, asked: Sequence[GuidedQuestion], style: str | None = None) -> list[tuple[Piece, ...]]:
         """Return, for each question, what is shown with it, the nearest first.
 
         Args:

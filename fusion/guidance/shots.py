@@ -13,9 +13,9 @@ import polars as pl
 
 from fusion.guidance.guide import Guide
 from fusion.guidance.pieces import Piece
-from fusion.guidance.source import Asked, Source
+from fusion.guidance.source import GuidedQuestion, Source
 from fusion.ranking import RANKINGS, rank
-from fusion.templates.source import RIGHT
+from fusion.templates.ranked_query import RIGHT
 from graphrouter.errors import UserError, suggest
 from graphrouter.identity import log_digest
 from graphrouter.splits import query_groups
@@ -75,7 +75,7 @@ class Shots(Guide):
             "seed": self.source.seed,
         }
 
-    def find(self, asked: Sequence[Asked], style: str | None = None) -> list[tuple[Piece, ...]]:
+    def find(self, asked: Sequence[GuidedQuestion], style: str | None = None) -> list[tuple[Piece, ...]]:
         """Return the nearest examples of each question; see `Guide.find`. A task that is not known is that of the nearest."""
         pool = self._pool(style)
         near = _Nearest(pool, self.source.vectors[pool["row"].to_numpy()])

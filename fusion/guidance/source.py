@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from graphrouter.encoders import Encoder
 
 
-class Asked(NamedTuple):
+class GuidedQuestion(NamedTuple):
     """A question that is to be guided.
 
     Attributes:
@@ -31,7 +31,7 @@ class Asked(NamedTuple):
     task: str | None = None
 
 
-class Wordings:
+class TextGroups:
     """Finds queries by their wording.
 
     Args:
@@ -44,7 +44,7 @@ class Wordings:
         for query_id, group in zip(ids, query_groups(texts), strict=True):
             self._ids.setdefault(int(group), set()).add(query_id)
 
-    def own(self, asked: Sequence[Asked]) -> list[frozenset[str]]:
+    def own(self, asked: Sequence[GuidedQuestion]) -> list[frozenset[str]]:
         """Return, for each question, the ids of the queries of equal wording."""
         return [frozenset(self._ids.get(int(group), ())) for group in query_groups(one.text for one in asked)]
 
@@ -108,14 +108,14 @@ class Source:
         return {int(group): part for part in PARTS for group in self._groups[getattr(self.split, part)]}
 
     @cached_property
-    def _wordings(self) -> Wordings:
-        return Wordings(self.log.queries["query_id"], self.log.queries["query"])
+    def _text_groups(self) -> TextGroups:
+        return TextGroups(self.log.queries["query_id"], self.log.queries["query"])
 
     def parts(self, texts: Sequence[str]) -> list[str | None]:
         """Return the part of the split that each text's wording belongs to, None where the log has none so worded."""
         return [self._part_of.get(int(group)) for group in query_groups(texts)]
 
-    def own(self, asked: Sequence[Asked]) -> list[frozenset[str]]:
+    def own(self, asked: Sequence[GuidedQuestion]) -> list[frozenset[str]]:
         """Return, for each question, the ids of the log's queries that it must not be shown: itself, and equal wording."""
-        worded = self._wordings.own(asked)
+        worded = self._text_groups.own(asked)
         return [ids | ({one.query_id} if one.query_id else set()) for one, ids in zip(asked, worded, strict=True)]

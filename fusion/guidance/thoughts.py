@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 from fusion.guidance.guide import Guide
 from fusion.guidance.pieces import Piece
-from fusion.guidance.source import Asked, Source, Wordings
+from fusion.guidance.source import GuidedQuestion, Source, TextGroups
 from fusion.templates import Library
 from graphrouter.errors import UserError
 from graphrouter.identity import log_digest
@@ -74,17 +74,17 @@ class Thoughts(Guide):
         }
 
     @cached_property
-    def _wordings(self) -> Wordings:
-        return Wordings(self.library.queries["query_id"], self.library.queries["query"])
+    def _text_groups(self) -> TextGroups:
+        return TextGroups(self.library.queries["query_id"], self.library.queries["query"])
 
     @cached_property
     def _count(self) -> Counter[str]:
         """How many templates come from each query."""
         return Counter(query for template in self.library.templates for query in template.queries)
 
-    def find(self, asked: Sequence[Asked], style: str | None = None) -> list[tuple[Piece, ...]]:
+    def find(self, asked: Sequence[GuidedQuestion], style: str | None = None) -> list[tuple[Piece, ...]]:
         """Return the nearest thoughts for each question; see `Guide.find`. They are the same in every style."""
-        own = (self.source or self._wordings).own(asked)
+        own = (self.source or self._text_groups).own(asked)
         known = [[query for query in ids if query in self._count] for ids in own]
         # The library leaves out one query and its wording. A question that has its id from one and its wording from
         # another is looked up deeper, so that as many remain.

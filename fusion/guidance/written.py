@@ -9,7 +9,7 @@ from typing import NoReturn
 
 from fusion.guidance.guide import Guide
 from fusion.guidance.pieces import Piece, compose, fit
-from fusion.guidance.source import Asked
+from fusion.guidance.source import GuidedQuestion
 from fusion.guidance.tokens import Room
 from graphrouter.errors import UserError
 from graphrouter.files import replace_file
@@ -17,7 +17,7 @@ from graphrouter.formats.rows import TABLES, BadRow, read_rows
 from graphrouter.log import load_log
 
 
-def read_questions(source: str) -> list[Asked]:
+def read_questions(source: str) -> list[GuidedQuestion]:
     """Read the questions of a log or a file.
 
     Args:
@@ -30,17 +30,17 @@ def read_questions(source: str) -> list[Asked]:
     file = Path(source)
     if not file.is_file():
         rows = load_log(source).queries.select("query_id", "query", "task").iter_rows()
-        return [Asked(*row) for row in rows]
+        return [GuidedQuestion(*row) for row in rows]
     asked = list(_rows(file) if file.suffix.lower() in TABLES else _lines(file))
     if not asked:
         raise UserError(f"{file} must hold questions, but is empty")
     return asked
 
 
-def _rows(file: Path) -> Iterator[Asked]:
+def _rows(file: Path) -> Iterator[GuidedQuestion]:
     for row in read_rows(file, _refuse):
         try:
-            yield Asked(row.optional_text("query_id"), row.text("query"), row.optional_text("task"))
+            yield GuidedQuestion(row.optional_text("query_id"), row.text("query"), row.optional_text("task"))
         except BadRow as error:
             _refuse(file, row.number, str(error))
 
@@ -49,15 +49,15 @@ def _refuse(file: Path, number: int, reason: str) -> NoReturn:
     raise UserError(f"{file}, row {number}: {reason}; mend it")
 
 
-def _lines(file: Path) -> Iterator[Asked]:
+def _lines(file: Path) -> Iterator[GuidedQuestion]:
     try:
         lines = file.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"{file} must be a UTF-8 text file, but cannot be read: {error}") from None
-    return (Asked(None, line.strip()) for line in lines if line.strip())
+    return (GuidedQuestion(None, line.strip()) for line in lines if line.strip())
 
 
-def write_prompts(asked: Sequence[Asked], guide: Guide | None, room: Room, out: Path) -> list[int]:
+def write_prompts(asked: Sequence[GuidedQuestion], guide: Guide | None, room: Room, out: Path) -> list[int]:
     """Write a JSON line for each question: ``query_id``, ``task``, ``messages``, and what is ``shown`` (its sources).
 
     Args:

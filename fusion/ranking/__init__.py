@@ -25,7 +25,7 @@ DECIMALS = 9
 
 @dataclass
 class RankingSettings:
-    """What a ranking may be told.
+    """Settings of a ranking.
 
     Attributes:
         seed: Breaks ties, and of the folds and GNNs of ``graph``.

@@ -21,8 +21,8 @@ from graphrouter.run import RunOptions
 from graphrouter.training import pick_device
 
 Array = np.ndarray
-Told = tuple[Array, Array, Array]
-"""What is told of a fold's queries: task means, qualities and spreads, [F, M] each."""
+FoldStatistics = tuple[Array, Array, Array]
+"""Statistics of a fold's queries: task means, qualities and spreads, [F, M] each."""
 
 VALIDATION = 8
 """Of the queries that a GNN is fitted on, one part in so many stops its training early."""
@@ -77,20 +77,20 @@ def cross_fit(
     """
     _check(data.queries.groups, folds)
     fold = fold_of(data.queries.groups, folds, seed)
-    told = np.full((3, *data.performance.shape), np.nan)
+    statistics = np.full((3, *data.performance.shape), np.nan)
     make_router("gnn", dict(gnn or {}), "the settings of the ranking")  # a mistake shows here, in this process
     bar = tqdm(total=folds, desc="ranking: folds", unit="fold", disable=not progress, leave=False)
     with bar:
         for part, found in enumerate(_folds(data, fold, folds, seed, gnn or {}, device)):
-            told[:, fold == part] = found
+            statistics[:, fold == part] = found
             bar.update()
-    return Prior(fold, *told)
+    return Prior(fold, *statistics)
 
 
 def _folds(
     data: RoutingData, fold: Array, folds: int, seed: int, gnn: Mapping[str, Any], device: str
-) -> Iterator[Told]:
-    """Yield what is told of each fold, in their order."""
+) -> Iterator[FoldStatistics]:
+    """Yield the statistics of each fold, in their order."""
     on_cpu = pick_device(device).type == "cpu"
     jobs = min(folds, torch.get_num_threads()) if on_cpu and data.observed.sum() >= LARGE else 1
     if jobs > 1:
@@ -114,7 +114,7 @@ def _one_thread() -> Iterator[None]:
         torch.set_num_threads(threads)
 
 
-def _fold(data: RoutingData, fold: Array, part: int, seed: int, gnn: Mapping[str, Any], device: str) -> Told:
+def _fold(data: RoutingData, fold: Array, part: int, seed: int, gnn: Mapping[str, Any], device: str) -> FoldStatistics:
     rest, own = np.flatnonzero(fold != part), np.flatnonzero(fold == part)
     known, queries = data.take(rest), data.queries.take(own)
     task_mean = TaskMeans().fit(known.performance, known.queries.tasks).lookup(queries.tasks)

@@ -85,8 +85,8 @@ def is_refusal(response: str) -> bool:
     later = re.split(r"[.!?:]\s", response[: OPENING + AFTER], maxsplit=1)[
         1:
     ]  # the refusal may speak of "the answer to this"
-    told = any(map(_says, announced(later[0] + response[OPENING + AFTER :]))) if later else False
-    return not (hedged or told or _AFTER_ALL.search(rest) or boxed(response) is not None)
+    concluded = any(map(_says, announced(later[0] + response[OPENING + AFTER :]))) if later else False
+    return not (hedged or concluded or _AFTER_ALL.search(rest) or boxed(response) is not None)
 
 
 def _says(answer: str) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from fusion.ranking.crossfit import Prior, cross_fit
-from fusion.ranking.response_model import Edges, ResponseModel, make_edges
+from fusion.ranking.response_model import ResponseEdges, ResponseModel, make_edges
 from graphrouter.dataset import RoutingData, llm_texts
 from graphrouter.encoders import Encoder, default_encoder, find_encoder
 from graphrouter.errors import UserError
@@ -79,7 +79,7 @@ def posterior_of(data: RoutingData, prior: Prior, domains: Mapping[str, str], se
     return posterior
 
 
-def _edges(data: RoutingData, prior: Prior, domains: Mapping[str, str]) -> tuple[Edges, Array]:
+def _edges(data: RoutingData, prior: Prior, domains: Mapping[str, str]) -> tuple[ResponseEdges, Array]:
     """Return the edges, and the domain [T] of each task. Queries without a task share one of their own."""
     names = [task or "" for task in data.queries.tasks]
     tasks, task = np.unique(np.array(names), return_inverse=True)

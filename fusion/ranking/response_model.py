@@ -47,7 +47,7 @@ EFFECTS = ("llm", "llm_in_domain", "llm_in_task")
 EFFECT_RANGE = (0.02, 2.0)
 
 
-class Edges(NamedTuple):
+class ResponseEdges(NamedTuple):
     """What is known of the edges between Q queries and M LLMs, double precision.
 
     Attributes:
@@ -64,9 +64,9 @@ class Edges(NamedTuple):
     right: Tensor
     draws: Tensor
 
-    def take(self, rows: Array | slice) -> Edges:
+    def take(self, rows: Array | slice) -> ResponseEdges:
         """Return these queries only."""
-        return Edges(*(tensor[rows] for tensor in self))
+        return ResponseEdges(*(tensor[rows] for tensor in self))
 
     @property
     def contrast(self) -> Tensor:
@@ -74,14 +74,18 @@ class Edges(NamedTuple):
         return self.shift - self.shift.mean(dim=1, keepdim=True)
 
 
-def make_edges(task: Array, task_mean: Array, quality: Array, spread: Array, performance: Array, draws: Array) -> Edges:
-    """Turn expectations in (0, 1) and outcomes into `Edges`; all are [Q, M] but ``task`` [Q]."""
+def make_edges(
+    task: Array, task_mean: Array, quality: Array, spread: Array, performance: Array, draws: Array
+) -> ResponseEdges:
+    """Turn expectations in (0, 1) and outcomes into `ResponseEdges`; all are [Q, M] but ``task`` [Q]."""
     mean, expected, unsure = (torch.as_tensor(values, dtype=torch.float64) for values in (task_mean, quality, spread))
     graph = ndtri(expected.clamp(*EXPECTED_RANGE))
     density = torch.exp(-(graph**2) / 2) / math.sqrt(2 * math.pi)
     count = torch.as_tensor(draws, dtype=torch.float64)
     right = torch.as_tensor(np.where(draws > 0, performance, 0.0), dtype=torch.float64) * count
-    return Edges(torch.as_tensor(task), graph - ndtri(mean.clamp(*EXPECTED_RANGE)), unsure / density, right, count)
+    return ResponseEdges(
+        torch.as_tensor(task), graph - ndtri(mean.clamp(*EXPECTED_RANGE)), unsure / density, right, count
+    )
 
 
 @dataclass(eq=False)
@@ -172,7 +176,7 @@ class ResponseModel:
     domain_of: Array
     seed: int = 0
 
-    def fit(self, edges: Edges) -> Self:
+    def fit(self, edges: ResponseEdges) -> Self:
         """Fit the parameters to the outcomes of Q queries."""
         single = bool((edges.draws <= 1).all())
         most = MOST_QUERIES if single else MOST_QUERIES // 5
@@ -188,7 +192,7 @@ class ResponseModel:
             self.effects = {name: self._effect_spread(edges, name) for name in EFFECTS}
         return self
 
-    def _climb(self, edges: Edges, known: list[Tensor], single: bool) -> None:
+    def _climb(self, edges: ResponseEdges, known: list[Tensor], single: bool) -> None:
         """Go on to the maximum for the spreads of the effects as they are."""
         optimiser = torch.optim.LBFGS(known, max_iter=STEPS, tolerance_change=TOLERANCE, line_search_fn="strong_wolfe")
 
@@ -205,7 +209,7 @@ class ResponseModel:
         for value in known:
             value.requires_grad_(False)
 
-    def _effect_spread(self, edges: Edges, name: str) -> float:
+    def _effect_spread(self, edges: ResponseEdges, name: str) -> float:
         """Return the standard deviation of a kind of effect: their squares, over the number that the data determine.
 
         MacKay, Bayesian interpolation, Neural Computation 4, 1992, with a diagonal Hessian: the Fisher information of
@@ -219,12 +223,12 @@ class ResponseModel:
         place = {"llm": torch.zeros_like(edges.task), "llm_in_domain": tasks[edges.task], "llm_in_task": edges.task}
         value = getattr(self.parameters, name)
         value = value.expand(1, -1) if value.dim() == 1 else value
-        told = torch.zeros_like(value).index_add(0, place[name], known)
-        determined = (told / (told + self.effects[name] ** -2)).sum()
+        information = torch.zeros_like(value).index_add(0, place[name], known)
+        determined = (information / (information + self.effects[name] ** -2)).sum()
         spread = float(torch.sqrt((value**2).sum() / determined.clamp(min=MARGIN)))
         return min(max(spread, EFFECT_RANGE[0]), EFFECT_RANGE[1])
 
-    def posterior(self, edges: Edges, own: bool = True) -> Array:
+    def posterior(self, edges: ResponseEdges, own: bool = True) -> Array:
         """Return [Q, M], the expected :math:`p` given the outcomes of the query.
 
         Args:
@@ -239,7 +243,7 @@ class ResponseModel:
         """Return [T], the chance to be right by guessing."""
         return (0.5 * torch.sigmoid(self.parameters.guess)).numpy()
 
-    def _mean(self, edges: Edges, own: bool) -> Tensor:
+    def _mean(self, edges: ResponseEdges, own: bool) -> Tensor:
         """Return E[p] [B, M]: the cell's mean at every ease, weighted by the posterior of the ease."""
         chance, logs = self._cells(edges, CELL_NODES)
         weight = _nodes(CELL_NODES)[1]
@@ -249,7 +253,7 @@ class ResponseModel:
         joint = given.sum(dim=2, keepdim=True) + _nodes(NODES)[1].log()[:, None]
         return (torch.softmax(joint if own else joint - given, dim=1) * mean).sum(dim=1)
 
-    def _joint(self, edges: Edges, single: bool) -> Tensor:
+    def _joint(self, edges: ResponseEdges, single: bool) -> Tensor:
         """Return [B, K]: the logarithm of likelihood times prior at every ease.
 
         With a single draw per cell the integral over what is particular to it is known, and needs no nodes.
@@ -260,7 +264,7 @@ class ResponseModel:
             given = torch.logsumexp(self._cells(edges, CELL_NODES)[1] + _nodes(CELL_NODES)[1].log(), dim=3)
         return given.sum(dim=2) + _nodes(NODES)[1].log()
 
-    def _cells(self, edges: Edges, nodes: int | None) -> tuple[Tensor, Tensor]:
+    def _cells(self, edges: ResponseEdges, nodes: int | None) -> tuple[Tensor, Tensor]:
         """Return the chance and the log-likelihood [B, K, M, J] at every ease and every particular.
 
         Without a number of nodes J is 1, and the chance is the mean over what is particular.
@@ -274,7 +278,7 @@ class ResponseModel:
         right, wrong = edges.right[:, None, :, None], (edges.draws - edges.right)[:, None, :, None]
         return chance, right * chance.log() + wrong * torch.log1p(-chance)
 
-    def _expectation(self, edges: Edges) -> Tensor:
+    def _expectation(self, edges: ResponseEdges) -> Tensor:
         """Return f [B, M]."""
         mine = self.parameters
         effect = (mine.task + mine.llm + mine.llm_in_domain[self.domain_of] + mine.llm_in_task)[edges.task]

@@ -15,8 +15,8 @@ from fusion.selection.card import card, summary_lines
 from fusion.selection.context import Context
 from fusion.selection.output import write_folder
 from fusion.selection.pairs import preference_pairs
-from fusion.selection.rules import RULES, Outcome, Rule, chosen_rules, run
-from fusion.selection.settings import RANKINGS, Settings, make_settings
+from fusion.selection.rules import RULES, Outcome, SelectionRule, chosen_rules, run
+from fusion.selection.settings import RANKINGS, SelectionSettings, make_settings
 from fusion.selection.tokens import with_tokens
 from graphrouter.identity import log_digest
 from graphrouter.log import LLMLog
@@ -68,10 +68,10 @@ class Selection:
 
 def select(
     log: LLMLog,
-    settings: Settings | None = None,
+    settings: SelectionSettings | None = None,
     *,
     ranked: pl.DataFrame | None = None,
-    kept: Path | None = None,
+    cache: Path | None = None,
     progress: bool = False,
 ) -> Selection:
     """Select fine-tuning data from a log.
@@ -80,16 +80,16 @@ def select(
         log: With responses.
         settings: None for the defaults.
         ranked: The ranking, from `fusion.ranking.rank`; None to make it.
-        kept: File that the ranking is read from, or written to where it is not there, for further selections.
+        cache: File that the ranking is read from, or written to where it is not there, for further selections.
         progress: Whether encoding shows a bar.
 
     Raises:
         UserError: If a rule leaves nothing (it is named), or the log or the encoder does not do.
     """
-    settings = settings or Settings()
+    settings = settings or SelectionSettings()
     context = Context(log, settings, progress)
     rules = chosen_rules(settings)
-    rows = candidates(context, ranked, kept)
+    rows = candidates(context, ranked, cache)
     done = run(rows.filter(pl.col("part") == "train"), context, rules)
     selected = with_tokens(done.rows, settings.tokenizer)
     pairs = preference_pairs(selected, _pool(done), context)
@@ -100,7 +100,7 @@ def select(
     return Selection(**made, report=done.counts, about=about, text=text, seconds=done.seconds)
 
 
-def _validation(rows: pl.DataFrame, context: Context, rules: list[Rule]) -> tuple[pl.DataFrame, pl.DataFrame]:
+def _validation(rows: pl.DataFrame, context: Context, rules: list[SelectionRule]) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Return the best response of each validation query, by the rules that concern single responses, and their pairs."""
     held = copy(context)  # with its vectors
     held.settings = replace(context.settings, top_k=1)
@@ -113,7 +113,7 @@ def _pool(done: Outcome) -> pl.DataFrame:
     return done.entered.get("right", done.rows.clear())
 
 
-def _right(done: Outcome, settings: Settings) -> pl.DataFrame:
+def _right(done: Outcome, settings: SelectionSettings) -> pl.DataFrame:
     """Return the right responses that there were to choose from."""
     return done.entered.get("right", done.entered["answered"]).filter(pl.col("performance") >= settings.right)
 

@@ -21,13 +21,13 @@ LISTED = ("cem", "exact_match", "f1")
 """Metrics whose ground truth may be the JSON of several accepted answers; see `fusion.tasks`."""
 
 
-def candidates(context: Context, ranked: pl.DataFrame | None = None, kept: Path | None = None) -> pl.DataFrame:
+def candidates(context: Context, ranked: pl.DataFrame | None = None, cache: Path | None = None) -> pl.DataFrame:
     """Return one row per response.
 
     Args:
         context: Its log must have responses, except for ``baseline``.
         ranked: From `fusion.ranking.rank`, of the training and validation queries; None to make it.
-        kept: File that the ranking is read from, or written to where it is not there; None to keep nothing.
+        cache: File that the ranking is read from, or written to where it is not there; None for no cache.
 
     Returns:
         ``query_id, llm, draw, part`` (train or validation), ``task`` (empty where unknown)``, query, style`` (of the
@@ -39,7 +39,7 @@ def candidates(context: Context, ranked: pl.DataFrame | None = None, kept: Path 
     if settings.ranking == "baseline":
         rows = _gold(log)
     else:
-        rows = _ranked(context, kept) if ranked is None else ranked
+        rows = _ranked(context, cache) if ranked is None else ranked
         rows = _with_performance(rows, log).join(_responses(log), KEY, "left")
     if settings.ranking == "random":
         rows = _shuffled(rows, settings.seed)
@@ -58,15 +58,15 @@ def observed_solve_rate(log: LLMLog) -> pl.DataFrame:
     )
 
 
-def _ranked(context: Context, kept: Path | None) -> pl.DataFrame:
-    """Rank the training and validation queries, or read that ranking from where it is kept."""
-    from fusion.ranking.kept import rank_once
+def _ranked(context: Context, cache: Path | None) -> pl.DataFrame:
+    """Rank the training and validation queries, or read that ranking from its cache."""
+    from fusion.ranking.cache import rank_once
 
     settings = context.settings
     name = "performance" if settings.ranking == "random" else settings.ranking
     # A fresh encoder: what TF-IDF learns, it learns here from other queries than the context's.
     encoder = find_encoder(context.encoder.spec) if name == "graph" else None
-    return rank_once(context.known, name, kept, encoder=encoder, seed=settings.seed, progress=context.progress)
+    return rank_once(context.known, name, cache, encoder=encoder, seed=settings.seed, progress=context.progress)
 
 
 def _with_performance(rows: pl.DataFrame, log: LLMLog) -> pl.DataFrame:

@@ -7,7 +7,7 @@ from functools import cached_property
 
 import numpy as np
 
-from fusion.selection.settings import Settings
+from fusion.selection.settings import SelectionSettings
 from graphrouter.encoders import Encoder, encoder_of
 from graphrouter.log import LLMLog, load_log
 from graphrouter.pipeline import routing_data
@@ -27,7 +27,7 @@ class Context:
     """
 
     log: LLMLog
-    settings: Settings
+    settings: SelectionSettings
     progress: bool = False
 
     @cached_property

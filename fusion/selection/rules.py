@@ -10,12 +10,12 @@ import polars as pl
 
 from fusion.selection import choice, decontamination, eligibility, responses
 from fusion.selection.context import Context
-from fusion.selection.settings import Settings
+from fusion.selection.settings import SelectionSettings
 from graphrouter.errors import UserError, suggest
 
 
 @dataclass(frozen=True)
-class Rule:
+class SelectionRule:
     """A step of the selection: rows in, some of the same rows out.
 
     Attributes:
@@ -38,25 +38,33 @@ class Rule:
 
 
 RULES = (
-    Rule("answered", "have the text of a response", eligibility.answered, always=True),
-    Rule("llms", "come from an LLM that may be used", eligibility.from_llms, "llms, max_size, licences, styles"),
-    Rule("unrefused", "are no refusal", eligibility.unrefused),
-    Rule("complete", "are not cut off, go on to another question, or end in a loop", eligibility.complete),
-    Rule("right", "are right", eligibility.right, "right"),
-    Rule(
+    SelectionRule("answered", "have the text of a response", eligibility.answered, always=True),
+    SelectionRule(
+        "llms", "come from an LLM that may be used", eligibility.from_llms, "llms, max_size, licences, styles"
+    ),
+    SelectionRule("unrefused", "are no refusal", eligibility.unrefused),
+    SelectionRule("complete", "are not cut off, go on to another question, or end in a loop", eligibility.complete),
+    SelectionRule("right", "are right", eligibility.right, "right"),
+    SelectionRule(
         "ngrams", "share no run of words with an evaluation query", decontamination.no_shared_ngram, "ngram", extra=True
     ),
-    Rule("vectors", "are unlike all evaluation queries", decontamination.no_near_vector, "similarity", extra=True),
-    Rule("easy", "not every LLM solves", choice.not_too_easy, "easy", validation=False, extra=True),
-    Rule("hard", "more than a few LLMs solve", choice.not_too_hard, "hard", validation=False, extra=True),
-    Rule("length", "are of a usual length", responses.of_usual_length, "shortest, longest", extra=True),
-    Rule("duplicates", "differ from better ranked ones", responses.without_duplicates, "overlap", extra=True),
-    Rule(
+    SelectionRule(
+        "vectors", "are unlike all evaluation queries", decontamination.no_near_vector, "similarity", extra=True
+    ),
+    SelectionRule("easy", "not every LLM solves", choice.not_too_easy, "easy", validation=False, extra=True),
+    SelectionRule("hard", "more than a few LLMs solve", choice.not_too_hard, "hard", validation=False, extra=True),
+    SelectionRule("length", "are of a usual length", responses.of_usual_length, "shortest, longest", extra=True),
+    SelectionRule("duplicates", "differ from better ranked ones", responses.without_duplicates, "overlap", extra=True),
+    SelectionRule(
         "llm_share", "exceed no LLM's share of the task", choice.within_share, "llm_share", validation=False, extra=True
     ),
-    Rule("top_k", "are among the k best of their query", choice.best, "top_k", always=True),
-    Rule("thin", "are not one of many to an easy query", choice.fewer_of_easy, "top_k", validation=False, extra=True),
-    Rule("budget", "fit the budget, in equal parts of tasks", choice.within_budget, "rows, tokens", validation=False),
+    SelectionRule("top_k", "are among the k best of their query", choice.best, "top_k", always=True),
+    SelectionRule(
+        "thin", "are not one of many to an easy query", choice.fewer_of_easy, "top_k", validation=False, extra=True
+    ),
+    SelectionRule(
+        "budget", "fit the budget, in equal parts of tasks", choice.within_budget, "rows, tokens", validation=False
+    ),
 )
 """In the order in which they are applied: what is wrong goes first, so that later rules only compare good rows."""
 
@@ -81,7 +89,7 @@ class Outcome:
     seconds: dict[str, float] = field(default_factory=dict)
 
 
-def chosen_rules(settings: Settings, rules: Sequence[Rule] = RULES) -> list[Rule]:
+def chosen_rules(settings: SelectionSettings, rules: Sequence[SelectionRule] = RULES) -> list[SelectionRule]:
     """Return the rules that are not skipped.
 
     Raises:
@@ -97,7 +105,7 @@ def chosen_rules(settings: Settings, rules: Sequence[Rule] = RULES) -> list[Rule
     return [rule for rule in rules if rule.name not in settings.skip and not (rule.extra and extras)]
 
 
-def run(rows: pl.DataFrame, context: Context, rules: Sequence[Rule], may_end_empty: bool = False) -> Outcome:
+def run(rows: pl.DataFrame, context: Context, rules: Sequence[SelectionRule], may_end_empty: bool = False) -> Outcome:
     """Apply rules one after the other.
 
     Args:
@@ -132,7 +140,7 @@ def count(name: str, before: pl.DataFrame, after: pl.DataFrame) -> pl.DataFrame:
     return named.sort(cell)
 
 
-def _emptied(rule: Rule, before: pl.DataFrame, context: Context) -> str:
+def _emptied(rule: SelectionRule, before: pl.DataFrame, context: Context) -> str:
     hint = f"loosen {rule.loosen}, " if rule.loosen else ""
     leave = "use another log" if rule.always else f"leave the rule out with --skip {rule.name}"
     return (

@@ -22,7 +22,7 @@ SOLVED_BY_ALL = 0.97
 
 
 @dataclass
-class Settings:
+class SelectionSettings:
     """How rows are selected. A setting of a rule that is skipped does nothing.
 
     Attributes:
@@ -123,10 +123,10 @@ class Settings:
         return self.easy if self.easy is not None else SOLVED_BY_ALL if self.by_graph else 1.0
 
 
-def make_settings(values: dict[str, Any], where: str = "the selection") -> Settings:
+def make_settings(values: dict[str, Any], where: str = "the selection") -> SelectionSettings:
     """Make settings from YAML or the command line.
 
     Raises:
         UserError: If a key is unknown, or a value is of the wrong type or breaks a rule.
     """
-    return Settings(**check(Settings, values, where))
+    return SelectionSettings(**check(SelectionSettings, values, where))

@@ -6,7 +6,7 @@ import hashlib
 import re
 from collections.abc import Iterator, Sequence
 
-from graphrouter.wording import fold_width
+from graphrouter.text_groups import fold_width
 
 WORDS = re.compile(r"\w+|[-+*/=<>^%]")
 """Runs of letters and digits, and the signs of arithmetic, which alone tell many questions apart."""

@@ -47,7 +47,7 @@ class Draft:
 
 
 @dataclass
-class Tally:
+class DraftTally:
     """How many drafts were kept, shortened and dropped, and why, by task.
 
     Attributes:
@@ -92,7 +92,7 @@ def counted(reasons: Mapping[str, int]) -> str:
 
 
 def screen(
-    drafts: Iterable[Draft], truths: Mapping[str, Truth], training: Collection[str], tally: Tally
+    drafts: Iterable[Draft], truths: Mapping[str, Truth], training: Collection[str], tally: DraftTally
 ) -> list[tuple[Draft, str]]:
     """Return the drafts that pass every check, each with its final text.
 

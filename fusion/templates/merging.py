@@ -14,7 +14,7 @@ from fusion.templates.template import Template, template_id
 from fusion.templates.truths import content_words
 from graphrouter.errors import UserError
 from graphrouter.splits import normalise_text
-from graphrouter.wording import fold_text
+from graphrouter.text_groups import fold_text
 
 Array = np.ndarray
 
@@ -98,12 +98,12 @@ def _groups(library: Library, numbers: list[int], threshold: float) -> list[list
     """Return groups of near-duplicates, the leader first."""
     order = sorted(numbers, key=lambda number: _rank(library.templates[number]))
     texts = [library.templates[number].text for number in order]
-    wordings = [fold_text(text) for text in texts]
+    folded = [fold_text(text) for text in texts]
     said = [content_words(normalise_text(text)) for text in texts]
     near = _near_pairs(library.text_vectors[order], threshold)
     leads: dict[int, list[int]] = {}
     worded: dict[str, int] = {}
-    for place, wording in enumerate(wordings):
+    for place, wording in enumerate(folded):
         first = min((one for one in near[place] if one in leads and _alike(said[one], said[place])), default=None)
         same = worded.get(wording)
         leader = min((one for one in (first, same) if one is not None), default=None)

@@ -11,12 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from fusion.templates.checks import NO_STEPS, Draft, Tally, counted, screen
+from fusion.templates.checks import NO_STEPS, Draft, DraftTally, counted, screen
 from fusion.templates.choosing import spread
 from fusion.templates.extractive import best_steps
 from fusion.templates.library import Library
 from fusion.templates.merging import NEAR, keep_only, merge_near
-from fusion.templates.source import Rank, Source, sources_of
+from fusion.templates.ranked_query import Rank, RankedQuery, sources_of
 from fusion.templates.storage import check_folder
 from fusion.templates.summary import Summaries, Summariser, summarise
 from fusion.templates.template import make_template
@@ -34,7 +34,7 @@ NOT_ASKED = "not asked within the budget"
 
 
 @dataclass(frozen=True)
-class Settings:
+class MiningSettings:
     """What is mined.
 
     Attributes:
@@ -75,7 +75,7 @@ def mine(
     log: LLMLog,
     rank: Rank,
     out: Path,
-    settings: Settings,
+    settings: MiningSettings,
     encoder: Encoder,
     *,
     summariser: Summariser | None = None,
@@ -106,7 +106,7 @@ def mine(
     ]
     ids = training.queries["query_id"].gather(rows).to_list()
     sources = sources_of(training, rank(training), ids, settings.top_k)
-    tally = Tally()
+    tally = DraftTally()
     _count_unanswered(training, ids, sources, tally)
     drafts, summaries = _draft(sources, summariser, out, progress, tally)
     passed = screen(drafts, {one.query_id: one.truth for one in sources}, set(ids), tally)
@@ -131,7 +131,7 @@ def mine(
     return Mined(library, summaries, measured)
 
 
-def _why_none(tally: Tally) -> str:
+def _why_none(tally: DraftTally) -> str:
     """Say why no draft passed, and what to do where responses have no steps to take."""
     reasons = tally.reasons()
     hint = "; collect responses with steps: styles: [reasoning] in the YAML of the LLMs" if NO_STEPS in reasons else ""
@@ -144,7 +144,7 @@ def split_of(log: LLMLog, seed: int) -> Array:
 
 
 def _training(
-    log: LLMLog, settings: Settings, encoder: Encoder, validation: Validation | None, progress: bool
+    log: LLMLog, settings: MiningSettings, encoder: Encoder, validation: Validation | None, progress: bool
 ) -> tuple[LLMLog, Array, Encoder, Array]:
     """Return the training queries, which of them are held back, the fitted encoder, and their vectors."""
     if not log.has_responses:
@@ -160,7 +160,7 @@ def _training(
     return training, held_back, fitted, vectors
 
 
-def _count_unanswered(training: LLMLog, ids: Sequence[str], sources: Sequence[Source], tally: Tally) -> None:
+def _count_unanswered(training: LLMLog, ids: Sequence[str], sources: Sequence[RankedQuery], tally: DraftTally) -> None:
     tasks = dict(training.queries.select("query_id", "task").iter_rows())
     answered = {one.query_id for one in sources}
     for query in ids:
@@ -169,7 +169,7 @@ def _count_unanswered(training: LLMLog, ids: Sequence[str], sources: Sequence[So
 
 
 def _draft(
-    sources: Sequence[Source], summariser: Summariser | None, out: Path, progress: bool, tally: Tally
+    sources: Sequence[RankedQuery], summariser: Summariser | None, out: Path, progress: bool, tally: DraftTally
 ) -> tuple[list[Draft], Summaries | None]:
     if summariser is None:
         return [_extract(one) for one in sources], None
@@ -183,7 +183,7 @@ def _draft(
     return drafts, summaries
 
 
-def _extract(source: Source) -> Draft:
+def _extract(source: RankedQuery) -> Draft:
     found = best_steps([best.text for best in source.responses], source.query, source.truth)
     best = source.responses[found[0] if found else 0]
     return Draft(
@@ -197,7 +197,7 @@ def _extract(source: Source) -> Draft:
     )
 
 
-def _written(source: Source, summaries: Summaries) -> Draft:
+def _written(source: RankedQuery, summaries: Summaries) -> Draft:
     scores = [best.score for best in source.responses]
     return Draft(
         source.query_id,
@@ -212,11 +212,11 @@ def _written(source: Source, summaries: Summaries) -> Draft:
 
 def _about(
     log: LLMLog,
-    settings: Settings,
+    settings: MiningSettings,
     summariser: Summariser | None,
     training: int,
     ids: Sequence[str],
-    tally: Tally,
+    tally: DraftTally,
     passed: int,
     library: Library,
 ) -> dict[str, Any]:

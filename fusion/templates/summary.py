@@ -7,13 +7,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from fusion.answers import Told, ask_one, request_key
+from fusion.answers import LLMAnswers, ask_one, request_key
 from fusion.budget import TEMPLATE_TOKENS, check_budget
 from fusion.engines.base import Request
 from fusion.llms import LLM
 from fusion.templates.checks import NO_ANSWER
+from fusion.templates.ranked_query import RankedQuery
 from fusion.templates.sentences import Count, estimate_tokens, shorten
-from fusion.templates.source import Source
 from graphrouter.errors import UserError
 
 PROMPT = """Below are a query and {number} of the best responses that it got.
@@ -64,7 +64,7 @@ class Summariser:
         fixed = (self.llm.max_tokens or self.max_tokens) + self.count(PROMPT + (self.llm.system or ""))
         return self.window - fixed - TEMPLATE_TOKENS - responses * self.count(_frame(responses, ""))
 
-    def prompt(self, source: Source) -> str:
+    def prompt(self, source: RankedQuery) -> str:
         """Return what is asked of one query, shortened by sentence to the window.
 
         The query gets at most half of the room, each response an equal part of what is left. Where that would be too
@@ -92,15 +92,15 @@ class Summaries:
     Attributes:
         texts: By query id, what the LLM wrote.
         problems: By query id, the check that those fail who got no answer. A query that was not asked has neither.
-        told: What it cost, and what ended it.
+        answered: What it cost, and what ended it.
     """
 
     texts: Mapping[str, str]
     problems: Mapping[str, str]
-    told: Told
+    answered: LLMAnswers
 
 
-def summarise(summariser: Summariser, sources: Sequence[Source], folder: Path, progress: bool = True) -> Summaries:
+def summarise(summariser: Summariser, sources: Sequence[RankedQuery], folder: Path, progress: bool = True) -> Summaries:
     """Ask for the summaries that are not there yet.
 
     Args:
@@ -120,9 +120,9 @@ def summarise(summariser: Summariser, sources: Sequence[Source], folder: Path, p
         for one in sources
     ]
     file, wanted = folder / "answers.jsonl", "write at least one summary"
-    told = ask_one(llm, requests, file, budget=summariser.budget, wanted=wanted, progress=progress)
+    answered = ask_one(llm, requests, file, budget=summariser.budget, wanted=wanted, progress=progress)
     return Summaries(
-        texts={cell[0]: entry["response"] for cell, entry in told.answers.items()},
-        problems={cell[0]: NO_ANSWER for cell in told.failures},
-        told=told,
+        texts={cell[0]: entry["response"] for cell, entry in answered.answers.items()},
+        problems={cell[0]: NO_ANSWER for cell in answered.failures},
+        answered=answered,
     )

@@ -215,8 +215,8 @@ class Truth:
         clauses = [_stems(clause) for clause in _CLAUSE.split(self.texts[0])] if self.texts else []
         items = [_stems(item) for item in self.texts[0].split(",")] if self.texts else []
         alone = not any(character.isdigit() for character in self.texts[0]) if self.texts else False
-        told = [one for one in clauses if len(one) >= 2 or (alone and any(len(stem) == STEM for stem in one))]
-        return told + [one for one in items if len(one) >= 3]
+        telling = [one for one in clauses if len(one) >= 2 or (alone and any(len(stem) == STEM for stem in one))]
+        return telling + [one for one in items if len(one) >= 3]
 
     @cached_property
     def _letter(self) -> re.Pattern[str] | None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from fusion.answers import CellKey, Told, ask_one, request_key
+from fusion.answers import CellKey, LLMAnswers, ask_one, request_key
 from fusion.budget import check_budget
 from fusion.engines.base import Request
 from fusion.journal import Entry
@@ -78,14 +78,14 @@ class Measured:
         kept: Ids of the templates that do not hurt, those that were not tried often enough included.
         tried: Templates that were tried often enough.
         worth: Mean of their worths; None where none was tried.
-        told: What it cost, and what ended it.
+        answered: What it cost, and what ended it.
     """
 
     library: Library
     kept: set[str]
     tried: int
     worth: float | None
-    told: Told
+    answered: LLMAnswers
 
     def about(self) -> dict[str, Any]:
         """Return the counts, for the library."""
@@ -113,8 +113,8 @@ def measure(
     pairs = list(_pairs(library, held, vectors, validation.near, set(questions)))
     requests = list(_requests(validation, questions, pairs))
     file, wanted = out / "validation" / "answers.jsonl", "try at least one template"
-    told = ask_one(validation.llm, requests, file, budget=validation.budget, wanted=wanted, progress=progress)
-    gains = _gains(told.answers, questions, pairs)
+    answered = ask_one(validation.llm, requests, file, budget=validation.budget, wanted=wanted, progress=progress)
+    gains = _gains(answered.answers, questions, pairs)
     worth = {name: sum(some) / len(some) for name, some in gains.items() if len(some) >= LEAST_QUERIES}
     library.templates = tuple(replace(one, worth=worth.get(one.id)) for one in library.templates)
     return Measured(
@@ -122,7 +122,7 @@ def measure(
         kept={one.id for one in library.templates if worth.get(one.id, 0.0) >= 0},
         tried=len(worth),
         worth=sum(worth.values()) / len(worth) if worth else None,
-        told=told,
+        answered=answered,
     )
 
 

@@ -96,7 +96,7 @@ def _stage(
     from fusion.training.trainers import make_trainer
 
     start = load_start(config, folder, how["use_bf16"])
-    rows, validation, told = _rows(stage, config, start.tokenizer, start.limit, how["progress"])
+    rows, validation, results = _rows(stage, config, start.tokenizer, start.limit, how["progress"])
     checkpoints = out / "checkpoints" / stage
     with Interrupt() as interrupt:
         trainer = make_trainer(stage, config, start, rows, validation, checkpoints, interrupt=interrupt, **how)
@@ -106,12 +106,12 @@ def _stage(
     losses = losses_table(stage, trainer.state.log_history)
     target.mkdir(parents=True, exist_ok=True)
     save_model(trainer, start.tokenizer, target, out / f"adapter_{stage}", start.dtype)
-    told |= summary(stage, losses)
+    results |= summary(stage, losses)
     if is_first():
         replace_file(out / "checkpoints" / f"{stage}.csv", losses.write_csv().encode())
-        replace_file(about, json.dumps(told).encode())
+        replace_file(about, json.dumps(results).encode())
     trainer.accelerator.wait_for_everyone()
-    return told
+    return results
 
 
 def _rows(
@@ -120,12 +120,12 @@ def _rows(
     """Return the rows of a stage, those to validate on, and what is said of both."""
     from fusion.training.rows import data_file, validation_file
 
-    rows, told = _encoded(data_file(config.data, stage), stage, stage, tokenizer, limit, progress)
+    rows, results = _encoded(data_file(config.data, stage), stage, stage, tokenizer, limit, progress)
     held = validation_file(config, stage)
     if held is None:
-        return rows, None, told
-    validation, told["validation"] = _encoded(held, stage, f"{stage} validation", tokenizer, limit, progress)
-    return rows, validation, told
+        return rows, None, results
+    validation, results["validation"] = _encoded(held, stage, f"{stage} validation", tokenizer, limit, progress)
+    return rows, validation, results
 
 
 def _encoded(
@@ -133,9 +133,9 @@ def _encoded(
 ) -> tuple[Encoded, dict[str, Any]]:
     """Return the rows of a file as tokens, and how many are trained on, left out, or not read whole."""
     from fusion.training.encoding import encode
-    from fusion.training.rows import Tally, read_rows
+    from fusion.training.rows import RowTally, read_rows
 
-    tally = Tally()
+    tally = RowTally()
     found = encode(read_rows(file, stage, tally), tokenizer, limit, what, progress)
     if found.alike:
         tally.left_out["with a chosen response equal to the rejected one"] = found.alike

@@ -87,7 +87,7 @@ class Interrupt(TrainerCallback):
         return control
 
 
-class Watch(TrainerCallback):
+class LossWatch(TrainerCallback):
     """Stops at a loss that is no number, and after ``patience`` validations without a better loss.
 
     All that it needs is in the log of the run, so that a resumed run stops where a whole one does.

@@ -9,7 +9,7 @@ from typing import Any
 from tqdm import tqdm
 
 from fusion.engines.base import Message
-from fusion.training.rows import Row
+from fusion.training.rows import TrainingRow
 from graphrouter.errors import UserError, first_line
 
 IGNORED = -100
@@ -34,7 +34,7 @@ class Encoded:
         bent: Rows whose prompt is tokenized differently once a completion follows.
     """
 
-    rows: list[Row] = field(default_factory=list)
+    rows: list[TrainingRow] = field(default_factory=list)
     prompts: list[int] = field(default_factory=list)
     completions: list[list[int]] = field(default_factory=list)
     rejected: list[list[int]] = field(default_factory=list)
@@ -77,7 +77,9 @@ def check_template(tokenizer: Any, ends: frozenset[int], model: str) -> None:
         )
 
 
-def encode(rows: Sequence[Row], tokenizer: Any, limit: int | None, what: str, progress: bool = False) -> Encoded:
+def encode(
+    rows: Sequence[TrainingRow], tokenizer: Any, limit: int | None, what: str, progress: bool = False
+) -> Encoded:
     """Tokenize rows with the chat template.
 
     A completion begins where the tokens of the prompt alone and of the whole part, as in TRL.
@@ -110,7 +112,7 @@ def encode(rows: Sequence[Row], tokenizer: Any, limit: int | None, what: str, pr
     return found
 
 
-def _encode(rows: Sequence[Row], tokenizer: Any, limit: int | None, found: Encoded) -> None:
+def _encode(rows: Sequence[TrainingRow], tokenizer: Any, limit: int | None, found: Encoded) -> None:
     before = _ids(tokenizer, [row.prompt for row in rows], True)
     after = _ids(tokenizer, [row.prompt + row.completion for row in rows], False)
     worse = _ids(tokenizer, [row.prompt + row.rejected for row in rows if row.rejected], False)

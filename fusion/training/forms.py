@@ -44,7 +44,7 @@ SHOWN_KEYS = 12
 """Keys of a row that an error names."""
 
 
-class Row(NamedTuple):
+class TrainingRow(NamedTuple):
     """A prompt and what is to follow it.
 
     Attributes:
@@ -74,7 +74,7 @@ def is_labelled_bad(values: dict[str, Any]) -> bool:
     return not all(labels.values())
 
 
-def sft_rows(values: dict[str, Any], dropped: set[str]) -> list[Row]:
+def sft_rows(values: dict[str, Any], dropped: set[str]) -> list[TrainingRow]:
     """Return a row for each turn that is learnt; none where all have weight 0.
 
     Of a completion, every turn of the assistant is learnt; of messages the last, and earlier ones that have weight 1:
@@ -104,7 +104,7 @@ def sft_rows(values: dict[str, Any], dropped: set[str]) -> list[Row]:
     return _split(turns, places + ([len(turns) - 1] if turns[-1].weight != 0 else []), "messages")
 
 
-def dpo_rows(values: dict[str, Any], dropped: set[str]) -> list[Row]:
+def dpo_rows(values: dict[str, Any], dropped: set[str]) -> list[TrainingRow]:
     """Return the pair of a line; the arguments and errors are those of `sft_rows`.
 
     What of the prompt is repeated in front of an answer is cut. Where there is no prompt, or its text alone, it is what the
@@ -131,7 +131,7 @@ def dpo_rows(values: dict[str, Any], dropped: set[str]) -> list[Row]:
         raise ValueError(
             f"prompt must be what chosen and rejected begin with, but is {shown(given)}; remove one of them"
         )
-    return [Row(*map(_messages, (prompt, chosen, rejected)))]
+    return [TrainingRow(*map(_messages, (prompt, chosen, rejected)))]
 
 
 def _check_keys(values: dict[str, Any]) -> None:
@@ -172,12 +172,12 @@ def _check_end(turns: Sequence[Turn], key: str) -> None:
         raise ValueError(f"{key} must end with what the assistant says, but ends with {shown(turns[-1].message)}")
 
 
-def _split(turns: Sequence[Turn], places: Sequence[int], key: str) -> list[Row]:
+def _split(turns: Sequence[Turn], places: Sequence[int], key: str) -> list[TrainingRow]:
     for place in places:
         if not turns[place].message["content"].strip():
             raise ValueError(f"{key} must not be learnt where the assistant says nothing; give that turn weight 0")
     messages = _messages(turns)
-    return [Row(messages[:place], [messages[place]], []) for place in places]
+    return [TrainingRow(messages[:place], [messages[place]], []) for place in places]
 
 
 def _shared(first: Sequence[Turn], second: Sequence[Turn]) -> int:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from fusion.training.config import AUTO, TrainConfig
-from fusion.training.forms import LABELLED, WEIGHED, Row, dpo_rows, is_labelled_bad, sft_rows
+from fusion.training.forms import LABELLED, WEIGHED, TrainingRow, dpo_rows, is_labelled_bad, sft_rows
 from graphrouter.errors import UserError
 
 Stage = Literal["sft", "dpo"]
@@ -19,11 +19,11 @@ Stage = Literal["sft", "dpo"]
 FILES: dict[str, tuple[str, ...]] = {"sft": ("sft.jsonl", "messages.jsonl"), "dpo": ("preferences.jsonl",)}
 """What is looked for in a folder, for each stage."""
 
-__all__ = ["Row", "Tally", "data_file", "file_digest", "read_rows", "validation_file"]
+__all__ = ["RowTally", "TrainingRow", "data_file", "file_digest", "read_rows", "validation_file"]
 
 
 @dataclass
-class Tally:
+class RowTally:
     """What of a file is not learnt.
 
     Attributes:
@@ -80,7 +80,7 @@ def validation_file(config: TrainConfig, stage: str) -> Path | None:
     return None
 
 
-def read_rows(file: Path, stage: str, tally: Tally | None = None) -> list[Row]:
+def read_rows(file: Path, stage: str, tally: RowTally | None = None) -> list[TrainingRow]:
     """Read all rows of a JSONL file in one of TRL's conversational forms; `fusion.training.forms` has them.
 
     Args:
@@ -91,7 +91,7 @@ def read_rows(file: Path, stage: str, tally: Tally | None = None) -> list[Row]:
     Raises:
         UserError: If a line is of another form (names file and line), or there is nothing to learn.
     """
-    tally, rows, lines = tally or Tally(), [], 0
+    tally, rows, lines = tally or RowTally(), [], 0
     for number, values in _lines(file):
         lines += 1
         try:
@@ -108,7 +108,7 @@ def read_rows(file: Path, stage: str, tally: Tally | None = None) -> list[Row]:
     return rows
 
 
-def _rows_of(values: dict[str, Any], stage: str, tally: Tally) -> list[Row]:
+def _rows_of(values: dict[str, Any], stage: str, tally: RowTally) -> list[TrainingRow]:
     if is_labelled_bad(values):
         tally.left_out[LABELLED] += 1
         return []

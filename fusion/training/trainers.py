@@ -20,7 +20,7 @@ from trl.trainer.dpo_trainer import DPOTrainer
 from trl.trainer.sft_config import SFTConfig
 from trl.trainer.sft_trainer import SFTTrainer
 
-from fusion.training.callbacks import Bar, Interrupt, Mark, Watch
+from fusion.training.callbacks import Bar, Interrupt, LossWatch, Mark
 from fusion.training.config import LoRA, TrainConfig
 from fusion.training.encoding import IGNORED, Encoded
 from fusion.training.loading import Start
@@ -143,7 +143,7 @@ def make_trainer(
         UserError: If the batch cannot be divided, or packing would mix rows.
     """
     settings = _settings(stage, config, folder, device, use_bf16, wandb, validation is not None)
-    callbacks = [Bar(stage, progress), interrupt, Watch(config.patience), Mark()]
+    callbacks = [Bar(stage, progress), interrupt, LossWatch(config.patience), Mark()]
     shared: dict[str, Any] = {"model": start.model, "processing_class": start.tokenizer, "callbacks": callbacks}
     shared["peft_config"] = _adapters(config.lora) if config.tuning == "lora" else None
     train, held = (_dataset(stage, part) for part in (rows, validation))

@@ -12,7 +12,7 @@ from typing import IO, Any
 
 import polars as pl
 
-from graphrouter.files import drafted
+from graphrouter.files import atomic_write
 from graphrouter.log import CELL_COLUMNS, LLMLog
 
 DERIVED = ("query_id", "llm", "draw", "performance", "response_chars")
@@ -88,7 +88,7 @@ def whole(file: Path) -> Iterator[IO[str]]:
     Raises:
         UserError: If it cannot be written.
     """
-    with drafted(file) as draft, draft.open("w", encoding="utf-8", newline="") as stream:
+    with atomic_write(file) as draft, draft.open("w", encoding="utf-8", newline="") as stream:
         yield stream
 
 

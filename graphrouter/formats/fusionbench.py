@@ -57,7 +57,7 @@ def read(path: Path, builder: LogBuilder) -> None:
     Raises:
         UserError: If there is no such table, the hub cannot be reached, or a row is bad.
     """
-    reader = _Reader(builder)
+    reader = _FusionBenchReader(builder)
     for split, row in _rows(path, builder):
         with builder.checking(row):
             reader.add(split, row)
@@ -86,7 +86,7 @@ def without_step_by_step(query: str) -> str:
     return query
 
 
-class _Reader:
+class _FusionBenchReader:
     """Adds rows to a builder, and keeps what can only be decided when all rows are known."""
 
     def __init__(self, builder: LogBuilder) -> None:

@@ -60,7 +60,7 @@ def read(path: Path, builder: LogBuilder) -> None:
     files = tables(path)
     if not files:
         raise UserError(f"{path} must be {LAYOUT}, but is no table; see graphrouter import --help")
-    reader = _Reader(builder)
+    reader = _TableReader(builder)
     for file in files:
         reader.check(file)
         builder.add_rows([file], reader.add)
@@ -77,7 +77,7 @@ def proposal(columns: list[str]) -> str:
     return " ".join(("--format table", *words))
 
 
-class _Reader:
+class _TableReader:
     """Adds rows, and keeps which columns there were."""
 
     def __init__(self, builder: LogBuilder) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from graphrouter.errors import UserError
-from graphrouter.files import drafted
+from graphrouter.files import atomic_write
 from graphrouter.formats.flat import flatten, warn_of_losses, write_csv
 
 if TYPE_CHECKING:
@@ -93,5 +93,5 @@ def _write_parquet(path: Path, log: LLMLog, header: list[str], rows: list[list[A
 
     numbers = {*log.llm_names, *(f"{llm}{COST}" for llm in log.llm_names)}
     schema = {column: pl.Float64 if column in numbers else pl.String for column in header}
-    with drafted(path) as draft:
+    with atomic_write(path) as draft:
         pl.DataFrame(rows, schema=schema, orient="row").write_parquet(draft, compression="zstd")

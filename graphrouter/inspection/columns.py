@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from graphrouter.log import COLUMNS, LLMLog
-from graphrouter.wording import fold_width
+from graphrouter.text_groups import fold_width
 
 ENOUGH = 10
 """Records below which a constant is put down to chance."""

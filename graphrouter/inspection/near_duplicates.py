@@ -9,7 +9,7 @@ import numpy as np
 from graphrouter.errors import UserError
 from graphrouter.log import LLMLog
 from graphrouter.splits import by_query, text_digest
-from graphrouter.wording import fold_text
+from graphrouter.text_groups import fold_text
 
 COSINE = 0.9
 """Queries this alike differ in a few words: in a name, a number, or an option."""

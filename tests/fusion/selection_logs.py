@@ -5,7 +5,7 @@ from typing import Any
 import polars as pl
 
 from fusion.selection.context import Context
-from fusion.selection.settings import Settings
+from fusion.selection.settings import SelectionSettings
 from graphrouter.log import LLMLog
 
 LLMS = {"ada": 1.0, "bob": 0.7, "cyd": 0.4}
@@ -68,7 +68,7 @@ def rank_by_hand(log: LLMLog) -> pl.DataFrame:
 
 def context(log: LLMLog | None = None, **settings: Any) -> Context:
     """Return the context of a selection by TF-IDF vectors."""
-    return Context(log or make_log(), Settings(**{"encoder": "tfidf:8", **settings}))
+    return Context(log or make_log(), SelectionSettings(**{"encoder": "tfidf:8", **settings}))
 
 
 def rows(*given: dict[str, Any]) -> pl.DataFrame:

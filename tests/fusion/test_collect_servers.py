@@ -17,7 +17,7 @@ from servers import Call, ChatServer, Say, completion
 from tiny_models import save_tiny
 
 from fusion.answers import Answers, request_key
-from fusion.asking import Job
+from fusion.asking import LLMJob
 from fusion.cli import main
 from fusion.engines.base import Completion, Request, Sampling
 from fusion.journal import Journal
@@ -345,7 +345,7 @@ def test_answers_that_end_in_other_ways_are_not_mixed(
     tmp_path: Path, old: str, cut_before: bool, cut_now: bool, refused: str
 ) -> None:
     llm = LLM("a", "tiny", options={"base_url": "http://host/v1"})
-    job = Job(llm, [request(0), request(1)])
+    job = LLMJob(llm, [request(0), request(1)])
     with Journal(tmp_path / "answers.jsonl") as journal:
         Answers([job], journal).add(llm, request(0), answered(0, old, cut_before))
     with Journal(tmp_path / "answers.jsonl") as journal:

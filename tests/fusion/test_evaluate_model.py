@@ -17,7 +17,7 @@ from training_rows import CHAT
 from fusion.cli import main
 from fusion.evaluation.levels import evaluate_levels
 from fusion.evaluation.model import best_llm, evaluate_models, find_students
-from fusion.evaluation.scoring import Candidate, Part, aligned, of_choice, of_llm, score
+from fusion.evaluation.scoring import Part, ScoredCandidate, aligned, of_choice, of_llm, score
 from fusion.evaluation.tables import difference_table, score_table
 from graphrouter.errors import UserError
 from graphrouter.log import LLMLog
@@ -33,7 +33,7 @@ def part(groups: list[int], **values: list[float]) -> Part:
     labels = np.array(["a", "a", *["b"] * (len(groups) - 2)], dtype=object)
     unknown = np.full(len(groups), np.nan)
     measures = {
-        Candidate(name, "model", "student"): {
+        ScoredCandidate(name, "model", "student"): {
             "performance": np.array(found, dtype=np.float64),
             **dict.fromkeys(("input_tokens", "cost"), unknown),
             "output_tokens": np.arange(len(groups), dtype=np.float64),
@@ -218,11 +218,11 @@ def test_all_levels_stand_in_one_table_against_the_best_single_llm_of_training(l
 
 
 def test_the_best_llm_is_that_of_the_best_mean() -> None:
-    first, second = Candidate("a", "llm", "llm"), Candidate("b", "llm", "llm")
+    first, second = ScoredCandidate("a", "llm", "llm"), ScoredCandidate("b", "llm", "llm")
     values = {
         first: {"performance": np.array([0.0, 1.0])},
         second: {"performance": np.array([1.0, np.nan])},
-        Candidate("c", "query", "router"): {"performance": np.array([1.0, 1.0])},
+        ScoredCandidate("c", "query", "router"): {"performance": np.array([1.0, 1.0])},
     }
     assert best_llm(values) == "b"
 

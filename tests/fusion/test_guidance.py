@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tiny_models import TEMPLATE, save_tiny
 
 from fusion.guidance import (
-    Asked,
+    GuidedQuestion,
     Piece,
     Room,
     Source,
@@ -46,7 +46,7 @@ def guide(kind, seed=0, ranking="performance", merged=1, shown=3):
 
 def asked_of(log, rows=None):
     rows = log.queries.select("query_id", "query", "task").rows()
-    return [Asked(*row) for row in rows]
+    return [GuidedQuestion(*row) for row in rows]
 
 
 def sources_of(piece, library=None):
@@ -159,9 +159,12 @@ class TestSource:
     def test_wording_decides_the_part_and_what_is_its_own(self):
         text = question("sums", 0)
         assert source().parts([f"  {text.upper()} ", "never asked"]) == [source().parts([text])[0], None]
-        (own,) = source().own([Asked(None, text.upper(), "sums")])
+        (own,) = source().own([GuidedQuestion(None, text.upper(), "sums")])
         assert own == {"sums-0", "sums-18"}
-        assert source().own([Asked("sums-5", "never asked"), Asked(None, "never asked")]) == [{"sums-5"}, frozenset()]
+        assert source().own([GuidedQuestion("sums-5", "never asked"), GuidedQuestion(None, "never asked")]) == [
+            {"sums-5"},
+            frozenset(),
+        ]
 
     def test_a_negative_seed_is_refused(self):
         with pytest.raises(UserError, match="must be 0 or more"):
@@ -195,7 +198,7 @@ class TestLeaveOneOut:
         train = source().train.queries.filter(pl.col("task") == "sums")
         first, second = train.row(0, named=True), train.row(1, named=True)
         everything = dataclasses.replace(guide(kind, **how), shown=50)
-        asked = Asked(first["query_id"], second["query"], "sums")
+        asked = GuidedQuestion(first["query_id"], second["query"], "sums")
         (shown,) = everything.find([asked])
         found = {query for piece in shown for query in sources_of(piece, getattr(everything, "library", None))}
         assert found
@@ -265,18 +268,20 @@ class TestShots:
         everything = {
             kind: dataclasses.replace(guide("few_shot", ranking=kind), shown=50) for kind in ("performance", "random")
         }
-        asked = [Asked(None, "something else", task) for task in TASKS]
+        asked = [GuidedQuestion(None, "something else", task) for task in TASKS]
         texts = {kind: {piece.text for shown in one.find(asked) for piece in shown} for kind, one in everything.items()}
         assert "no" not in texts["performance"]
         assert "no" in texts["random"]
         assert len({text.startswith("word") for text in texts["random"]}) == 2
 
     def test_a_task_that_is_not_known_is_that_of_the_nearest(self):
-        shown = guide("few_shot").find([Asked(None, "capitals capitals", None), Asked(None, "colours", None)])
+        shown = guide("few_shot").find(
+            [GuidedQuestion(None, "capitals capitals", None), GuidedQuestion(None, "colours", None)]
+        )
         assert [{piece.source.split("-")[0] for piece in of_one} for of_one in shown] == [{"capitals"}, {"colours"}]
 
     def test_an_unknown_task_has_none(self):
-        assert guide("few_shot").find([Asked(None, "sums question", "dances")]) == [()]
+        assert guide("few_shot").find([GuidedQuestion(None, "sums question", "dances")]) == [()]
 
     def test_what_is_found_does_not_depend_on_the_other_questions(self):
         asked = asked_of(source().log)
@@ -362,7 +367,7 @@ class TestKept:
         assert all(again.found[key] == pieces for key, pieces in fresh.found.items())
 
     def test_it_comes_back_as_it_was(self, tmp_path):
-        asked = [*asked_of(source().log)[:3], Asked("new-1", "who?", "dances")]
+        asked = [*asked_of(source().log)[:3], GuidedQuestion("new-1", "who?", "dances")]
         first = find_guidance("g", guide("few_shot"), asked, ["direct"], tmp_path)
         assert first.found["new-1", "direct"] == ()
         first.save(tmp_path)

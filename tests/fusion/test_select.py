@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from selection_logs import LLMS, make_log, rank_by_hand
 
 from fusion.cli import main
-from fusion.selection import Settings, select
+from fusion.selection import SelectionSettings, select
 from fusion.selection.candidates import gold_text, observed_solve_rate
 from fusion.selection.pairs import preference_pairs
 from fusion.selection.rules import RULES
@@ -23,7 +23,7 @@ LOOSE = {"encoder": "tfidf:8", "similarity": 1.0, "easy": 1.0, "hard": 0.0}
 
 def made(log=None, *, ranked=None, **given):
     log = log or make_log()
-    return select(log, Settings(**{**LOOSE, **given}), ranked=rank_by_hand(log) if ranked is None else ranked)
+    return select(log, SelectionSettings(**{**LOOSE, **given}), ranked=rank_by_hand(log) if ranked is None else ranked)
 
 
 def lines(file):
@@ -181,23 +181,23 @@ class TestRankings:
 class TestKeptRanking:
     def test_it_is_made_once_and_gives_the_same(self, tmp_path, monkeypatch):
         file = tmp_path / "ranking.parquet"
-        how = Settings(**LOOSE)
-        first = select(make_log(), how, kept=file)
+        how = SelectionSettings(**LOOSE)
+        first = select(make_log(), how, cache=file)
         monkeypatch.setattr("fusion.ranking.rank", lambda *_, **__: pytest.fail("ranked again"))
-        assert select(make_log(), how, kept=file).rows.equals(first.rows)
+        assert select(make_log(), how, cache=file).rows.equals(first.rows)
         assert [path.name for path in tmp_path.iterdir()] == ["ranking.parquet"]
 
     @pytest.mark.parametrize(("change", "key"), [({"seed": 1}, "log"), ({"ranking": "hybrid"}, "ranking")])
     def test_one_of_another_selection_is_refused(self, tmp_path, change, key):
         file = tmp_path / "ranking.parquet"
-        select(make_log(), Settings(**LOOSE), kept=file)
+        select(make_log(), SelectionSettings(**LOOSE), cache=file)
         with pytest.raises(UserError, match=f"its {key} differs.*name another file"):
-            select(make_log(), Settings(**LOOSE, **change), kept=file)
+            select(make_log(), SelectionSettings(**LOOSE, **change), cache=file)
 
     def test_a_file_that_is_none_is_refused(self, tmp_path):
         (file := tmp_path / "ranking.parquet").write_text("mine")
         with pytest.raises(UserError, match="cannot be read"):
-            select(make_log(), Settings(**LOOSE), kept=file)
+            select(make_log(), SelectionSettings(**LOOSE), cache=file)
 
 
 class TestPairs:

@@ -13,8 +13,8 @@ from fusion.selection.choice import best, fewer_of_easy, not_too_easy, not_too_h
 from fusion.selection.decontamination import near, no_near_vector, no_shared_ngram, shares_ngram
 from fusion.selection.eligibility import answered, complete, from_llms, loops, right, unrefused
 from fusion.selection.responses import of_usual_length, without_duplicates
-from fusion.selection.rules import Rule, chosen_rules, run
-from fusion.selection.settings import Settings
+from fusion.selection.rules import SelectionRule, chosen_rules, run
+from fusion.selection.settings import SelectionSettings
 from fusion.selection.texts import alike, shingles, words
 from graphrouter.errors import UserError
 from graphrouter.log import LLMLog
@@ -370,7 +370,7 @@ class TestRun:
 
     def test_what_is_kept_and_dropped_adds_up_per_task_and_llm(self):
         frame = rows({"performance": 0.0}, {"task": "totals"}, {"llm": "bob", "performance": 0.0}, {})
-        done = run(frame, context(), [Rule("right", "are right", right)])
+        done = run(frame, context(), [SelectionRule("right", "are right", right)])
         assert done.counts.rows() == [
             ("right", "sums", "ada", 1, 1),
             ("right", "sums", "bob", 0, 1),
@@ -387,17 +387,17 @@ class TestRun:
         for rule in RULES:
             if rule.always:
                 with pytest.raises(UserError, match="must not be skipped"):
-                    chosen_rules(Settings(skip=[rule.name]))
+                    chosen_rules(SelectionSettings(skip=[rule.name]))
             else:
-                assert rule not in chosen_rules(Settings(skip=[rule.name]))
+                assert rule not in chosen_rules(SelectionSettings(skip=[rule.name]))
 
     def test_extras_are_what_goes_beyond_the_best_right_responses(self):
-        names = [rule.name for rule in chosen_rules(Settings(skip=["extras"]))]
+        names = [rule.name for rule in chosen_rules(SelectionSettings(skip=["extras"]))]
         assert names == ["answered", "llms", "unrefused", "complete", "right", "top_k", "budget"]
 
     def test_a_mistyped_rule_is_an_error(self):
         with pytest.raises(UserError, match="'ngram' is none; did you mean 'ngrams'"):
-            chosen_rules(Settings(skip=["ngram"]))
+            chosen_rules(SelectionSettings(skip=["ngram"]))
 
 
 @pytest.mark.parametrize(

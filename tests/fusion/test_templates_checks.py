@@ -1,6 +1,6 @@
 import pytest
 
-from fusion.templates.checks import MOST_SENTENCES, MOST_WORDS, NO_ANSWER, Draft, Tally, screen, tidy
+from fusion.templates.checks import MOST_SENTENCES, MOST_WORDS, NO_ANSWER, Draft, DraftTally, screen, tidy
 from fusion.templates.truths import Truth
 
 RULE = "Take the larger number away from the sum."
@@ -12,7 +12,7 @@ def draft(text, query="q1", problem=None, task="t"):
 
 
 def outcome(one, gold="B"):
-    tally = Tally()
+    tally = DraftTally()
     passed = screen([one], {"q1": Truth.of(QUERY, gold)}, {"q1"}, tally)
     assert sum(tally.kept.values()) + sum(tally.dropped.values()) == 1
     return passed[0][1] if passed else next(iter(tally.reasons()))
@@ -42,7 +42,7 @@ def test_each_check(one, gold, comes):
 
 
 def test_ten_thousand_words_are_cut_and_counted():
-    tally = Tally()
+    tally = DraftTally()
     long = "Every step of this long story matters much. " * 1250
     ((_, text),) = screen([draft(long)], {"q1": Truth()}, {"q1"}, tally)
     assert text.count("Every step") == MOST_SENTENCES
@@ -61,7 +61,7 @@ def test_nothing_stays_nothing(text):
 
 
 def test_the_counts_are_there_by_task_too():
-    tally = Tally()
+    tally = DraftTally()
     drafts = [draft(RULE), draft("", task="u"), draft("", task="u"), draft(None, problem=NO_ANSWER)]
     screen(drafts, {"q1": Truth()}, {"q1"}, tally)
     assert tally.reasons() == {"empty": 2, NO_ANSWER: 1}

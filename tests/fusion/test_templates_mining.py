@@ -16,8 +16,8 @@ from fusion.engines import ENGINES
 from fusion.llms import LLM
 from fusion.tasks import find_task
 from fusion.templates import Library
-from fusion.templates.mining import Settings, mine
-from fusion.templates.source import Best, Source, sources_of
+from fusion.templates.mining import MiningSettings, mine
+from fusion.templates.ranked_query import Best, RankedQuery, sources_of
 from fusion.templates.summary import Summariser
 from fusion.templates.truths import Truth
 from fusion.templates.validation import Validation
@@ -42,7 +42,7 @@ def run(out, log=None, rank=RANK, llm=None, budget=None, window=4096, validation
         log,
         rank,
         out,
-        Settings("performance", **settings),
+        MiningSettings("performance", **settings),
         TfidfEncoder(16),
         summariser=summariser,
         validation=validation,
@@ -132,7 +132,7 @@ class TestExtractive:
 
     def test_an_encoder_that_takes_no_new_text_is_refused(self, tmp_path):
         with pytest.raises(UserError, match="needs? an encoder that takes new texts"):
-            mine(template_logs.make_log(), RANK, tmp_path, Settings("performance"), find_encoder("log"))
+            mine(template_logs.make_log(), RANK, tmp_path, MiningSettings("performance"), find_encoder("log"))
 
     def test_a_folder_with_other_things_is_refused_before_any_work(self, tmp_path):
         (tmp_path / "notes.txt").touch()
@@ -171,7 +171,7 @@ class TestSummariser:
         assert one.text.startswith("Look at what is asked first.\nThen apply the rule")
         assert one.llms == ("bare", "good")
         assert done.library.about["summariser"] == "sage"
-        assert done.summaries.told.spent == pytest.approx(24 * 150 / 1e6)
+        assert done.summaries.answered.spent == pytest.approx(24 * 150 / 1e6)
 
     @pytest.mark.parametrize(
         ("model", "reason"),
@@ -212,8 +212,8 @@ class TestSummariser:
 
     def test_a_budget_is_never_exceeded_and_what_is_there_is_used(self, tmp_path):
         done = run(tmp_path / "lib", llm=summariser(), budget=0.003)
-        assert done.summaries.told.over_budget
-        assert done.summaries.told.spent <= 0.003
+        assert done.summaries.answered.over_budget
+        assert done.summaries.answered.spent <= 0.003
         counts = done.library.about["counts"]
         assert 0 < counts["before_merging"] < 24
         assert counts["dropped"]["not asked within the budget"] == 24 - counts["before_merging"]
@@ -231,7 +231,7 @@ class TestSummariser:
 class TestPrompt:
     def source(self, response, responses=3, query="Which river?"):
         best = tuple(Best(f"llm{number}", response, 1.0) for number in range(responses))
-        return Source("q", query, "t", None, Truth(), best)
+        return RankedQuery("q", query, "t", None, Truth(), best)
 
     def ask(self, source, window):
         return Summariser(summariser(), window, max_tokens=100).prompt(source)
@@ -367,8 +367,8 @@ class TestValidation:
 
     def test_a_template_that_the_budget_left_untried_stays(self, tmp_path, task):
         done = self.mine(tmp_path / "lib", task, budget=0.006)
-        assert done.measured.told.over_budget
-        assert done.measured.told.spent <= 0.006
+        assert done.measured.answered.over_budget
+        assert done.measured.answered.spent <= 0.006
         assert done.measured.tried < len(done.measured.library)
         assert len(done.library) > 0
 

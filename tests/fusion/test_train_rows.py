@@ -11,7 +11,7 @@ from tiny_models import tiny_tokenizer
 from training_rows import CHAT, row, said
 
 from fusion.training.encoding import encode
-from fusion.training.rows import Row, Tally, read_rows
+from fusion.training.rows import RowTally, TrainingRow, read_rows
 from graphrouter.errors import UserError
 
 S, Q, R, A, B = (
@@ -62,9 +62,9 @@ LABELLED, WEIGHED = {"labelled as bad": 1}, {"with weight 0 on what would be lea
     ],
 )
 def test_what_of_a_row_is_learnt(tmp_path: Path, values: Any, learnt: Any, left_out: Any) -> None:
-    tally, more = Tally(), {"messages": [R, B]}
+    tally, more = RowTally(), {"messages": [R, B]}
     rows = read_rows(write(tmp_path, values, more), "sft", tally)
-    assert rows == [Row(*one, []) for one in [*learnt, ([R], [B])]]
+    assert rows == [TrainingRow(*one, []) for one in [*learnt, ([R], [B])]]
     assert dict(tally.left_out) == left_out
 
 
@@ -86,7 +86,7 @@ def test_what_of_a_row_is_learnt(tmp_path: Path, values: Any, learnt: Any, left_
     ],
 )
 def test_a_prompt_stands_once_in_a_pair(tmp_path: Path, values: Any, pair: Any) -> None:
-    assert read_rows(write(tmp_path, values), "dpo") == [Row(*pair)]
+    assert read_rows(write(tmp_path, values), "dpo") == [TrainingRow(*pair)]
 
 
 @pytest.mark.parametrize(
@@ -169,11 +169,11 @@ def test_half_surrogates_are_mended_wherever_they_stand(tmp_path: Path, text: st
 
 
 def test_keys_that_are_not_read_are_counted(tmp_path: Path) -> None:
-    tally = Tally()
+    tally = RowTally()
     named = {"messages": [Q | {"name": "ann"}, A | {"name": None, "refusal": None}], "source": "x"}
     thinking = {"messages": [Q | {"name": "bob"}, A | {"reasoning_content": "hm"}]}
     rows = read_rows(write(tmp_path, named, {"messages": [Q, A]}, thinking), "sft", tally)
-    assert rows == [Row([Q], [A], [])] * 3
+    assert rows == [TrainingRow([Q], [A], [])] * 3
     assert dict(tally.dropped) == {"name": 2, "reasoning_content": 1}
 
 
@@ -197,4 +197,4 @@ def test_pairs_that_do_not_differ_are_left_out_and_counted() -> None:
 def test_a_file_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:
     file = tmp_path / "rows.jsonl"
     file.write_text(json.dumps({"messages": [Q, A]}), encoding="utf-8-sig")
-    assert read_rows(file, "sft") == [Row([Q], [A], [])]
+    assert read_rows(file, "sft") == [TrainingRow([Q], [A], [])]

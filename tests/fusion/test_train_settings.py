@@ -16,7 +16,7 @@ from training_rows import CHAT, row, said
 from fusion.training.config import make_config, read_config
 from fusion.training.encoding import IGNORED, _shared, check_template, encode
 from fusion.training.loading import check_devices, model_digest
-from fusion.training.rows import Row, data_file, read_rows, validation_file
+from fusion.training.rows import TrainingRow, data_file, read_rows, validation_file
 from graphrouter.errors import UserError
 from graphrouter.settings import configs_folder
 
@@ -103,7 +103,7 @@ def test_both_forms_of_a_row_are_read_alike_and_their_other_keys_left(tmp_path: 
     forms = [{"prompt": turns[:2], "completion": turns[2:], "task": "t"}, {"messages": turns}]
     file.write_text("".join(json.dumps(form) + "\n" for form in forms))
     rows = read_rows(file, "sft")
-    assert rows[0] == rows[1] == Row(turns[:2], turns[2:], [])
+    assert rows[0] == rows[1] == TrainingRow(turns[:2], turns[2:], [])
 
 
 def test_a_folder_gives_each_stage_its_file(tmp_path: Path) -> None:
@@ -177,7 +177,7 @@ def test_a_template_that_refuses_a_row_is_an_error() -> None:
     )
     with pytest.raises(UserError, match="must write every row, but refuses one: no system"):
         encode(
-            [Row([said("system", "s"), said("user", "q")], [said("assistant", "a")], [])],
+            [TrainingRow([said("system", "s"), said("user", "q")], [said("assistant", "a")], [])],
             tiny_tokenizer(strict),
             None,
             "",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fusion.training.rows import Row
+from fusion.training.rows import TrainingRow
 
 CHAT = (
     "{% for m in messages %}<s>{{ m.role }}:\n{{ m.content }}</s>{% endfor %}"
@@ -15,6 +15,6 @@ def said(role: str, text: str) -> dict[str, str]:
     return {"role": role, "content": text}
 
 
-def row(question: str, answer: str, worse: str | None = None) -> Row:
+def row(question: str, answer: str, worse: str | None = None) -> TrainingRow:
     rejected = [said("assistant", worse)] if worse is not None else []
-    return Row([said("user", question)], [said("assistant", answer)], rejected)
+    return TrainingRow([said("user", question)], [said("assistant", answer)], rejected)

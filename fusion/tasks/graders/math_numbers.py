@@ -60,7 +60,7 @@ _UNITS = {
 
 
 @dataclass(frozen=True)
-class Number:
+class MathNumber:
     """A number as it is written.
 
     Attributes:
@@ -76,7 +76,7 @@ class Number:
     percent: bool = False
 
 
-def read_number(text: str) -> Number | None:
+def read_number(text: str) -> MathNumber | None:
     """Return the number that a tidy text is, or None where it is no plain number."""
     match = _NUMBER.fullmatch(_LEADING.sub("", text, count=1).strip()) if len(text) < 400 else None
     if match is None or not (match["above"] or match["above2"] or match["whole"] or match["decimals"]):
@@ -88,11 +88,11 @@ def read_number(text: str) -> Number | None:
         if not below:
             return None
         part = Fraction(int(match["above"] or match["above2"]), below)
-        return Number(sign * (int(match["mixed"] or match["mixed2"] or 0) + part), percent=percent)
+        return MathNumber(sign * (int(match["mixed"] or match["mixed2"] or 0) + part), percent=percent)
     return _decimal(match, sign, percent)
 
 
-def _decimal(match: re.Match[str], sign: int, percent: bool) -> Number:
+def _decimal(match: re.Match[str], sign: int, percent: bool) -> MathNumber:
     whole = re.sub(r"[ ,]", "", match["whole"] or "0")
     decimals, repeat = match["decimals"] or "", match["repeat"]
     power = Fraction(10) ** int((match["power"] or match["power2"] or match["power3"] or "0").replace(" ", ""))
@@ -100,11 +100,11 @@ def _decimal(match: re.Match[str], sign: int, percent: bool) -> Number:
     period = _period(decimals, repeat)
     if period:
         value += Fraction(int(period), 10 ** len(decimals) * (10 ** len(period) - 1))
-        return Number(sign * value * power, percent=percent)
+        return MathNumber(sign * value * power, percent=percent)
     if not decimals.strip("0"):  # 5.0 is as exact as 5
-        return Number(sign * value * power, percent=percent)
+        return MathNumber(sign * value * power, percent=percent)
     digits = len((whole + decimals).lstrip("0"))
-    return Number(sign * value * power, power / 10 ** len(decimals), digits, percent)
+    return MathNumber(sign * value * power, power / 10 ** len(decimals), digits, percent)
 
 
 def _period(decimals: str, repeat: str | None) -> str:
@@ -117,7 +117,7 @@ def _period(decimals: str, repeat: str | None) -> str:
     return (again[1] or again[2]) if again else ""
 
 
-def same_number(gold: Number, answer: Number) -> bool:
+def same_number(gold: MathNumber, answer: MathNumber) -> bool:
     """Return whether two numbers are equal: exactly, or one as a rounding of the other to `DIGITS` digits or more.
 
     A number in percent equals both the number before the sign and its hundredth, as a question may ask for either.
@@ -132,7 +132,7 @@ def same_number(gold: Number, answer: Number) -> bool:
     ) or (plain.value == percent.value == 0)
 
 
-def close(number: Number, value: Fraction) -> bool:
+def close(number: MathNumber, value: Fraction) -> bool:
     """Return whether a value is that of a number, to the last place where this is a decimal with enough digits."""
     difference = abs(number.value - value)
     if not difference or number.step is None:

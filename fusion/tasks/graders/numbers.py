@@ -46,7 +46,7 @@ _CHINESE = {"万": Fraction(10**4), "萬": Fraction(10**4), "亿": Fraction(10**
 
 
 @dataclass(frozen=True)
-class Number:
+class TextNumber:
     """A number in a text.
 
     Attributes:
@@ -159,24 +159,24 @@ _WORD_BEFORE = re.compile(r"(\w+)\s*\Z")
 _COPULAS = ("is", "are", "be", "was", "were", "equals", "of", "to")
 
 
-def numbers(text: str) -> list[Number]:
+def numbers(text: str) -> list[TextNumber]:
     """Return the numbers of a text that `plain` has made, written in digits, in their order."""
     return [_number(match, text) for match in _NUMBER.finditer(text)]
 
 
-def word_numbers(text: str) -> list[Number]:
+def word_numbers(text: str) -> list[TextNumber]:
     """Return the numbers of a text that are written out."""
-    return [Number(start, end, value, lone=lone) for start, end, value, lone in written(text)]
+    return [TextNumber(start, end, value, lone=lone) for start, end, value, lone in written(text)]
 
 
-def _number(match: re.Match[str], text: str) -> Number:
+def _number(match: re.Match[str], text: str) -> TextNumber:
     before = text[max(0, match.start() - 12) : match.start()]
     value = _value(match)
     if before.rstrip().endswith("√") or match["odd"]:
         value = None
     negative = match["sign2"] or (match["sign"] and _is_sign(match["sign"], before))
     scale, end = _scale(match)
-    return Number(match.start(), end, -value if value and negative else value, scale, bool(match["money"]))
+    return TextNumber(match.start(), end, -value if value and negative else value, scale, bool(match["money"]))
 
 
 def _is_sign(sign: str, before: str) -> bool:

@@ -9,7 +9,7 @@ from fractions import Fraction
 
 from fusion.tasks.base import Example, Grade
 from fusion.tasks.graders.answers import aliases, announced, boxed
-from fusion.tasks.graders.numbers import Number, arithmetic, numbers, plain, word_numbers
+from fusion.tasks.graders.numbers import TextNumber, arithmetic, numbers, plain, word_numbers
 from fusion.tasks.graders.reading import reads_answer
 
 LONGEST_TEXT = 50_000  # characters at the end of a response that are read
@@ -32,11 +32,11 @@ def numeric(response: str, example: Example) -> Grade:
 
 
 @functools.lru_cache(4096)  # a gold answer is compared with the responses of many LLMs
-def _gold(text: str) -> Number | None:
+def _gold(text: str) -> TextNumber | None:
     return final_number(text)
 
 
-def _same(number: Number, gold: Number | None, question: str) -> bool:
+def _same(number: TextNumber, gold: TextNumber | None, question: str) -> bool:
     if gold is None or gold.scaled is None or number.scaled is None:
         return False
     if _close(number.scaled, gold.scaled):
@@ -66,7 +66,7 @@ _ITEM_WITH_NUMBER = re.compile(_ITEM.pattern + r"(?=[^\n]{0,300}?\d)", re.MULTIL
 _BULLET = re.compile(r"^[ \t>]{0,9}[-*+\u2022][ \t]{1,9}(?=\S)", re.MULTILINE)
 
 
-def final_number(text: str) -> Number | None:
+def final_number(text: str) -> TextNumber | None:
     """Return the number that a text gives as its answer; its value is None where the answer is no single number."""
     text = _BULLET.sub("", _ITEM_WITH_NUMBER.sub("", plain(text[-LONGEST_TEXT:])))
     box = boxed(text)
@@ -77,7 +77,7 @@ def final_number(text: str) -> Number | None:
     return None if box is not None else _last(text)
 
 
-UNREAD = Number(0, 0, None)
+UNREAD = TextNumber(0, 0, None)
 """Says that an answer was given, but is no single number."""
 
 _CONVERTED = re.compile(r"\(\s?(?:=|\u2248|~|i\.e\.|or\s)[^()\n]{0,100}\)")
@@ -92,7 +92,7 @@ _NOT_KNOWN = re.compile(
 )
 
 
-def _said(part: str) -> Number | None:
+def _said(part: str) -> TextNumber | None:
     """Return the number of what is boxed or announced, `UNREAD` where it is no single number, None where it has none."""
     part = _CONVERTED.sub("", part)
     if _FIRST_ITEM.match(part) and _SECOND_ITEM.search(part):
@@ -157,7 +157,7 @@ def _names_several(part: str) -> bool:
     return leads and found[0].scaled != found[1].scaled and _SEVERAL.match(part, found[0].end) is not None
 
 
-def _is_operand(number: Number, part: str) -> bool:
+def _is_operand(number: TextNumber, part: str) -> bool:
     """Return whether the number that begins a part belongs to a calculation or an equation, and is not the answer."""
     end = _SENTENCE_END.search(part, number.end)
     left, equals, right = (*_EQUALS.split(part[number.end : end.start() if end else len(part)], maxsplit=1), "", "")[:3]
@@ -171,17 +171,17 @@ _EQUALS = re.compile("([=\u2248])")
 _COINS = re.compile(r"\s?(?:cent|penn|pence|dollar|euro|pound|rupee|yen|yuan)", re.IGNORECASE)
 
 
-def _is_price(number: Number, unit: str, right: str) -> bool:
+def _is_price(number: TextNumber, unit: str, right: str) -> bool:
     """Return whether a quantity has its price behind '=', as in '5 apples = $10'; '500 cents = $5' is converted."""
     return not number.money and not _COINS.match(unit) and _MONEY.match(right) is not None
 
 
-def _result(text: str) -> Number | None:
+def _result(text: str) -> TextNumber | None:
     """Return what stands behind the last '=', or before it where that is already a quantity, which is converted."""
     links = _EQUALS.split(text)
     if len(links) == 1:
         value = arithmetic(text)
-        return None if value is None else Number(0, len(text), value)
+        return None if value is None else TextNumber(0, len(text), value)
     chosen = next(iter(numbers(links[-1])), None)
     for before, equals, after in zip(links[-3::-2], links[-2::-2], links[:0:-2], strict=True):
         quantity = _quantity(before)
@@ -197,7 +197,7 @@ def _result(text: str) -> Number | None:
 _SUBJECT = re.compile(r".{0,200}(?:\b(?:is|are|was|were|be|of|to)\b|[:,])\s?", re.DOTALL)
 
 
-def _quantity(link: str) -> Number | None:
+def _quantity(link: str) -> TextNumber | None:
     """Return the number of a link of an equation that is one number with its unit, and no calculation."""
     found = numbers(link)
     if not found or _VARIABLE.match(link, found[-1].end):
@@ -218,7 +218,7 @@ _COPULA = re.compile(
 )
 
 
-def _concluded(part: str, found: list[Number]) -> Number | None:
+def _concluded(part: str, found: list[TextNumber]) -> TextNumber | None:
     """Return the number that a sentence with several comes to, where a word such as 'so' or 'is' tells it."""
     end = _SENTENCE_END.search(part, found[0].end)
     for pattern, text in ((_CONCLUSION, part), (_COPULA, part[: end.start() if end else len(part)])):
@@ -235,7 +235,7 @@ _ASIDE = re.compile(r"(?<=[\w%.$])\s\([^()]{0,200}\)(?!\s?[-+*/=\u00d7\u00f7^(\d
 _RANGE = re.compile(r"(?:\d\s?-|\bbetween\b.{1,40}\band|\d\sor)\s?[$\u20ac\u00a3]?\Z")
 
 
-def _last(text: str) -> Number | None:
+def _last(text: str) -> TextNumber | None:
     """Return the last number of a response that announces none, leaving out what checks it or stands in brackets."""
     if len(text) < _SHORT and not re.search(r"[=\n]", text.strip()) and _names_several(text):
         return UNREAD
@@ -259,7 +259,7 @@ def _sentences(text: str) -> Iterator[str]:
         yield from reversed(re.split(r"(?<=[.!?])\s+|\u3002", line))
 
 
-def _chosen(sentence: str, found: list[Number]) -> Number:
+def _chosen(sentence: str, found: list[TextNumber]) -> TextNumber:
     """Return the last number of a sentence, but not one to which it is converted."""
     short = _ASIDE.sub("", sentence)
     sentence, found = (short, numbers(short)) if numbers(short) else (sentence, found)
@@ -268,4 +268,4 @@ def _chosen(sentence: str, found: list[Number]) -> Number:
     if _RANGE.search(sentence[: found[-1].start]) and len({number.scaled for number in found[-2:]}) == 2:
         return UNREAD
     value = arithmetic(sentence)
-    return found[-1] if value is None else Number(0, len(sentence), value)
+    return found[-1] if value is None else TextNumber(0, len(sentence), value)

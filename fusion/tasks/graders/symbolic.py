@@ -169,7 +169,7 @@ class Worker:
         self.process.communicate()
 
 
-class Pool:
+class WorkerPool:
     """Workers that are started when needed, up to `MOST_WORKERS`, and used by any thread."""
 
     def __init__(self) -> None:
@@ -209,5 +209,5 @@ class Pool:
             worker.kill()
 
 
-POOL = Pool()
+POOL = WorkerPool()
 atexit.register(POOL.close)

@@ -1,4 +1,4 @@
-"""What guides found for questions, kept on disk, so that a run that goes on shows the same."""
+"""Cache of the guidance of questions on disk, so that a run that goes on shows the same."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ import polars as pl
 
 from fusion.guidance.guide import Guide
 from fusion.guidance.pieces import Piece
-from fusion.guidance.source import Asked
+from fusion.guidance.source import GuidedQuestion
 from graphrouter.errors import UserError, first_line
-from graphrouter.files import drafted, replace_file
+from graphrouter.files import atomic_write, replace_file
 
 SCHEMA = dict.fromkeys(("query_id", "style", "source", "prompt", "text"), pl.String)
 
@@ -24,7 +24,7 @@ Found = Mapping[tuple[str, str], tuple[Piece, ...]]
 
 @dataclass(frozen=True)
 class Guidance:
-    """What one guide found.
+    """Guidance of one guide for a set of questions.
 
     Attributes:
         name: Of the guide; it ends the names of the candidates that are shown it.
@@ -47,34 +47,34 @@ class Guidance:
             for key, pieces in sorted(self.found.items())
             for piece in pieces or (None,)
         ]
-        with drafted(folder / f"{self.name}.parquet") as draft:
+        with atomic_write(folder / f"{self.name}.parquet") as draft:
             pl.DataFrame(rows, schema=SCHEMA, orient="row").write_parquet(draft, compression="zstd")
         replace_file(folder / f"{self.name}.json", json.dumps(dict(self.about), indent=2).encode() + b"\n")
 
 
 def find_guidance(
-    name: str, guide: Guide, asked: Sequence[Asked], styles: Sequence[str], folder: Path | None = None
+    name: str, guide: Guide, asked: Sequence[GuidedQuestion], styles: Sequence[str], folder: Path | None = None
 ) -> Guidance:
-    """Return what a guide shows with questions; what an earlier run has kept is not looked for again.
+    """Return what a guide shows with questions; what an earlier run has cached is not looked for again.
 
     So a ranking that is fitted anew on another machine, and differs in its last digit, changes no prompt of a run that
     goes on.
 
     Args:
         name: Of the guide.
-        guide: Finds what is not kept.
+        guide: Finds what is not cached.
         asked: Questions, each with an id.
         styles: In which it is shown.
         folder: Where `Guidance.save` may have written; None to look for everything.
 
     Raises:
-        UserError: If what is kept cannot be read.
+        UserError: If the cache cannot be read.
     """
     about = json.loads(json.dumps(guide.about()))
-    kept = _read(folder, name, about) if folder else {}
-    found = dict(kept)
+    cached = _read(folder, name, about) if folder else {}
+    found = dict(cached)
     for style in styles:
-        left = [one for one in asked if (str(one.query_id), style) not in kept]
+        left = [one for one in asked if (str(one.query_id), style) not in cached]
         if left:
             shown = guide.find(left, style)
             found |= {(str(one.query_id), style): pieces for one, pieces in zip(left, shown, strict=True)}
@@ -82,7 +82,7 @@ def find_guidance(
 
 
 def _read(folder: Path, name: str, about: Mapping[str, Any]) -> dict[tuple[str, str], tuple[Piece, ...]]:
-    """Return what is kept of the same guide; nothing of another, which is then written over."""
+    """Return what is cached of the same guide; nothing of another, which is then written over."""
     file = folder / f"{name}.json"
     if not file.exists():
         return {}

@@ -34,7 +34,7 @@ class Best:
 
 
 @dataclass(frozen=True)
-class Source:
+class RankedQuery:
     """A query with its best responses.
 
     Attributes:
@@ -54,7 +54,7 @@ class Source:
     responses: tuple[Best, ...]
 
 
-def sources_of(log: LLMLog, ranked: pl.DataFrame, query_ids: list[str], top_k: int) -> list[Source]:
+def sources_of(log: LLMLog, ranked: pl.DataFrame, query_ids: list[str], top_k: int) -> list[RankedQuery]:
     """Return these queries with their ``top_k`` best responses; one without a right response is left out.
 
     Args:
@@ -81,5 +81,5 @@ def sources_of(log: LLMLog, ranked: pl.DataFrame, query_ids: list[str], top_k: i
             Best(row["llm"], row["response"] or "", float(row["score"])) for row in part.iter_rows(named=True)
         )
         truth = Truth.of(about["query"], about["ground_truth"])
-        found.append(Source(about["query_id"], about["query"], about["task"], about["domain"], truth, responses))
+        found.append(RankedQuery(about["query_id"], about["query"], about["task"], about["domain"], truth, responses))
     return found

@@ -1,4 +1,4 @@
-"""A ranking that is kept in a file, for what else is made of it: the graph takes minutes to rank a log."""
+"""Cache of a ranking in a file: the graph takes minutes to rank a log."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import polars as pl
 from fusion.ranking import rank
 from graphrouter.encoders import Encoder, encoder_of
 from graphrouter.errors import UserError, first_line
-from graphrouter.files import drafted
+from graphrouter.files import atomic_write
 from graphrouter.identity import log_digest
 from graphrouter.log import LLMLog
 
@@ -24,12 +24,12 @@ def rank_once(
     seed: int = 0,
     **settings: Any,
 ) -> pl.DataFrame:
-    """Read a ranking from where it is kept, or make it, and keep it there.
+    """Read a ranking from its cache, or make it and cache it.
 
     Args:
         log: Whose responses are ranked.
         ranking: See `fusion.ranking.rank`.
-        file: Parquet file; None to keep nothing.
+        file: Parquet file; None for no cache.
         encoder: Of ``graph``; None for the log's default.
         seed: Of the ranking.
         settings: Further ones that change nothing of the ranks: ``device`` and ``progress``.
@@ -50,7 +50,7 @@ def rank_once(
         return _read(file, about)
     ranked = rank(log, ranking, encoder=chosen, seed=seed, **settings)
     if file:
-        with drafted(file) as draft:
+        with atomic_write(file) as draft:
             ranked.write_parquet(draft, metadata=about)
     return ranked
 
@@ -61,7 +61,7 @@ def _read(file: Path, about: dict[str, str]) -> pl.DataFrame:
         ranked = pl.read_parquet(file)
     except (OSError, pl.exceptions.PolarsError) as error:
         raise UserError(
-            f"{file} must be a ranking that this command kept, but cannot be read: {first_line(error)}"
+            f"{file} must be a ranking that this command wrote, but cannot be read: {first_line(error)}"
         ) from None
     for key, value in about.items():
         if found.get(key) != value:
