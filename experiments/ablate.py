@@ -42,7 +42,7 @@ def run(args: argparse.Namespace) -> None:
     """Run a grid and write its tables."""
     from experiments.ablation.grid import read_plan
     from experiments.ablation.results import begin
-    from experiments.runs.pool import run_all
+    from experiments.runs.jobs import run_all
 
     plan = read_plan(args.config, args.overrides)
     jobs, out = plan.jobs(args.only), Path(args.out)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from experiments.runs.config import FIELDS, RunConfig, changed, read_run, run_id
-from experiments.runs.pool import Job
+from experiments.runs.jobs import RunJob
 from graphrouter.errors import UserError, suggest
 from graphrouter.log import load_log
 from graphrouter.settings import check, find_config, merge, parse_overrides, read_yaml, to_plain
@@ -95,7 +95,7 @@ class Plan:
     grid: Grid
     variants: dict[Key, Variant]
 
-    def jobs(self, only: str | None = None) -> list[Job]:
+    def jobs(self, only: str | None = None) -> list[RunJob]:
         """Return every run once, the base first, seed by seed.
 
         Args:
@@ -107,14 +107,14 @@ class Plan:
         if only is not None and only not in self.grid.factors:
             raise UserError(f"the grid has no factor {only!r}{suggest(only, list(self.grid.factors))}")
         chosen = [v for v in self.variants.values() if only is None or v.key[0] in ("", only)]
-        jobs: dict[str, Job] = {}
+        jobs: dict[str, RunJob] = {}
         for seed in range(self.grid.seeds):
             for variant in chosen:
                 for unit, config in variant.runs(self.grid.seeds):
                     if unit["seed"] == seed:
                         about: dict[str, Any] = {"id": run_id(config), "kind": "ablation", "unit": unit}
                         about |= {"group": variant.key[0] or None, "name": variant.key[1]}
-                        jobs.setdefault(about["id"], Job(config, about | {"base": variant.key[1] == "base"}))
+                        jobs.setdefault(about["id"], RunJob(config, about | {"base": variant.key[1] == "base"}))
         return list(jobs.values())
 
 

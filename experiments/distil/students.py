@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
-import os
 import sys
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +13,7 @@ import numpy as np
 from tqdm import tqdm
 
 from experiments.distil.config import Arm, Distil, label, read_distil
+from experiments.launch import Processes
 from graphrouter.errors import UserError
 from graphrouter.files import check_writable, replace_file
 from graphrouter.log import load_log
@@ -114,17 +113,9 @@ def run_all(config: Distil, out: Path, jobs: int, progress: bool) -> None:
     if kept.exists() and read_distil(str(kept)) != config:
         raise UserError(f"{kept} must be this experiment, but is another; name another --out, or remove it")
     replace_file(kept, resolved.encode())
-    context = multiprocessing.get_context("spawn")
-    os.environ["OMP_NUM_THREADS"] = "1"  # the workers inherit it
     total = sum(len(todo) for _, todo in waves(config))
-    with tqdm(total=total, desc="jobs", disable=not progress) as bar:
+    with Processes(jobs) as workers, tqdm(total=total, desc="jobs", disable=not progress) as bar:
         for job, todo in waves(config):
-            with ProcessPoolExecutor(jobs, mp_context=context) as workers:
-                running = [workers.submit(job, config, arm, seed, out) for arm, seed in todo]
-                try:
-                    for done in as_completed(running):
-                        bar.write(done.result(), file=sys.stderr)
-                        bar.update()
-                except BaseException:
-                    workers.shutdown(cancel_futures=True)
-                    raise
+            for done in as_completed([workers.submit(job, config, arm, seed, out) for arm, seed in todo]):
+                bar.write(done.result(), file=sys.stderr)
+                bar.update()

@@ -13,8 +13,8 @@ from queue import SimpleQueue
 from types import TracebackType
 from typing import Any, Self
 
+from experiments.launch import THREADS
 from experiments.runs.configuration import Configuration
-from experiments.runs.pool import THREADS
 
 Records = list[dict[str, Any]]
 DIED = "its process died, perhaps for want of memory; try fewer jobs at a time"

@@ -16,7 +16,7 @@ from experiments.ablation.comparing import Scores, compare, verdict
 from experiments.ablation.grid import read_plan
 from experiments.ablation.results import Results
 from experiments.ablation.simultaneous import simultaneous
-from experiments.runs import pool
+from experiments.runs import jobs as run_jobs
 from graphrouter.errors import UserError
 from graphrouter.log import load_log
 from graphrouter.metrics import auroc
@@ -172,18 +172,22 @@ def test_a_failed_run_is_recorded_and_the_others_go_on(log_folder, tmp_path, cap
     assert "too many" not in (tmp_path / "out" / "table.md").read_text()
 
 
+RUN_BUNDLE = run_jobs.run_bundle
+
+
 def die(bundle, out):
     if bundle[0].about["name"] == "few":
         os.kill(os.getpid(), signal.SIGKILL)
-    return pool.run_bundle(bundle, out)
+    return RUN_BUNDLE(bundle, out)
 
 
-def test_a_run_whose_process_dies_is_recorded_and_the_others_go_on(log_folder, tmp_path):
+def test_a_run_whose_process_dies_is_recorded_and_the_others_go_on(log_folder, tmp_path, monkeypatch):
     jobs = read_plan(str(write(tmp_path / "g.yaml", log_folder, seeds=1))).jobs("neighbours")
-    done = list(pool._over_processes([[job] for job in jobs], tmp_path, 1, die))
-    errors = {job.about["name"]: error for job, found in zip(jobs, done, strict=True) for error in found.values()}
-    assert errors["base"] is errors["many"] is None
-    assert "its process died" in errors["few"]
+    monkeypatch.setattr(run_jobs, "run_bundle", die)
+    counts = run_jobs.run_all(jobs, tmp_path, 1)
+    assert counts.finished == 2
+    assert list(counts.failed) == [jobs[1].id]
+    assert "its process died" in counts.failed[jobs[1].id]
     record = json.loads((tmp_path / "runs" / jobs[1].id / "run.json").read_text())
     assert (record["status"], record["name"]) == ("failed", "few")
 
