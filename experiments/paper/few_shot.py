@@ -10,6 +10,7 @@ import numpy as np
 from graphrouter.config import make_router
 from graphrouter.dataset import Queries, RoutingData
 from graphrouter.errors import UserError
+from graphrouter.routers import find_router
 from graphrouter.routers.base import Prediction, Router
 from graphrouter.scenario import Scenario
 from graphrouter.splits import text_digest
@@ -79,6 +80,11 @@ class FewShot(Router):
             inner = inner.extend(take_llms(train, [*old, *self.new[: place + 1]]))
         self.inner_ = inner
         return self
+
+    @property
+    def linear_utility(self) -> bool:  # type: ignore[override]
+        """Whether the utility of the router inside is linear."""
+        return find_router(self.router).linear_utility
 
     def predict(self, queries: Queries) -> Prediction:
         """Predict as the router inside does."""

@@ -188,7 +188,7 @@ def _references(data: RunData) -> dict[str, Predictions]:
     known = {}
     for name in REFERENCES:
         router = make_router(name).fit(data.train, data.validation)
-        if hasattr(router, "reveal"):
+        if router.needs_outcomes:
             router.reveal(data.test)
         known[name] = _predict(router, data, data.test)
     return known

@@ -178,7 +178,7 @@ def log_candidates(
         router = replace(make_router(name), seed=seed)
         router.run = replace(run, progress=False)
         router.fit(train, validation)
-        if isinstance(router, Oracle):
+        if router.needs_outcomes:
             router.reveal(asked)
         values[ScoredCandidate(name, "query", "router")] = of_choice(
             test, router.utility(asked.queries, scenario, scale)

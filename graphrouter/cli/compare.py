@@ -92,7 +92,6 @@ def _run(config: CompareConfig, args: argparse.Namespace) -> None:
     from graphrouter.encoders import TfidfEncoder, encoder_of
     from graphrouter.evaluation import compare as run_comparison
     from graphrouter.evaluation import format_table
-    from graphrouter.evaluation.comparison import OURS
     from graphrouter.scenario import find_scenario
 
     run = run_options(args)
@@ -111,7 +110,7 @@ def _run(config: CompareConfig, args: argparse.Namespace) -> None:
         tune=config.tune_by != "none",
         tune_by="nll" if config.tune_by == "none" else config.tune_by,
         settings=config.settings,
-        ours=OURS if config.ours is None else config.ours,
+        ours=config.ours,
         interval=config.interval,
         run=run,
     )

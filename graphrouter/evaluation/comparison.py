@@ -32,7 +32,6 @@ Encode = Callable[[LLMLog, Split], tuple[Array, Array]]
 """Log and split -> vectors [Q, D] of its queries and [M, D] of its LLMs."""
 
 MOST_SETTINGS = 6
-OURS = ("gnn", "conv_gnn")
 
 
 def compare(
@@ -46,7 +45,7 @@ def compare(
     tune: bool = True,
     tune_by: str = "nll",
     settings: int = MOST_SETTINGS,
-    ours: Sequence[str] = OURS,
+    ours: Sequence[str] | None = None,
     interval: str = "fitted",
     run: RunOptions | None = None,
     split: Callable[[LLMLog, int], Split] = by_query,
@@ -68,8 +67,7 @@ def compare(
         tune: Whether each router tries its ``search_space`` on validation, else only the hyperparameters it has.
         tune_by: ``nll`` or ``reward`` (the mean over the scenarios), on validation.
         settings: At most so many settings are tried, the same for every router.
-        ours: Names of the routers that are no baselines. Those that take no part are passed over where they are the
-            default, and refused where they are not.
+        ours: Names of the routers that are no baselines; None for those that say so of themselves.
         interval: What the intervals hold for: ``fitted`` routers, where test queries are resampled, or ``methods``, where
             seeds are too.
         run: Where and how to run; ``progress`` writes a line to standard error for each pair.
@@ -89,6 +87,8 @@ def compare(
     chosen = choose_scenarios(log, scenarios)
     log = log.with_target(chosen[0].target)
     _check_options(log, seeds, tune_by, settings, interval)
+    if ours is None:
+        ours = [name for name, router in named.items() if not router.baseline]
     _check_ours(ours, named)
     splits = {seed: split(log, seed) for seed in seeds}  # before anything is written: the log may not divide
     if tune_by == "reward":
@@ -164,7 +164,7 @@ def _run_seed(
             tune_by=config["tune_by"],
             run=options,
         )
-        if hasattr(router, "reveal"):
+        if router.needs_outcomes:
             router.reveal(test)
         done = predict_all(router, name, test.queries, test.performance, scenarios, outcomes.cost_scale)
         done = replace(done, about=about | done.about | {"commit": commit})
@@ -262,8 +262,6 @@ def _check_options(log: LLMLog, seeds: Sequence[int], tune_by: str, settings: in
 
 
 def _check_ours(ours: Sequence[str], routers: Mapping[str, Router]) -> None:
-    if tuple(ours) == OURS:
-        return
     for name in ours:
         if name not in routers:
             raise UserError(
@@ -288,7 +286,7 @@ def _check_choices(log: LLMLog, parts: Sequence[Array]) -> None:
 
 def router_config(router: Router) -> Config:
     """Return what a config says of a router."""
-    known = {"router": router.name, "source": router.source, "oracle": hasattr(router, "reveal")}
+    known = {"router": router.name, "source": router.source, "oracle": router.needs_outcomes}
     return known | {
         "hyperparameters": to_plain(hyperparameters(router)),
         "search_space": to_plain(router.search_space),

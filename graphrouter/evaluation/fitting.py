@@ -21,6 +21,9 @@ Array = np.ndarray
 
 TUNE_BY = ("nll", "reward")
 
+ENDS = (Scenario("performance alone", 1.0, 0.0), Scenario("cost alone", 0.0, 1.0))
+"""What the two ends of `Predictions` are utilities for."""
+
 
 def fit_best(
     base: Router,
@@ -109,16 +112,16 @@ def predict_all(
         UserError: If a prediction for a cell with an outcome is no number, or the quality is no probability.
     """
     started = time.perf_counter()
-    quality, cost = router.predict(queries)
+    swept = ENDS if router.linear_utility and np.isfinite(cost_scale) else ()
+    (quality, cost), utilities = router.utilities(queries, [*scenarios, *swept], cost_scale)
     seconds = time.perf_counter() - started
-    if type(router).utility is Router.utility:
-        utility = {s.name: s.reward(quality.astype(np.float64), cost, cost_scale) for s in scenarios}
-    else:
-        utility = {s.name: router.utility(queries, s, cost_scale) for s in scenarios}
+    utility = dict(zip((scenario.name for scenario in scenarios), utilities, strict=False))
     observed = ~np.isnan(outcomes)
-    kept = np.arange(outcomes.shape[1]) if columns is None else columns
-    ends = _ends(router, queries, quality, cost, cost_scale)
-    ends = None if ends is None else ends[..., kept]
+    ends = np.stack(utilities[len(scenarios) :]) if swept else None
+    if router.needs_outcomes and not observed.all():
+        ends = None  # a missing cell is put below all others, which no mixture is
+    if ends is not None and columns is not None:
+        ends = ends[..., columns]
     if columns is not None:
         quality, cost = quality[:, columns], cost[:, columns]
         utility = {name: matrix[:, columns] for name, matrix in utility.items()}
@@ -127,20 +130,6 @@ def predict_all(
     if not ((quality[observed] >= 0) & (quality[observed] <= 1)).all():
         raise UserError(f"{label} must predict a quality within [0, 1], but does not; mend the router")
     return Predictions(quality, cost, utility, {"predict_seconds": seconds}, ends)
-
-
-def _ends(router: Router, queries: Queries, quality: Array, cost: Array, cost_scale: float) -> Array | None:
-    """Return the utilities for performance alone and for cost alone, where any other is a mixture of them."""
-    if not np.isfinite(cost_scale):
-        return None
-    if type(router).utility is Router.utility:
-        return np.stack([quality.astype(np.float64), -cost / cost_scale])
-    try:
-        high, middle, low = (router.utility(queries, Scenario("sweep", a, 1 - a), cost_scale) for a in (1.0, 0.5, 0.0))
-    except UserError:  # a router that serves only the scenarios that it was trained for
-        return None
-    linear = np.allclose(middle, (high + low) / 2, rtol=1e-6, atol=1e-9)
-    return np.stack([high, low]) if linear else None
 
 
 def _check(label: str, name: str, matrix: Array, shape: tuple[int, ...], observed: Array) -> None:

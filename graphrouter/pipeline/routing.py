@@ -135,16 +135,10 @@ class RoutingPipeline:
         queries = self.queries(texts, tasks, vectors)
         if not len(queries):
             return []
-        prediction = self.router.predict(queries)
-        chosen = self._utility(queries, prediction, wanted).argmax(axis=1)
+        prediction, (utility,) = self.router.utilities(queries, [wanted], self.cost_scale)
+        chosen = utility.argmax(axis=1)
         rows = zip(texts, queries.tasks, chosen, *map(np.ndarray.tolist, prediction), strict=True)
         return [self._decide(wanted.name, *row) for row in rows]
-
-    def _utility(self, queries: Queries, prediction: Prediction, scenario: Scenario) -> Array:
-        if type(self.router).utility is not Router.utility:
-            return self.router.utility(queries, scenario, self.cost_scale)
-        # The same as the router's own, without predicting twice.
-        return scenario.reward(prediction.quality.astype(np.float64), prediction.cost, self.cost_scale)
 
     def _decide(
         self, scenario: str, text: str, task: str | None, chosen: int, quality: list[float], cost: list[float]

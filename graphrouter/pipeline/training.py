@@ -113,7 +113,7 @@ def _check(log: LLMLog, router: Router) -> None:
         raise UserError(
             f"{log.name} must have two LLMs or more to route between, but has only {log.llm_names[0]!r}; add another"
         )
-    if hasattr(type(router), "reveal"):
+    if router.needs_outcomes:
         raise UserError(
             f"{router.name} must see the outcomes that it picks by, so it cannot route new queries; train another router"
         )

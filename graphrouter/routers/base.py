@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, NamedTuple, Self
 
@@ -56,6 +56,12 @@ class Router(ABC):
         parts: Fitted attributes that are objects with ``get_state`` and ``from_state``, and their classes.
         search_space: Hyperparameter settings to try on validation, at most 6; the first is the default.
         extends: Whether a fitted router can take in one LLM more; such a router keeps the names of its LLMs in ``llms_``.
+        needs_outcomes: Whether it picks by the outcomes of the very queries that it routes, given to `reveal`: a reference,
+            which cannot route new queries.
+        baseline: Whether others are compared with it; a comparison can say otherwise.
+        linear_utility: Whether its utility is ``alpha`` times one matrix plus ``beta`` times another, so that these two
+            give its choice for any weights. A router with a `utility` of its own has to say so.
+        own_utility: Whether it has one; follows from the class.
     """
 
     seed: int = 0
@@ -69,9 +75,16 @@ class Router(ABC):
     parts: ClassVar[dict[str, Any]] = {"cost_": TaskMeans}
     search_space: ClassVar[tuple[dict[str, Any], ...]] = ({},)
     extends: ClassVar[bool] = False
+    needs_outcomes: ClassVar[bool] = False
+    baseline: ClassVar[bool] = True
+    linear_utility: ClassVar[bool] = True
+    own_utility: ClassVar[bool] = False
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
+        if "utility" in vars(cls):
+            cls.own_utility = True
+            cls.linear_utility = vars(cls).get("linear_utility", False)
         if "name" not in vars(cls):
             # Only a capitalised word starts a new part: BestPerTask is best_per_task, but RouteLLM is routellm.
             cls.name = re.sub(r"(?<=[a-z0-9])(?=[A-Z][a-z])", "_", cls.__name__).lower()
@@ -112,6 +125,20 @@ class Router(ABC):
         """
         quality, cost = self.predict(queries)
         return scenario.reward(quality.astype(np.float64), cost, cost_scale)
+
+    def utilities(
+        self, queries: Queries, scenarios: Sequence[Scenario], cost_scale: float
+    ) -> tuple[Prediction, list[Array]]:
+        """Return what `predict` expects, and the `utility` for each scenario; predicts once where that is enough."""
+        prediction = self.predict(queries)
+        if self.own_utility:
+            return prediction, [self.utility(queries, scenario, cost_scale) for scenario in scenarios]
+        quality = prediction.quality.astype(np.float64)
+        return prediction, [scenario.reward(quality, prediction.cost, cost_scale) for scenario in scenarios]
+
+    def reveal(self, data: RoutingData) -> Self:
+        """Take the outcomes that the router picks by; of routers with ``needs_outcomes``."""
+        raise NotImplementedError(f"{self.name} needs no outcomes")
 
     def extend(self, train: RoutingData) -> Self:
         """Take in an LLM that was not there in `fit`, without learning anew what was learnt.

@@ -60,6 +60,7 @@ class Smallest(Router):
     source: ClassVar[str] = "GraphRouter (arXiv:2410.03834), baseline 'Smallest LLM'"
     parts: ClassVar[dict[str, Any]] = {}
     extends: ClassVar[bool] = True
+    linear_utility: ClassVar[bool] = True
 
     def fit(self, train: RoutingData, validation: RoutingData) -> Self:
         """Learn the means that are predicted, and rank the LLMs."""
@@ -93,6 +94,7 @@ class Largest(Router):
     source: ClassVar[str] = "GraphRouter (arXiv:2410.03834), baseline 'Largest LLM'"
     parts: ClassVar[dict[str, Any]] = {}
     extends: ClassVar[bool] = True
+    linear_utility: ClassVar[bool] = True
 
     def fit(self, train: RoutingData, validation: RoutingData) -> Self:
         """Learn the means that are predicted, and rank the LLMs."""

@@ -50,6 +50,7 @@ class KMeans(Router):
     ranges: ClassVar[dict[str, Range]] = {"clusters": COUNT, "nearest": COUNT}
     parts: ClassVar[dict[str, Any]] = {"quality_": TaskMeans, "cost_": TaskMeans}
     extends: ClassVar[bool] = True
+    linear_utility: ClassVar[bool] = True
     search_space: ClassVar[tuple[dict[str, Any], ...]] = tuple(
         {"clusters": clusters, "nearest": nearest}
         for clusters, nearest in ((60, 4), (60, 1), (30, 1), (30, 4), (15, 1), (120, 8))

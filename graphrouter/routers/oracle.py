@@ -35,6 +35,8 @@ class Oracle(Router):
     )
     parts: ClassVar[dict[str, Any]] = {"quality_": TaskMeans, "cost_": TaskMeans}
     extends: ClassVar[bool] = True
+    needs_outcomes: ClassVar[bool] = True
+    linear_utility: ClassVar[bool] = True  # but where a cell is missing
 
     def fit(self, train: RoutingData, validation: RoutingData) -> Self:
         """Learn the means for missing cells, and the outcomes of both splits."""

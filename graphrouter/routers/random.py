@@ -25,6 +25,7 @@ class Random(Router):
     source: ClassVar[str] = "the usual lower reference"
     parts: ClassVar[dict[str, Any]] = {}
     extends: ClassVar[bool] = True
+    linear_utility: ClassVar[bool] = True
 
     def fit(self, train: RoutingData, validation: RoutingData) -> Self:
         """Learn the means that are predicted."""

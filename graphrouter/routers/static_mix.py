@@ -40,6 +40,7 @@ class StaticMix(Router):
     ranges: ClassVar[dict[str, Range]] = {"cost_share": Range(0, 1, above=True)}
     parts: ClassVar[dict[str, Any]] = {}
     extends: ClassVar[bool] = True
+    linear_utility: ClassVar[bool] = True
 
     def fit(self, train: RoutingData, validation: RoutingData) -> Self:
         """Learn which two LLMs, and their shares."""

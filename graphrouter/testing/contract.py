@@ -15,7 +15,7 @@ from graphrouter.errors import UserError
 from graphrouter.routers.base import Prediction, Router
 from graphrouter.routers.parts.ranges import range_of
 from graphrouter.run import RunOptions
-from graphrouter.scenario import SCENARIOS, fit_cost_scale
+from graphrouter.scenario import SCENARIOS, Scenario, fit_cost_scale
 from graphrouter.testing.checks import assert_same, assert_well_formed, through_files, with_tasks
 from graphrouter.testing.extension import ExtensionContract
 from graphrouter.testing.logs import BEST, Parts, make_log, make_parts
@@ -96,6 +96,14 @@ class RouterContract(ExtensionContract):
             utility = fitted.utility(parts.test.queries, scenario, fit_cost_scale(parts.train.cost))
             assert utility.shape == parts.test.performance.shape
             assert np.isfinite(utility).all(), scenario.name
+
+    def test_utility_is_linear_where_the_router_says_so(self, parts: Parts, fitted: Router) -> None:
+        if not fitted.linear_utility:
+            return
+        weights = [Scenario("sweep", alpha, 1 - alpha) for alpha in (1.0, 0.3, 0.0)]
+        prediction, utilities = fitted.utilities(parts.test.queries, weights, fit_cost_scale(parts.train.cost))
+        assert_same(prediction, fitted.predict(parts.test.queries), 1e-6)
+        np.testing.assert_allclose(utilities[1], 0.3 * utilities[0] + 0.7 * utilities[2], rtol=1e-6, atol=1e-6)
 
     def test_earlier_queries_and_their_order_do_not_matter(self, parts: Parts, fitted: Router) -> None:
         before = fitted.predict(parts.test.queries)

@@ -60,6 +60,8 @@ class ByTopic(Means):
 class Last(Means):
     """Always picks the last LLM, whatever the scenario."""
 
+    linear_utility: ClassVar[bool] = True
+
     def utility(self, queries: Queries, scenario: Scenario, cost_scale: float) -> np.ndarray:
         return np.tile(np.arange(len(self.quality_), dtype=float), (len(queries), 1))
 
@@ -67,6 +69,8 @@ class Last(Means):
 @dataclass(eq=False)
 class Cautious(Means):
     """Weighs a quality of its own, so that its utility is not the reward of what it predicts, but linear still."""
+
+    linear_utility: ClassVar[bool] = True
 
     def utility(self, queries: Queries, scenario: Scenario, cost_scale: float) -> np.ndarray:
         quality, cost = self.predict(queries)

@@ -87,6 +87,7 @@ class ConvGNN(Router):
     source: ClassVar[str] = (
         "this project; convolutions of torch_geometric, as GraphRouter (arXiv:2410.03834) has GeneralConv"
     )
+    baseline: ClassVar[bool] = False
     ranges: ClassVar[dict[str, Range]] = {
         "layers": Range(1, 4),
         "heads": COUNT,

@@ -126,6 +126,8 @@ class GNN(Router):
         {"dropout": 0.3, "hidden": 64, "rank": 16},
     )
     extends: ClassVar[bool] = True
+    baseline: ClassVar[bool] = False
+    linear_utility: ClassVar[bool] = True
 
     def fit(self, train: RoutingData, validation: RoutingData) -> Self:
         """Learn from the training split; validation stops early."""
