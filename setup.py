@@ -47,8 +47,10 @@ setup(
     author="graphrouter contributors",
     license="MIT",
     python_requires=">=3.11",
-    packages=find_packages(include=["graphrouter", "graphrouter.*", "fusion", "fusion.*"]),
-    package_data={"graphrouter": ["datasets/*/*"]},
+    packages=find_packages(
+        include=["graphrouter", "graphrouter.*", "fusion", "fusion.*", "experiments", "experiments.*"]
+    ),
+    package_data={"graphrouter": ["datasets/*/*"], "experiments": ["reporting/*.css", "reporting/*.js"]},
     cmdclass={"build_py": BuildWithConfigs},
     install_requires=[
         "aiohttp>=3.9",
@@ -85,5 +87,11 @@ setup(
         "ray": ["ray>=2.60,<3"],
         "vllm": ["vllm>=0.11"],
     },
-    entry_points={"console_scripts": ["graphrouter = graphrouter.cli:main", "fusion = fusion.cli:main"]},
+    entry_points={
+        "console_scripts": [
+            "graphrouter = graphrouter.cli:main",
+            "fusion = fusion.cli:main",
+            "graphrouter-experiments = experiments.__main__:main",
+        ]
+    },
 )

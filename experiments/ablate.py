@@ -1,7 +1,7 @@
 """Ablations: a base, named differences, and what each is worth.
 
-Usage: python -m experiments.ablate --config small --out runs/ablation/small
-       python -m experiments.ablate tables --out runs/ablation/small
+Usage: python -m experiments ablate --config small --out runs/ablation/small
+       python -m experiments ablate tables --out runs/ablation/small
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
+from experiments.command import STARTED
 from graphrouter.cli.options import KEEPS, add_command, finish, tell
 from graphrouter.cli.program import Program
 
@@ -71,8 +71,8 @@ PROGRAM = Program(
     "ablate",
     "Ablations: a base, named differences, and what each is worth.",
     "Without a command, it is run.",
-    [SimpleNamespace(add_commands=add_commands)],
-    "python -m experiments.ablate",
+    [sys.modules[__name__]],
+    f"{STARTED} ablate",
 )
 
 

@@ -1,26 +1,24 @@
 """Results of ablations, sweeps, runs and comparisons -> one page, or a W&B report.
 
-Usage: python -m experiments.report RUNS [RUNS ...] --out report.html [--title T] [--wandb ENTITY/PROJECT]
+Usage: python -m experiments report RUNS [RUNS ...] --out report.html [--title T] [--wandb ENTITY/PROJECT]
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
+from experiments.command import run_command
 from graphrouter.cli.options import add_command, finish, tell
-from graphrouter.cli.program import Program
 from graphrouter.errors import UserError
-
-COMMAND = "report"
 
 
 def add_commands(commands: Any) -> None:
     """Add the one command."""
-    parser = add_command(commands, COMMAND, report, "write a page on results")
+    parser = add_command(commands, "report", report, "write a page on results")
     parser.add_argument(
         "runs",
         nargs="+",
@@ -30,7 +28,6 @@ def add_commands(commands: Any) -> None:
     parser.add_argument("--out", metavar="FILE", help="page to write")
     parser.add_argument("--title", default="", help="heading of the page")
     parser.add_argument("--wandb", metavar="ENTITY/PROJECT", help="publish as a W&B report too; needs an account")
-    parser.prog = "python -m experiments.report"  # it has no other command, so its name is not typed
     finish(parser)
 
 
@@ -53,12 +50,9 @@ def report(args: argparse.Namespace) -> None:
         tell(publish(runs, args.wandb, args.title or "Experiments"))
 
 
-PROGRAM = Program("report", "One page on results.", "", [SimpleNamespace(add_commands=add_commands)])
-
-
-def main(argv: list[str] | None = None) -> int:
-    """Run the command: it has no other, so its name is not asked for."""
-    return PROGRAM.main([COMMAND, *(sys.argv[1:] if argv is None else argv)])
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command with its words."""
+    return run_command(sys.modules[__name__], "report", argv)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """One configuration from the command line: what `wandb agent` starts for a sweep, and what one run by hand is.
 
-Usage: python -m experiments.run log=micropool gnn.dropout=0.3 seed=1 --out runs/one; from a checkout also
+Usage: python -m experiments run log=micropool gnn.dropout=0.3 seed=1 --out runs/one; from a checkout also
        python experiments/run.py ..., which is what W&B's ${program} stands for.
 """
 
@@ -9,13 +9,12 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from graphrouter.cli.options import KEEPS, add_command, add_run, finish, run_options, tell
-from graphrouter.cli.program import Program
 
-STARTED = "python -m experiments.run"
 OPTIONS = ("--out", "--wandb", "--project", "--device", "--quiet", "--help", "-h", "--version")
 OVERRIDES = (
     "a field of a run (log, router, encoder, seed, protocol, train_share, ...), seeds=N for the mean over N seeds, or "
@@ -25,9 +24,10 @@ OVERRIDES = (
 
 def add_commands(commands: Any) -> None:
     """Add the command."""
+    from experiments.command import add_logging
+
     text = "Fit and score one configuration, and write runs/ID/run.json; log it to W&B."
     parser = add_command(commands, "run", run, text, overrides=OVERRIDES, resume=KEEPS)
-    parser.prog = STARTED  # it has no other command, so its name is not typed
     parser.add_argument("--out", default="runs/single", metavar="DIR", help="results folder (default: runs/single)")
     add_logging(parser)
     if os.environ.get("WANDB_SWEEP_ID"):
@@ -35,15 +35,6 @@ def add_commands(commands: Any) -> None:
     add_run(parser)
     parser.set_defaults(shares_out=True)  # agents of a sweep run side by side, each run in a folder of its own
     finish(parser)
-
-
-def add_logging(parser: argparse.ArgumentParser) -> None:
-    """Add the options that log runs to W&B."""
-    from experiments.runs.wandb_log import MODES
-
-    text = "log to W&B (default: off; for a run that `wandb agent` starts: online)"
-    parser.add_argument("--wandb", choices=MODES, default="off", help=text)
-    parser.add_argument("--project", metavar="NAME", help="on W&B (default: the agent's or the file's, or graphrouter)")
 
 
 def run(args: argparse.Namespace) -> None:
@@ -72,11 +63,12 @@ def run(args: argparse.Namespace) -> None:
     tell(f"run: {', '.join(str(made.folder(config)) for config in configs)}")
 
 
-def main(argv: list[str]) -> int:
+def main(argv: Sequence[str] | None = None) -> int:
     """Run the command with its words."""
-    words = [word[2:] if _is_value(word) else word for word in argv]
-    program = Program("experiments", "Experiments on multi-LLM logs.", "", [sys.modules[__name__]])
-    return program.main(["run", *words])
+    from experiments.command import run_command
+
+    words = sys.argv[1:] if argv is None else argv
+    return run_command(sys.modules[__name__], "run", [word[2:] if _is_value(word) else word for word in words])
 
 
 def _is_value(word: str) -> bool:
@@ -87,4 +79,4 @@ def _is_value(word: str) -> bool:
 if __name__ == "__main__":
     if not __package__:  # started as a file, as W&B's ${program} does: the checkout is where `experiments` is
         sys.path[0] = str(Path(__file__).resolve().parents[1])
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main())

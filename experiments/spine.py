@@ -1,21 +1,25 @@
-"""Comparisons of several logs -> the README's result tables, in Markdown.
+"""Comparisons of several logs -> result tables of all routers, in Markdown.
 
-Usage: python experiments/spine.py runs/spine/mmlu_pro runs/spine/llmrouter ...
+Usage: python -m experiments spine runs/spine/mmlu_pro runs/spine/llmrouter ...
 Each argument is the output folder of one `graphrouter compare LOG --config spine`.
 """
 
 from __future__ import annotations
 
+import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
+from experiments.command import run_command
+from graphrouter.cli.options import add_command, finish
 from graphrouter.errors import UserError
 from graphrouter.metrics import LOWER_IS_BETTER
 
 OURS = "gnn"
-REFERENCES = ("oracle",)
 PAIRED = (("", "nll"), ("", "auroc"), ("performance_first", "reward"), ("balance", "reward"), ("cost_first", "reward"))
 PUBLISHED = "graphrouter"
 
@@ -71,24 +75,30 @@ def router_table(summaries: list[pl.DataFrame], scenario: str, metric: str) -> l
     return header + [f"| {row[0]} | {' | '.join(f'{value:.4f}' for value in row[1:])} |" for row in wide.iter_rows()]
 
 
-def main(folders: list[str]) -> int:
-    """Print the tables."""
-    if not folders:
-        print(f"usage: {(__doc__ or '').splitlines()[2].removeprefix('Usage: ')}", file=sys.stderr)
-        return 2
-    try:
-        summaries = [read_summary(Path(folder)) for folder in folders]
-    except UserError as error:
-        print(f"spine: error: {error}", file=sys.stderr)
-        return 2
+def add_commands(commands: Any) -> None:
+    """Add the command."""
+    text = "Print the result tables of several comparisons in Markdown."
+    parser = add_command(commands, "spine", print_tables, text)
+    told = "folder of a `graphrouter compare LOG --config spine`"
+    parser.add_argument("folders", nargs="+", metavar="COMPARISON", type=Path, help=told)
+    finish(parser)
+
+
+def print_tables(args: argparse.Namespace) -> None:
+    """Print the paired differences of each log, then the mean of every router over logs."""
+    summaries = [read_summary(folder) for folder in args.folders]
     print("| log | metric | gnn | best baseline | paired difference, 95% interval |\n| --- | --- | --- | --- | --- |")
     print("\n".join(row for summary in summaries for row in paired_table(summary)))
     for scenario, metric in PAIRED:
         if rows := router_table(summaries, scenario, metric):
             print(f"\n{metric}{', ' + scenario if scenario else ''}\n")
             print("\n".join(rows))
-    return 0
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command with its words."""
+    return run_command(sys.modules[__name__], "spine", argv)
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main())

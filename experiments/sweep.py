@@ -1,6 +1,6 @@
 """A sweep file in W&B's format, run here in parallel through Optuna, or on W&B's servers through its agent.
 
-Usage: python -m experiments.sweep small --out runs/sweep --jobs 4 --check 5
+Usage: python -m experiments sweep small --out runs/sweep --jobs 4 --check 5
 """
 
 from __future__ import annotations
@@ -8,11 +8,12 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from experiments.command import STARTED, add_logging, run_command
 from graphrouter.cli.options import KEEPS, add_command, finish, tell
-from graphrouter.cli.program import Program
 
 if TYPE_CHECKING:
     from experiments.sweeps.file import Sweep
@@ -22,11 +23,8 @@ OVERRIDES = "a fixed value in a parameter's place, or one more: log=mmlu_pro, gn
 
 def add_commands(commands: Any) -> None:
     """Add the command."""
-    from experiments.run import add_logging
-
     text = "Search hyperparameters on validation; keep every run, the best configuration and its check on test queries."
     parser = add_command(commands, "sweep", run, text, overrides=OVERRIDES, resume=KEEPS)
-    parser.prog = "python -m experiments.sweep"  # it has no other command, so its name is not typed
     parser.add_argument("file", metavar="FILE", help="sweep file in W&B's format, or a name in configs/sweep")
     parser.add_argument("--out", metavar="DIR", help="results folder; needed but with --agent")
     parser.add_argument("--jobs", type=int, metavar="N", help="runs at a time, one thread each (default: one per core)")
@@ -87,7 +85,7 @@ def _run_here(sweep: Sweep, args: argparse.Namespace) -> None:
         print(write_outcome(made))
         if args.check:
             print(check(made, args.check, workers))
-    tell(f"sweep: {out}/best.yaml; a page with figures: python -m experiments.report {out} --out {out}/report.html")
+    tell(f"sweep: {out}/best.yaml; a page with figures: {STARTED} report {out} --out {out}/report.html")
 
 
 def _say(bar: Any, line: str, quiet: bool) -> None:
@@ -96,11 +94,10 @@ def _say(bar: Any, line: str, quiet: bool) -> None:
     bar.update()
 
 
-def main(argv: list[str]) -> int:
+def main(argv: Sequence[str] | None = None) -> int:
     """Run the command with its words."""
-    program = Program("experiments", "Experiments on multi-LLM logs.", "", [sys.modules[__name__]])
-    return program.main(["sweep", *argv])
+    return run_command(sys.modules[__name__], "sweep", argv)
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main())

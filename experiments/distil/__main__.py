@@ -1,7 +1,7 @@
 """Which selection teaches a student most: arms x seeds on one log, each arm one `fusion select` and one `fusion train`.
 
-Usage: python -m experiments.distil run --config distil --out runs/distil pool=runs/micropool
-       python -m experiments.distil report --out runs/distil
+Usage: python -m experiments distil run --config distil --out runs/distil pool=runs/micropool
+       python -m experiments distil report --out runs/distil
 """
 
 from __future__ import annotations
@@ -9,9 +9,9 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
+from experiments.command import STARTED
 from experiments.distil.config import read_distil
 from experiments.distil.students import run_all
 from experiments.distil.tables import report
@@ -56,9 +56,10 @@ PROGRAM = Program(
     "distil",
     "Which selection teaches a student most.",
     "",
-    [SimpleNamespace(add_commands=add_commands)],
-    "python -m experiments.distil",
+    [sys.modules[__name__]],
+    f"{STARTED} distil",
 )
+main = PROGRAM.main
 
 if __name__ == "__main__":
-    sys.exit(PROGRAM.main())
+    sys.exit(main())

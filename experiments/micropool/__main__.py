@@ -1,13 +1,13 @@
-"""``python -m experiments.micropool make | train | tasks | table | pack``."""
+"""``python -m experiments micropool make | train | tasks | table | pack``."""
 
 from __future__ import annotations
 
 import argparse
 import sys
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
+from experiments.command import STARTED
 from experiments.micropool.measure import report
 from graphrouter.cli.options import KEEPS, add_command, finish, tell
 from graphrouter.cli.program import Program
@@ -102,9 +102,10 @@ PROGRAM = Program(
     "micropool",
     "Tiny language models, trained from random weights, whose real log comes with graphrouter.",
     "",
-    [SimpleNamespace(add_commands=add_commands)],
-    "python -m experiments.micropool",
+    [sys.modules[__name__]],
+    f"{STARTED} micropool",
 )
+main = PROGRAM.main
 
 if __name__ == "__main__":
-    sys.exit(PROGRAM.main())
+    sys.exit(main())

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from experiments.micropool.tasks import GENERATORS
 from experiments.micropool.tasks.base import LEVELS
 from graphrouter.errors import UserError, suggest
-from graphrouter.settings import check, merge, parse_overrides, read_yaml
+from graphrouter.settings import check, find_config, merge, parse_overrides, read_yaml
 
-CONFIGS = Path(__file__).parents[2] / "configs" / "micropool"
 PARTS = tuple(f"{generator.name}/{topic}" for generator in GENERATORS for topic in generator.topics)
 """What a mixture weighs: ``task/topic``."""
 
@@ -131,10 +129,7 @@ def read_pool(name: str, overrides: Sequence[str] = ()) -> Pool:
     Raises:
         UserError: If there is no such file, or it breaks a rule.
     """
-    file = Path(name) if Path(name).suffix in (".yaml", ".yml") else CONFIGS / f"{name}.yaml"
-    if not file.is_file():
-        known = sorted(path.stem for path in CONFIGS.glob("*.yaml"))
-        raise UserError(f"no pool {name!r}: there is no file {file.name}{suggest(name, known)}")
+    file = find_config(name, "micropool")
     values = check(Pool, merge(read_yaml(file), parse_overrides(overrides)), str(file))
     shapes = {key: Shape(**shape) for key, shape in values.pop("shapes").items()}
     models = [Model(**model) for model in values.pop("models")]

@@ -1,4 +1,4 @@
-"""All tables as one program: ``python -m experiments.paper NAME LOG --out DIR``."""
+"""All tables as one program: ``python -m experiments paper NAME LOG --out DIR``."""
 
 import sys
 
@@ -14,7 +14,7 @@ from experiments.paper import (
     routeprofile_table1,
     routerdc_main,
 )
-from experiments.paper.command import STARTED
+from experiments.paper.command import PAPER
 from graphrouter.cli.program import Program
 
 TABLES = (
@@ -31,8 +31,9 @@ TABLES = (
 )
 
 PROGRAM = Program(
-    "paper", "Published tables, rebuilt from logs and printed beside the published numbers.", "", TABLES, STARTED
+    "paper", "Published tables, rebuilt from logs and printed beside the published numbers.", "", TABLES, PAPER
 )
+main = PROGRAM.main
 
 if __name__ == "__main__":
-    sys.exit(PROGRAM.main())
+    sys.exit(main())

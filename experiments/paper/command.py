@@ -7,13 +7,14 @@ import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from experiments.command import STARTED
 from graphrouter.cli.options import ENCODER_HELP, KEEPS, add_command, add_rare_tasks, add_run, finish, names, tell
 from graphrouter.cli.program import CommandGroup, Program
 
 if TYPE_CHECKING:
     from experiments.paper.table import Table
 
-STARTED = "python -m experiments.paper"
+PAPER = f"{STARTED} paper"
 OVERRIDES = "a hyperparameter of a router, such as graphrouter.epochs=100, or settings=4 with --tune-by"
 
 
@@ -83,5 +84,5 @@ def add_level_options(parser: argparse.ArgumentParser) -> None:
 
 def main(module: CommandGroup, name: str) -> int:
     """Run one table's command with the words of the process."""
-    program = Program("paper", "A published table, rebuilt from a log.", "", [module], STARTED)
+    program = Program("paper", "A published table, rebuilt from a log.", "", [module], PAPER)
     return program.main([name, *sys.argv[1:]])

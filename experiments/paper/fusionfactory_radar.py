@@ -1,6 +1,6 @@
 """FusionFactory (arXiv:2507.10540), the radar figure: the three levels by domain.
 
-Usage: python -m experiments.paper.fusionfactory_radar LOG [--guided DIR] [--answers DIR --base NAME] --out DIR
+Usage: python -m experiments paper fusionfactory_radar LOG [--guided DIR] [--answers DIR --base NAME] --out DIR
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """FusionFactory (arXiv:2507.10540), Table 4: query level fusion by routers, in four scenarios.
 
-Usage: python -m experiments.paper.fusionfactory_table4 LOG --out DIR
+Usage: python -m experiments paper fusionfactory_table4 LOG --out DIR
 """
 
 from __future__ import annotations

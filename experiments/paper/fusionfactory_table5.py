@@ -1,6 +1,6 @@
 """FusionFactory (arXiv:2507.10540), Table 5: thought level fusion, each LLM with templates and without.
 
-Usage: python -m experiments.paper.fusionfactory_table5 LOG --out DIR
+Usage: python -m experiments paper fusionfactory_table5 LOG --out DIR
 """
 
 from __future__ import annotations

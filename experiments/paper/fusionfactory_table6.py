@@ -1,6 +1,6 @@
 """FusionFactory (arXiv:2507.10540), Table 6: model level fusion, students by how their data was selected.
 
-Usage: python -m experiments.paper.fusionfactory_table6 LOG --answers DIR --base NAME --out DIR
+Usage: python -m experiments paper fusionfactory_table6 LOG --answers DIR --base NAME --out DIR
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """GraphRouter (arXiv:2410.03834), Table 4: three scenarios, GraphRouter and its baselines.
 
-Usage: python -m experiments.paper.graphrouter_table4 LOG --out DIR
+Usage: python -m experiments paper graphrouter_table4 LOG --out DIR
 """
 
 from __future__ import annotations

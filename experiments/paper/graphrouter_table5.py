@@ -1,6 +1,6 @@
 """GraphRouter (arXiv:2410.03834), Table 5: LLMs that are new, with few logged queries of each.
 
-Usage: python -m experiments.paper.graphrouter_table5 LOG --out DIR [--new A,B] [--shots N]
+Usage: python -m experiments paper graphrouter_table5 LOG --out DIR [--new A,B] [--shots N]
 """
 
 from __future__ import annotations

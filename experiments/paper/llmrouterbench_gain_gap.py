@@ -1,6 +1,6 @@
 """LLMRouterBench (arXiv:2601.07206): average accuracy, gain over random and best single, gap to the oracle.
 
-Usage: python -m experiments.paper.llmrouterbench_gain_gap LOG --out DIR
+Usage: python -m experiments paper llmrouterbench_gain_gap LOG --out DIR
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """RouteLLM (arXiv:2406.18665), Tables 1 to 3: APGR and CPT between a strong and a weak LLM.
 
-Usage: python -m experiments.paper.routellm_apgr_cpt LOG --out DIR [--strong NAME] [--weak NAME]
+Usage: python -m experiments paper routellm_apgr_cpt LOG --out DIR [--strong NAME] [--weak NAME]
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """RouteProfile (arXiv:2605.00180), Table 1: routers by the profile that an LLM has.
 
-Usage: python -m experiments.paper.routeprofile_table1 LOG --out DIR
+Usage: python -m experiments paper routeprofile_table1 LOG --out DIR
 """
 
 from __future__ import annotations

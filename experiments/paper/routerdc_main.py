@@ -1,6 +1,6 @@
 """RouterDC (arXiv:2409.19886), Tables 1 and 2: tasks in distribution and out of it, on the source's own split.
 
-Usage: python -m experiments.paper.routerdc_main LOG --out DIR
+Usage: python -m experiments paper routerdc_main LOG --out DIR
 """
 
 from __future__ import annotations

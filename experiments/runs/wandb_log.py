@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 Record = dict[str, Any]
 
-MODES = ("off", "offline", "online")
 NLL_LOSSES = ("gnn",)
 """Routers whose validation loss is the metric ``validation/nll``, which then has a curve per epoch too."""
 

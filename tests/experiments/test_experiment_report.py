@@ -57,7 +57,7 @@ def run_fails(capsys: pytest.CaptureFixture[str], *argv: str) -> str:
     assert report.main(list(argv)) == 2
     said = capsys.readouterr().err
     assert said.count("\n") == 1, said
-    assert said.startswith("report: error: ")
+    assert said.startswith("experiments: error: ")
     return said
 
 

@@ -1,10 +1,10 @@
-import runpy
 from pathlib import Path
 
 import polars as pl
 import pytest
 
-SPINE = runpy.run_path(str(Path(__file__).parents[2] / "experiments" / "spine.py"))
+from experiments.spine import main
+
 COLUMNS = (
     "log",
     "router",
@@ -32,7 +32,7 @@ def finished(tmp_path: Path) -> Path:
 def test_the_tables_hold_the_paired_difference_and_rank_the_routers(
     finished: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert SPINE["main"]([str(finished)]) == 0
+    assert main([str(finished)]) == 0
     out = capsys.readouterr().out
     assert "| toy | nll | 0.4000 | knn 0.5000 | -0.1000 [-0.2000, -0.0500] |" in out
     assert (
@@ -46,5 +46,5 @@ def test_a_folder_without_a_whole_comparison_is_refused(
 ) -> None:
     if rows:
         pl.DataFrame(rows, schema=COLUMNS, orient="row").write_csv(tmp_path / "summary.csv")
-    assert SPINE["main"]([str(tmp_path)]) == 2
+    assert main([str(tmp_path)]) == 2
     assert capsys.readouterr().err.count("\n") == 1

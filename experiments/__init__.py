@@ -1,0 +1,1 @@
+"""Experiments on multi-LLM logs: runs, ablations, sweeps, published tables and students. Started by ``python -m experiments``."""
