@@ -17,7 +17,7 @@ import polars as pl
 from experiments.command import run_command
 from graphrouter.cli.options import add_command, finish
 from graphrouter.errors import UserError
-from graphrouter.metrics import LOWER_IS_BETTER
+from graphrouter.metrics import lower_is_better
 
 OURS = "gnn"
 PAIRED = (("", "nll"), ("", "auroc"), ("performance_first", "reward"), ("balance", "reward"), ("cost_first", "reward"))
@@ -70,7 +70,7 @@ def router_table(summaries: list[pl.DataFrame], scenario: str, metric: str) -> l
         return []
     wide = joined.pivot(on="log", index="router", values="mean", maintain_order=True)
     wide = wide.with_columns(pl.mean_horizontal(pl.exclude("router")).alias("mean over logs"))
-    wide = wide.sort("mean over logs", descending=metric not in LOWER_IS_BETTER)
+    wide = wide.sort("mean over logs", descending=not lower_is_better(metric))
     header = [f"| {' | '.join(wide.columns)} |", f"|{' --- |' * len(wide.columns)}"]
     return header + [f"| {row[0]} | {' | '.join(f'{value:.4f}' for value in row[1:])} |" for row in wide.iter_rows()]
 

@@ -32,9 +32,32 @@ EDGE = (metrics.nll, metrics.auroc, metrics.brier, metrics.calibration_error)
 
 
 def test_every_metric_has_the_name_of_its_function() -> None:
-    names = {*metrics.EDGE_METRICS, *metrics.SCENARIO_METRICS, *metrics.CURVE_METRICS}
-    assert all(getattr(metrics, name).__name__ == name for name in names)
-    assert names >= metrics.LOWER_IS_BETTER
+    for name, metric in metrics.METRICS.items():
+        assert getattr(metrics, name).__name__ == metric.name == name
+        assert metric.compute is getattr(metrics, name)
+
+
+def test_lower_is_better_reads_the_last_word_of_a_name() -> None:
+    assert metrics.lower_is_better("test/balance/cost")
+    assert metrics.lower_is_better("nll")
+    assert not metrics.lower_is_better("test/balance/reward")
+    assert not metrics.lower_is_better("loss of another kind")
+
+
+@pytest.mark.parametrize(
+    ("name", "takes", "title", "message"),
+    [
+        ("new", ("choice", "price"), "New", "must take inputs of .*, but takes price"),
+        ("new", ("choice",), "", "a title"),
+        ("reward", ("choice",), "Reward", "a name of its own"),
+    ],
+)
+def test_a_metric_without_a_title_or_with_unknown_inputs_is_refused(name, takes, title, message) -> None:
+    def function() -> None: ...
+
+    function.__name__ = name
+    with pytest.raises(ValueError, match=message):
+        metrics.metric("scenario", takes, title, "A note")(function)
 
 
 def test_metrics_do_not_import_torch() -> None:

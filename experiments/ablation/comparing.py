@@ -15,7 +15,7 @@ from experiments.ablation.results import Column, Results, Run, Unit
 from experiments.ablation.simultaneous import simultaneous
 from graphrouter.errors import UserError
 from graphrouter.evaluation.bootstrap import draw_weights
-from graphrouter.metrics import LOWER_IS_BETTER
+from graphrouter.metrics import lower_is_better
 
 Array = np.ndarray
 RESAMPLES = 500
@@ -125,7 +125,7 @@ def verdict(metric: str, low: float, high: float) -> str:
     """Return ``better``, ``worse``, or ``unclear`` where the interval holds 0."""
     if low <= 0 <= high:
         return "unclear"
-    return "better" if (high < 0) == (metric in LOWER_IS_BETTER) else "worse"
+    return "better" if (high < 0) == (lower_is_better(metric)) else "worse"
 
 
 def _row(results: Results, scores: Scores, variant: Variant, other: Variant, column: Column) -> _Row | None:

@@ -9,7 +9,7 @@ from typing import Any
 import polars as pl
 
 from experiments.ablation.results import Column
-from graphrouter.metrics import LOWER_IS_BETTER
+from graphrouter.metrics import lower_is_better
 
 Rows = list[list[str]]
 LEFT = 3
@@ -45,7 +45,7 @@ def cells_of(table: pl.DataFrame, columns: Sequence[Column]) -> Rows:
 
 def title(column: Column) -> str:
     """Return the head of a column, with an arrow to where it is better."""
-    arrow = "↓" if column[1] in LOWER_IS_BETTER else "↑"
+    arrow = "↓" if lower_is_better(column[1]) else "↑"
     return f"{column[0]} {column[1]} {arrow}".strip()
 
 

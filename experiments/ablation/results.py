@@ -27,7 +27,6 @@ Unit = tuple[tuple[str, Any], ...]
 Column = tuple[str, str]
 """Scenario (empty for a metric of edges) and metric."""
 
-EDGES: tuple[Column, ...] = (("", "nll"), ("", "auroc"))
 GRID = "grid.yaml"
 
 
@@ -142,7 +141,10 @@ class Results:
     def columns(self) -> list[Column]:
         """Return the metrics that tables are of: of edges, and the reward of each scenario of the log."""
         names = next(iter(self.runs.values())).queries.columns
-        return [*EDGES, *((name.split(":", 1)[1], "reward") for name in names if name.startswith("reward:"))]
+        scenarios = [name.partition(":")[2] for name in names if name.startswith("reward:")]
+        headlines = metrics.metrics_of("scenario", headline=True)
+        edges = [("", name) for name in metrics.metrics_of("edge", headline=True)]
+        return [*edges, *((scenario, name) for scenario in scenarios for name in headlines)]
 
 
 def _restricted(runs: dict[Unit, Run], unit: Unit) -> Run | None:

@@ -8,8 +8,9 @@ from html import escape
 from typing import Any
 
 from experiments.reporting.figure import Figure, count
-from experiments.reporting.panels import Configuration, Panel, lower_is_better, varied
+from experiments.reporting.panels import Configuration, Panel, varied
 from graphrouter.evaluation.page import number, signed
+from graphrouter.metrics import lower_is_better
 
 SHOWN = 20
 """Rows that are shown before all are asked for."""

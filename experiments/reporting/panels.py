@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from experiments.reporting.records import FINISHED, Run
-from graphrouter.metrics import LOWER_IS_BETTER
+from graphrouter.metrics import lower_is_better
 
 UNIT = ("seed", "held_out")
 """Settings over which the runs of one configuration are averaged."""
@@ -171,11 +171,6 @@ class Panel:
     def scenarios(self) -> list[str]:
         """Those that any run has shares for."""
         return list(dict.fromkeys(name for run in self.finished for name in run.shares))
-
-
-def lower_is_better(metric: str) -> bool:
-    """Whether the lowest value of a metric, with or without its part and scenario, is the best."""
-    return metric.rpartition("/")[2] in LOWER_IS_BETTER
 
 
 def panels(runs: Iterable[Run]) -> list[Panel]:

@@ -15,9 +15,10 @@ from warnings import catch_warnings, simplefilter
 from experiments.reporting.document import figures
 from experiments.reporting.figure import Figure
 from experiments.reporting.overview import facts, warnings
-from experiments.reporting.panels import Panel, lower_is_better, panels
+from experiments.reporting.panels import Panel, panels
 from experiments.reporting.records import Run
 from graphrouter.errors import UserError, first_line
+from graphrouter.metrics import lower_is_better
 
 MOST_ROWS = 20
 MOST_AXES = 8

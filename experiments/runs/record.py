@@ -53,14 +53,14 @@ def scores_of(
         the outcomes cannot give them.
     """
     support = Support.of([outcomes.performance])
-    scores: Scores = edge_scores(outcomes, predictions, None, metrics.EDGE_METRICS)
+    scores: Scores = edge_scores(outcomes, predictions, None, metrics.metrics_of("edge"))
     for scenario in scenarios:
         scores |= scenario_scores(outcomes, predictions, scenario, None, routing_metrics(support))
     if support.routable and has_cost(outcomes):
         once = np.ones((1, len(outcomes.performance)))
-        of_curve = curve_scores(outcomes, predictions, scenarios, once, [False] * len(predictions))
-        # The distance to the Pareto front depends on who else is there, so it is not a number of one run.
-        scores |= {key: values[:, 0] for key, values in of_curve.items() if key[1] != "pareto_dist"}
+        names = metrics.metrics_of("curve", relative=False)
+        of_curve = curve_scores(outcomes, predictions, scenarios, once, [False] * len(predictions), names)
+        scores |= {key: values[:, 0] for key, values in of_curve.items()}
     return [
         {
             "/".join(word for word in (part, scenario, name) if word): float(values[row])

@@ -24,7 +24,7 @@ from experiments.sweeps.runner import SweepRun, Workers
 from graphrouter.errors import UserError
 from graphrouter.evaluation.bootstrap import draw_weights, interval, mean_over_seeds
 from graphrouter.files import replace_file
-from graphrouter.metrics import LOWER_IS_BETTER
+from graphrouter.metrics import lower_is_better
 from graphrouter.metrics.weighted import ratio
 
 Array = np.ndarray
@@ -122,7 +122,7 @@ def _row(name: str, best: Array, default: Array) -> dict[str, Any]:
     metric, _, scenario = name.partition(":")
     difference = best - default
     low, high = interval(difference[1:])
-    sign = -1 if metric in LOWER_IS_BETTER else 1
+    sign = -1 if lower_is_better(metric) else 1
     verdict = "better" if sign * low > 0 and sign * high > 0 else "worse" if low * high > 0 else "not told apart"
     return {
         "metric": f"test/{scenario}/{metric}" if scenario else f"test/{metric}",

@@ -9,9 +9,9 @@ import numpy as np
 from graphrouter.evaluation.page import legend
 from graphrouter.evaluation.scores import ALPHAS
 from graphrouter.evaluation.svg import Series, cost_chart
-from graphrouter.evaluation.tables import metric_table
+from graphrouter.evaluation.tables import metric_notes, metric_table
 from graphrouter.evaluation.view import View
-from graphrouter.metrics import mix_performance, upper_hull
+from graphrouter.metrics import metrics_of, mix_performance, upper_hull
 
 Array = np.ndarray
 
@@ -32,7 +32,7 @@ def curve_section(view: View) -> str:
     keys += [("rest", "other routers")] if any(one.style == "rest" for one in routers) else []
     keys += [("llm", "an LLM alone"), ("hull", "hull of the LLMs")]
     estimated = " Cost is estimated." if evaluation.config["log"]["cost_estimated"] else ""
-    above = _above_hull(view, routers)
+    above, names = _above_hull(view, routers), metrics_of("curve")
     return (
         "<h2>Cost and quality</h2><p>A line is a router whose weight of performance is swept from 1 to 0, a diamond the "
         "choice of one that does not heed the weight, or serves few scenarios only, a dot an LLM alone. What lies above the dashed hull is better than any "
@@ -42,10 +42,8 @@ def curve_section(view: View) -> str:
         + "<p>The same above the hull: how much performance a router adds to the mixture that costs as much. Below 0, the "
         "mixture is better.</p>"
         + (wide_and_narrow(above, "above the mixture") if above else "")
-        + "<p>AIQ is the mean height of a router's curve over the cost range of the LLMs (0 to 1). Performance gain is how "
-        "far its best point lies above the best single LLM, cost saving what it saves at that LLM's performance, and "
-        "ParetoDist the mean distance of its points to the front of all.</p>"
-        + metric_table(view, "", "aiq", ("performance_gain", "cost_saving", "pareto_dist"))
+        + metric_table(view, "", names[0], names[1:])
+        + metric_notes(names)
     )
 
 

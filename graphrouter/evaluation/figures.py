@@ -9,8 +9,9 @@ import numpy as np
 
 from graphrouter.evaluation.page import cell, legend, name_cell, table, text
 from graphrouter.evaluation.svg import reliability_chart, share_bar
-from graphrouter.evaluation.tables import metric_table
+from graphrouter.evaluation.tables import metric_notes, metric_table
 from graphrouter.evaluation.view import View
+from graphrouter.metrics import metrics_of
 
 Array = np.ndarray
 
@@ -23,7 +24,7 @@ def edge_section(view: View) -> str:
     if not view.has("", "nll"):
         return ""
     shown = [*view.ours, *[name for name in view.ranked("", "nll") if name in view.baselines][:1]]
-    figures = []
+    figures, names = [], metrics_of("edge")
     for name in shown:
         if name in view.evaluation.reliability:
             label = f"Reliability of {name}: predicted against observed performance"
@@ -31,9 +32,9 @@ def edge_section(view: View) -> str:
             figures.append(f"<figure><figcaption>{escape(name)}</figcaption>{picture}</figure>")
     return (
         "<h2>Predicted quality of an edge</h2><p>How well a router foretells each (query, LLM) outcome, whatever it then "
-        "chooses. Lower is better for negative log-likelihood (in nats), Brier and calibration error (15 bins of equal "
-        "width); for AUROC, higher is.</p>"
-        + metric_table(view, "", "nll", ("auroc", "brier", "calibration_error"))
+        "chooses.</p>"
+        + metric_table(view, "", names[0], names[1:])
+        + metric_notes(names)
         + "<p>Reliability: a dot on the dashed line is a bin of edges whose predictions hold on average; below it, they are "
         f'too high. The area shows the share of edges.</p><div class="multiples">{"".join(figures)}</div>'
     )

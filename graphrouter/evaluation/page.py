@@ -8,6 +8,8 @@ from html import escape
 
 import numpy as np
 
+from graphrouter.metrics import METRICS
+
 STYLE = (
     """
 :root{color-scheme:light dark;--bg:#fff;--ink:#1c1e21;--dim:#5d646d;--line:#d8dce1;--grid:#eceef1;--soft:#f5f6f8;
@@ -126,7 +128,7 @@ def number(value: float | None, metric: str = "") -> str:
         return "–"
     if metric == "cost":
         return dollars(value)
-    if metric in ("performance_gain", "cost_saving"):
+    if metric in METRICS and METRICS[metric].percent:
         return f"{value:.1%}".replace("-", "−")
     return f"{value:.4f}".replace("-", "−")
 

@@ -9,6 +9,7 @@ import numpy as np
 from graphrouter import metrics
 from graphrouter.evaluation.store import Outcomes, Predictions
 from graphrouter.evaluation.support import Support
+from graphrouter.metrics import METRICS, metrics_of
 from graphrouter.scenario import Scenario
 
 Array = np.ndarray
@@ -18,13 +19,10 @@ Scores = dict[tuple[str, str], Array]
 ALPHAS = 1 - np.linspace(0, 1, 41) ** 3
 """Weights of performance that a cost-quality curve is swept over: from 1 to 0, denser near 1."""
 
-TASK_METRICS = ("nll", "auroc", "brier", "performance", "cost", "reward", "logged_choice")
-"""Metrics that are also given for each task."""
 
-
-def routing_metrics(support: Support) -> tuple[str, ...]:
+def routing_metrics(support: Support) -> list[str]:
     """Return the metrics of choices that a log's outcomes can give."""
-    return metrics.SCENARIO_METRICS if support.routable else ("logged_choice",)
+    return metrics_of("scenario") if support.routable else metrics_of("scenario", merit=False)
 
 
 def edge_scores(
@@ -36,7 +34,7 @@ def edge_scores(
         outcomes: Q queries, M LLMs.
         predictions: Of R routers.
         weights: None, or [B, Q].
-        names: Which of `graphrouter.metrics.EDGE_METRICS`.
+        names: Which metrics of edges.
 
     Returns:
         [R] or [R, B] each; NaN for a reference that predicts no quality.
@@ -50,7 +48,8 @@ def edge_scores(
             # A cell without an outcome is not looked at, so what stands there must not matter.
             quality = np.stack([predictions[row].quality for row in able])  # type: ignore[misc]
             quality = np.where(np.isnan(outcomes.performance), 0.5, quality)
-            values[able] = getattr(metrics, name)(quality, outcomes.performance.astype(np.float64), weights)
+            known = {"quality": quality, "performance": outcomes.performance.astype(np.float64)}
+            values[able] = METRICS[name](known, weights)
         scores["", name] = values
     return scores
 
@@ -69,30 +68,18 @@ def scenario_scores(
         predictions: Of R routers.
         scenario: Whose utilities decide.
         weights: None, or [B, Q].
-        names: Which of `graphrouter.metrics.SCENARIO_METRICS`.
+        names: Which metrics of choices.
     """
     utility = np.stack([given.utility[scenario.name] for given in predictions])
     performance, rewards = outcomes.performance.astype(np.float64), outcomes.rewards(scenario)
-    choice = metrics.choose(utility, performance)
-    arguments: dict[str, tuple[Array, ...]] = {
-        "performance": (choice, performance),
-        "reward": (choice, rewards),
-        "gain_over_best_single": (choice, rewards),
-        "gain_over_random": (choice, rewards),
-        "gap_to_oracle": (choice, rewards),
-        "gap_closed": (choice, rewards),
-        "hit_at_1": (utility, rewards),
-        "mrr": (utility, rewards),
-        "logged_choice": (utility, performance),
-    }
-    if scenario.beta == 0:
-        arguments["ndcg"] = (utility, performance)
+    known = {"utility": utility, "performance": performance, "rewards": rewards}
+    known["choice"] = metrics.choose(utility, performance)
+    if scenario.beta == 0:  # where costs are deducted, a reward may be negative, which no gain may be
+        known["gains"] = performance
     if has_cost(outcomes):
-        arguments["cost"] = (choice, outcomes.cost)
-        arguments["gain_over_mix"] = (choice, performance, outcomes.cost)
-    return {
-        (scenario.name, name): getattr(metrics, name)(*arguments[name], weights) for name in names if name in arguments
-    }
+        known["cost"] = outcomes.cost
+    found = {(scenario.name, name): METRICS[name](known, weights) for name in names}
+    return {key: np.asarray(values) for key, values in found.items() if values is not None}
 
 
 def has_cost(outcomes: Outcomes) -> bool:
@@ -126,11 +113,9 @@ def curve_scores(
     scenarios: Sequence[Scenario],
     weights: Array,
     oracle: Sequence[bool],
+    names: Sequence[str],
 ) -> Scores:
     """Score the cost-quality curves.
-
-    Every curve also holds the cheapest LLM, which can be had without a router, so that all begin at the same cost. The
-    Pareto front is that of all routers but the oracle, and of the LLMs.
 
     Args:
         outcomes: Q queries, M LLMs, with costs.
@@ -138,44 +123,57 @@ def curve_scores(
         scenarios: See `curve`.
         weights: [B, Q].
         oracle: [R], which routers know the outcomes.
+        names: Which metrics of curves.
 
     Returns:
         [R, B] each.
     """
     performance = outcomes.performance.astype(np.float64)
-    singles = metrics.single_points(performance, outcomes.cost, weights)
+    singles = np.stack(metrics.single_points(performance, outcomes.cost, weights))
     best = metrics.best_single(performance)
-    curves = [curve(outcomes, given, scenarios, weights) for given in predictions]
-    gain = [metrics.performance_gain(high.T, singles[1][:, best]) for _, high in curves]
-    saving = [metrics.cost_saving(dear.T, high.T, singles[0][:, best], singles[1][:, best]) for dear, high in curves]
-    planes = np.stack([_plane(curves, (singles[0][b], singles[1][b]), b, oracle) for b in range(len(weights))], axis=-1)
-    return {
-        ("", "aiq"): planes[:, 0],
-        ("", "performance_gain"): np.stack(gain),
-        ("", "cost_saving"): np.stack(saving),
-        ("", "pareto_dist"): planes[:, 1],
-    }
+    curves = [np.stack(curve(outcomes, given, scenarios, weights)) for given in predictions]
+    scores: Scores = {("", name): np.full((len(predictions), len(weights)), np.nan) for name in names}
+    for b in range(len(weights)):
+        inputs = _curve_inputs([points[..., b] for points in curves], singles[:, b], best, oracle)
+        for row, known in enumerate(inputs):
+            for name in names:
+                value = METRICS[name](known)
+                scores["", name][row, b] = np.nan if value is None else value
+    return scores
 
 
-def _plane(curves: list[tuple[Array, Array]], singles: tuple[Array, Array], b: int, oracle: Sequence[bool]) -> Array:
-    """[R, 2], AIQ and ParetoDist in resample b."""
-    known = ~np.isnan(singles[0])
-    if not known.any():
-        return np.full((len(curves), 2), np.nan)
-    dear, high = singles[0][known], singles[1][known]
-    low, top = dear.min(), dear.max()
-    scale = top - low, np.ptp(high)
-    fair = [(x[:, b], y[:, b]) for (x, y), knows in zip(curves, oracle, strict=True) if not knows]
-    all_dear, all_high = (np.concatenate([*(point[axis] for point in fair), (dear, high)[axis]]) for axis in (0, 1))
-    front = metrics.pareto_front(all_dear, all_high)
-    front_dear, front_high = all_dear[front], all_high[front]
-    cheapest = np.lexsort((-high, dear))[0]
-    rows = []
-    for (x, y), knows in zip(curves, oracle, strict=True):
-        area = metrics.aiq(np.append(x[:, b], dear[cheapest]), np.append(y[:, b], high[cheapest]), low, top)
-        far = float("nan")
-        if not knows and min(scale) > 0:
-            scaled = (x[:, b] / scale[0], y[:, b] / scale[1], front_dear / scale[0], front_high / scale[1])
-            far = metrics.pareto_dist(*scaled)
-        rows.append((area, far))
-    return np.array(rows)
+def _curve_inputs(
+    curves: Sequence[Array], singles: Array, best: int, oracle: Sequence[bool]
+) -> list[dict[str, Array | float]]:
+    """Return what metrics of curves take, in one resample.
+
+    The curve "from the cheapest" also holds the cheapest LLM, which can be had without a router, so that all begin at the
+    same cost. The Pareto front is that of all routers but the oracle, and of the LLMs; both axes are divided by the range
+    of the LLMs. An oracle has no distance to it.
+
+    Args:
+        curves: Of each router [2, A], mean cost and mean performance.
+        singles: [2, M], those of the LLMs; NaN for an LLM without outcomes.
+        best: Column of the best single LLM.
+        oracle: [R].
+    """
+    alone = singles[:, ~np.isnan(singles[0])]
+    if not alone.size:
+        return [{} for _ in curves]
+    lowest, highest = alone[0].min(), alone[0].max()
+    cheapest = alone[:, [np.lexsort((-alone[1], alone[0]))[0]]]
+    scale = np.array([[highest - lowest], [np.ptp(alone[1])]])
+    fair = np.concatenate([*(points for points, knows in zip(curves, oracle, strict=True) if not knows), alone], axis=1)
+    front = fair[:, metrics.pareto_front(*fair)]
+    inputs = []
+    for points, knows in zip(curves, oracle, strict=True):
+        longer = np.concatenate([points, cheapest], axis=1)
+        known: dict[str, Array | float] = {"cost": points[0], "performance": points[1]}
+        known |= {"cost_from_cheapest": longer[0], "performance_from_cheapest": longer[1]}
+        known |= {"lowest_cost": lowest, "highest_cost": highest}
+        known |= {"best_cost": singles[0, best], "best_performance": singles[1, best]}
+        if not knows and scale.min() > 0:
+            known |= dict(zip(("scaled_cost", "scaled_performance"), points / scale, strict=True))
+            known |= dict(zip(("front_cost", "front_performance"), front / scale, strict=True))
+        inputs.append(known)
+    return inputs

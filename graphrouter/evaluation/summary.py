@@ -13,7 +13,6 @@ from graphrouter import metrics
 from graphrouter.evaluation.bootstrap import FEW, draw_seeds, draw_weights, interval, mean_over_seeds
 from graphrouter.evaluation.collected import RESULT_COLUMNS, Evaluation, average, collect
 from graphrouter.evaluation.scores import (
-    TASK_METRICS,
     Scores,
     curve_scores,
     edge_scores,
@@ -23,6 +22,7 @@ from graphrouter.evaluation.scores import (
 )
 from graphrouter.evaluation.store import Config, Outcomes, Predictions, Store
 from graphrouter.evaluation.support import Support
+from graphrouter.metrics import METRICS, lower_is_better, metrics_of
 from graphrouter.scenario import Scenario
 
 Array = np.ndarray
@@ -30,8 +30,6 @@ Array = np.ndarray
 Result = tuple[str, str, int, str, str, str, str, float]
 REFERENCE = "LLM "
 """Before the name of an LLM that stands in a table as a reference."""
-NO_MERIT = ("logged_choice",)
-"""Metrics of which no value is the best: they say how far others can be believed."""
 
 
 def summarise(out: str | Path) -> Evaluation:
@@ -119,12 +117,15 @@ def _all_scores(
 ) -> Scores:
     """[R, 1 + B] each; the first column is the sample itself."""
     few = draws[: 1 + FEW]
-    quick = [name for name in metrics.EDGE_METRICS if name != "auroc"]
-    scores = edge_scores(outcomes, predictions, draws, quick) | edge_scores(outcomes, predictions, few, ["auroc"])
+    scores: Scores = {}
+    for slow, weights in ((False, draws), (True, few)):
+        scores |= edge_scores(outcomes, predictions, weights, metrics_of("edge", slow=slow))
     for scenario in scenarios:
-        scores |= scenario_scores(outcomes, predictions, scenario, draws, routing_metrics(support))
+        for slow, weights in ((False, draws), (True, few)):
+            names = [name for name in routing_metrics(support) if METRICS[name].slow == slow]
+            scores |= scenario_scores(outcomes, predictions, scenario, weights, names)
     if support.routable and has_cost(outcomes):
-        scores |= curve_scores(outcomes, predictions, scenarios, few, oracle)
+        scores |= curve_scores(outcomes, predictions, scenarios, few, oracle, metrics_of("curve"))
     return scores
 
 
@@ -142,14 +143,11 @@ def _task_scores(
     if not tasks:
         return
     weights = np.stack([outcomes.tasks == task for task in tasks]).astype(np.float64)
-    scores = edge_scores(
-        outcomes, predictions, weights, [name for name in TASK_METRICS if name in metrics.EDGE_METRICS]
-    )
+    scores = edge_scores(outcomes, predictions, weights, metrics_of("edge", by_task=True))
     for scenario in scenarios:
-        names = [name for name in TASK_METRICS if name in metrics.SCENARIO_METRICS]
-        scores |= scenario_scores(outcomes, predictions, scenario, weights, names)
+        scores |= scenario_scores(outcomes, predictions, scenario, weights, metrics_of("scenario", by_task=True))
     for number, task in enumerate(tasks):
-        able = {*metrics.EDGE_METRICS, *routing_metrics(support[task])}
+        able = {*metrics_of("edge"), *routing_metrics(support[task])}
         yield task, {key: by_task[:, number] for key, by_task in scores.items() if key[1] in able}
 
 
@@ -183,7 +181,7 @@ def baselines(config: Config) -> list[str]:
 def best_of(names: Iterable[str], means: dict[str, float], metric: str) -> str | None:
     """Return the name of the best finite mean, the first where they tie; None where there is none."""
     known = [name for name in names if np.isfinite(means.get(name, np.nan))]
-    pick = min if metric in metrics.LOWER_IS_BETTER else max
+    pick = min if lower_is_better(metric) else max
     return pick(known, key=lambda name: means[name]) if known else None
 
 
@@ -191,7 +189,7 @@ def _summary(config: Config, labels: list[str], values: Scores) -> pl.DataFrame:
     rows = []
     for (scenario, metric), resampled in values.items():
         means = dict(zip(labels, resampled[:, 0].tolist(), strict=True))
-        best = None if metric in NO_MERIT else best_of(baselines(config), means, metric)
+        best = best_of(baselines(config), means, metric) if METRICS[metric].merit else None
         for row, label in enumerate(labels):
             if not np.isfinite(means[label]):
                 continue

@@ -10,39 +10,9 @@ import numpy as np
 from graphrouter.evaluation.page import cell, name_cell, number, signed, table, text
 from graphrouter.evaluation.svg import interval_bar
 from graphrouter.evaluation.view import Row, View
-from graphrouter.metrics import LOWER_IS_BETTER
+from graphrouter.metrics import METRICS, lower_is_better, metrics_of
 
-TITLES = {
-    "performance": "performance",
-    "cost": "$ per 1,000 queries",
-    "gain_over_best_single": "over best single LLM",
-    "gap_to_oracle": "gap to oracle",
-    "gap_closed": "share of the oracle's gain",
-    "gain_over_mix": "performance over mix of equal cost",
-    "hit_at_1": "hit@1",
-    "mrr": "MRR",
-    "ndcg": "NDCG",
-    "logged_choice": "chosen LLM logged",
-    "nll": "negative log-likelihood",
-    "auroc": "AUROC",
-    "brier": "Brier",
-    "calibration_error": "calibration error",
-    "aiq": "AIQ",
-    "performance_gain": "performance gain",
-    "cost_saving": "cost saving",
-    "pareto_dist": "ParetoDist",
-}
-SCENARIO_COLUMNS = (
-    "performance",
-    "cost",
-    "gain_over_best_single",
-    "gap_closed",
-    "gap_to_oracle",
-    "gain_over_mix",
-    "hit_at_1",
-    "mrr",
-)
-UNSCORED = ("reward", "performance", "$ per 1,000 queries")
+UNSCORED = tuple(METRICS[name].title for name in ("reward", "performance", "cost"))
 """Columns that hold dashes where choices cannot be scored."""
 TASK_BASELINES = 6
 """Baselines in the table of tasks: the best ones."""
@@ -55,7 +25,7 @@ def difference(row: Row, metric: str) -> str:
         return '<span class="dim">the best of these</span>' if row["router"] == row["best_baseline"] else "–"
     style, mark = "", ""
     if low > 0 or high < 0:
-        style, mark = ("good", "▲ ") if (value < 0) == (metric in LOWER_IS_BETTER) else ("bad", "▼ ")
+        style, mark = ("good", "▲ ") if (value < 0) == (lower_is_better(metric)) else ("bad", "▼ ")
     bounds = f"<small>[{signed(low, metric)}, {signed(high, metric)}]</small>"
     return f'<span class="{style}">{mark}{signed(value, metric)}</span> {bounds}'
 
@@ -90,8 +60,8 @@ def metric_table(view: View, scenario: str, first: str, others: Sequence[str]) -
         if rivals:
             cells.append(cell(difference(row, first)))
         rows.append((view.style(router), cells + [value_cell(view, router, scenario, name) for name in columns]))
-    head = ["router", TITLES.get(first, first), "95% interval", *([f"against {view.rival}"] if rivals else [])]
-    return table(head + [TITLES[name] for name in columns], rows)
+    head = ["router", METRICS[first].title, "95% interval", *([f"against {view.rival}"] if rivals else [])]
+    return table(head + [METRICS[name].title for name in columns], rows)
 
 
 def scenario_section(view: View, scenario: str) -> str:
@@ -102,16 +72,28 @@ def scenario_section(view: View, scenario: str) -> str:
     heading = f"<h2>Scenario {escape(scenario)}</h2><p>Reward = {escape(formula)}. "
     if not view.support.routable:
         return f"{heading}{escape(view.support.sentence)}</p>{_unscored_table(view, scenario)}"
-    columns = SCENARIO_COLUMNS if (about["alpha"], about["beta"]) != (1, 0) else SCENARIO_COLUMNS[1:]
+    alike = ("reward", "performance") if (about["alpha"], about["beta"]) == (1, 0) else ("reward",)
+    columns = [name for name in metrics_of("scenario", merit=True) if name not in alike and view.has(scenario, name)]
     oracle = "; the oracle, which knows the outcomes, takes no part" if view.oracles else ""
     note = ""
     if view.restricted(scenario):
-        columns, note = ("logged_choice", *columns), f'<p class="note">{escape(view.support.sentence)}</p>'
+        columns, note = (
+            [*metrics_of("scenario", merit=False), *columns],
+            f'<p class="note">{escape(view.support.sentence)}</p>',
+        )
     return (
         f"{heading}A router is better than {view.rival} where its difference is marked ▲: there the interval of the paired "
         f"difference leaves out 0. The best value of a column is underlined{oracle}; none where all are equal.</p>{note}"
         + metric_table(view, scenario, "reward", columns)
+        + metric_notes(["reward", *columns])
     )
+
+
+def metric_notes(names: Sequence[str]) -> str:
+    """Return what metrics are, and which way is better, as a paragraph."""
+    ways = {True: " (lower is better)", False: ""}
+    notes = [f"{METRICS[name].title}: {METRICS[name].note}{ways[METRICS[name].lower]}." for name in names]
+    return f'<p class="note">{escape(" ".join(notes))}</p>'
 
 
 def _unscored_table(view: View, scenario: str) -> str:
@@ -121,7 +103,7 @@ def _unscored_table(view: View, scenario: str) -> str:
         row = view.row(router, scenario, "logged_choice")
         cells = [name_cell(router), *(text("–") for _ in UNSCORED), text("–" if row is None else f"{row['mean']:.2f}")]
         rows.append((view.style(router), cells))
-    return table(["router", *UNSCORED, TITLES["logged_choice"]], rows)
+    return table(["router", *UNSCORED, METRICS["logged_choice"].title], rows)
 
 
 def task_section(view: View) -> str:

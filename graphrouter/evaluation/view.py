@@ -8,7 +8,8 @@ import numpy as np
 import polars as pl
 
 from graphrouter.evaluation.collected import Evaluation
-from graphrouter.evaluation.summary import NO_MERIT, baselines, best_of
+from graphrouter.evaluation.summary import baselines, best_of
+from graphrouter.metrics import METRICS
 
 Row = dict[str, Any]
 INTERVALS = {
@@ -80,7 +81,7 @@ class View:
         """Whether no router but an oracle has a better mean, and some router has a worse one."""
         means = {name: mean for name, mean in self.means(scenario, metric).items() if name not in self.oracles}
         best = best_of(means, means, metric)
-        if router not in means or best is None or metric in NO_MERIT:
+        if router not in means or best is None or not METRICS[metric].merit:
             return False
         ties = [name for name, mean in means.items() if abs(mean - means[best]) < SAME]
         return router in ties and len(ties) < len(means)

@@ -1,4 +1,7 @@
-"""Metrics as plain functions of NumPy arrays; a metric's name is its function's name."""
+"""Metrics as plain functions of NumPy arrays; a metric's name is its function's name.
+
+A function with the decorator `metric` is in `METRICS`, and from there in every table and report.
+"""
 
 from graphrouter.metrics.calls import apgr, call_curve, cpt, gap_recovered
 from graphrouter.metrics.edges import auroc, brier, calibration_error, nll, reliability
@@ -13,6 +16,7 @@ from graphrouter.metrics.hull import (
     single_points,
     upper_hull,
 )
+from graphrouter.metrics.metric import METRICS, Metric, lower_is_better, metric, metrics_of
 from graphrouter.metrics.ranking import hit_at_1, mrr, ndcg
 from graphrouter.metrics.routing import (
     best_single,
@@ -22,42 +26,15 @@ from graphrouter.metrics.routing import (
     gain_over_random,
     gap_closed,
     gap_to_oracle,
-    logged_choice,
     performance,
     reward,
     taken,
 )
-
-EDGE_METRICS = ("nll", "auroc", "brier", "calibration_error")
-"""Of the predicted quality; the same in every scenario."""
-
-SCENARIO_METRICS = (
-    "performance",
-    "cost",
-    "reward",
-    "gain_over_best_single",
-    "gain_over_random",
-    "gap_to_oracle",
-    "gap_closed",
-    "gain_over_mix",
-    "hit_at_1",
-    "mrr",
-    "ndcg",
-    "logged_choice",
-)
-"""Of the choices made for a scenario. All but the last need a log in which queries have outcomes of several LLMs."""
-
-CURVE_METRICS = ("aiq", "performance_gain", "cost_saving", "pareto_dist")
-"""Of the cost-quality curve; the same in every scenario."""
-
-LOWER_IS_BETTER = frozenset({"nll", "brier", "calibration_error", "cost", "gap_to_oracle", "pareto_dist"})
-"""The metrics whose best value is the lowest. Of all others it is the highest."""
+from graphrouter.metrics.support import logged_choice
 
 __all__ = [
-    "CURVE_METRICS",
-    "EDGE_METRICS",
-    "LOWER_IS_BETTER",
-    "SCENARIO_METRICS",
+    "METRICS",
+    "Metric",
     "aiq",
     "apgr",
     "auroc",
@@ -77,6 +54,9 @@ __all__ = [
     "gap_to_oracle",
     "hit_at_1",
     "logged_choice",
+    "lower_is_better",
+    "metric",
+    "metrics_of",
     "mix_performance",
     "mrr",
     "ndcg",

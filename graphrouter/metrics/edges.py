@@ -9,14 +9,25 @@ from __future__ import annotations
 
 import numpy as np
 
+from graphrouter.metrics.metric import metric
 from graphrouter.metrics.weighted import ratio, total
 
 Array = np.ndarray
 
 CLIP = 1e-6
 BINS = 15
+EDGE = ("quality", "performance")
 
 
+@metric(
+    "edge",
+    EDGE,
+    "negative log-likelihood",
+    "Mean over (query, LLM) edges of -log of the likelihood of the outcome, in nats",
+    lower=True,
+    headline=True,
+    by_task=True,
+)
 def nll(quality: Array, performance: Array, weights: Array | None = None) -> Array:
     """Return the mean of `log_loss`."""
     return _mean_over_edges(log_loss(quality, performance), performance, weights)
@@ -31,32 +42,15 @@ def log_loss(quality: Array, performance: Array) -> Array:
     return np.asarray(-performance * np.log(sure) - (1 - performance) * np.log1p(-sure))
 
 
-def brier(quality: Array, performance: Array, weights: Array | None = None) -> Array:
-    """Return the mean squared error of an edge, ``(q - p)^2`` (Brier, 1950)."""
-    return _mean_over_edges((np.asarray(quality, dtype=np.float64) - performance) ** 2, performance, weights)
-
-
-def calibration_error(quality: Array, performance: Array, weights: Array | None = None, bins: int = BINS) -> Array:
-    """Return the expected calibration error over bins of equal width (Guo et al., 2017, arXiv:1706.04599).
-
-    Args:
-        quality: [..., Q, M] in [0, 1].
-        performance: [Q, M], NaN where missing.
-        weights: Of the queries.
-        bins: Number of bins; a prediction on a border belongs to the upper bin, 1 to the last.
-
-    Returns:
-        The mean over edges of ``|mean p - mean q|`` of their bin.
-    """
-    quality = np.asarray(quality, dtype=np.float64)
-    observed = ~np.isnan(performance)
-    surplus = np.where(observed, quality - performance, 0.0)
-    number = np.clip((quality * bins).astype(np.int64), 0, bins - 1)
-    off = sum(abs(total(np.where(number == b, surplus, 0.0).sum(axis=-1), weights)) for b in range(bins))
-    edges = total(observed.sum(axis=-1).astype(np.float64), weights)
-    return np.asarray(off / np.where(edges > 0, edges, np.nan))
-
-
+@metric(
+    "edge",
+    EDGE,
+    "AUROC",
+    "Chance that a success has a higher prediction than a failure, all edges pooled",
+    headline=True,
+    by_task=True,
+    slow=True,
+)
 def auroc(quality: Array, performance: Array, weights: Array | None = None) -> Array:
     """Return the area under the ROC curve, all edges pooled.
 
@@ -88,6 +82,40 @@ def _areas(scores: Array, success: Array, row: Array, draws: Array) -> list[floa
         pairs = won.sum() * lost.sum()
         areas.append(float(won @ (np.cumsum(lost) - lost / 2) / pairs) if pairs > 0 else float("nan"))
     return areas
+
+
+@metric("edge", EDGE, "Brier", "Mean squared error of the predicted quality of an edge", lower=True, by_task=True)
+def brier(quality: Array, performance: Array, weights: Array | None = None) -> Array:
+    """Return the mean squared error of an edge, ``(q - p)^2`` (Brier, 1950)."""
+    return _mean_over_edges((np.asarray(quality, dtype=np.float64) - performance) ** 2, performance, weights)
+
+
+@metric(
+    "edge",
+    EDGE,
+    "calibration error",
+    f"Mean gap of predicted and observed performance, in {BINS} bins of equal width",
+    lower=True,
+)
+def calibration_error(quality: Array, performance: Array, weights: Array | None = None, bins: int = BINS) -> Array:
+    """Return the expected calibration error over bins of equal width (Guo et al., 2017, arXiv:1706.04599).
+
+    Args:
+        quality: [..., Q, M] in [0, 1].
+        performance: [Q, M], NaN where missing.
+        weights: Of the queries.
+        bins: Number of bins; a prediction on a border belongs to the upper bin, 1 to the last.
+
+    Returns:
+        The mean over edges of ``|mean p - mean q|`` of their bin.
+    """
+    quality = np.asarray(quality, dtype=np.float64)
+    observed = ~np.isnan(performance)
+    surplus = np.where(observed, quality - performance, 0.0)
+    number = np.clip((quality * bins).astype(np.int64), 0, bins - 1)
+    off = sum(abs(total(np.where(number == b, surplus, 0.0).sum(axis=-1), weights)) for b in range(bins))
+    edges = total(observed.sum(axis=-1).astype(np.float64), weights)
+    return np.asarray(off / np.where(edges > 0, edges, np.nan))
 
 
 def reliability(quality: Array, performance: Array, bins: int = BINS) -> Array:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from graphrouter.metrics.metric import metric
 from graphrouter.metrics.routing import taken
 from graphrouter.metrics.weighted import mean, ratio
 
@@ -87,6 +88,12 @@ def single_points(performance: Array, cost: Array, weights: Array | None = None)
     return points[0].T, points[1].T
 
 
+@metric(
+    "scenario",
+    ("choice", "performance", "cost"),
+    "performance over mix of equal cost",
+    "Mean performance above that of the best mixture of LLMs that does not look at the query and costs as much",
+)
 def gain_over_mix(choice: Array, performance: Array, cost: Array, weights: Array | None = None) -> Array:
     """Return the mean performance above that of the static mixture of LLMs with the same mean cost.
 
@@ -106,38 +113,13 @@ def gain_over_mix(choice: Array, performance: Array, cost: Array, weights: Array
     return np.asarray(means[1] - np.stack(mixed, axis=-1))
 
 
-def performance_gain(performance: Array, level: Array) -> Array:
-    """Return PerfGain (LLMRouterBench, arXiv:2601.07206): how far a router's best point lies above the best single LLM.
-
-    Args:
-        performance: [..., N] of the router's points.
-        level: [...] mean performance of the best single LLM.
-
-    Returns:
-        [...] relative to the level: 0.02 is two per cent more. The authors publish the definition in words and not in
-        code; that it is relative follows from the figures beside it.
-    """
-    return np.asarray(performance.max(axis=-1) / np.where(level > 0, level, np.nan) - 1)
-
-
-def cost_saving(cost: Array, performance: Array, level_cost: Array, level: Array) -> Array:
-    """Return CostSave (LLMRouterBench, arXiv:2601.07206): the share of cost saved at the best single LLM's performance.
-
-    Args:
-        cost: [..., N] of the router's points, in US dollars.
-        performance: [..., N] of the router's points.
-        level_cost: [...] mean cost of the best single LLM.
-        level: [...] its mean performance.
-
-    Returns:
-        [...] within [0, 1]: what the router's cheapest point with at least that performance saves. Where no point
-        reaches it at a lower cost, the best single LLM itself is the way to have it, and nothing is saved.
-    """
-    reaches = performance >= np.asarray(level)[..., None] - TOLERANCE
-    cheapest = np.minimum(np.where(reaches, cost, np.inf).min(axis=-1), level_cost)
-    return np.asarray(1 - cheapest / np.where(level_cost > 0, level_cost, np.nan))
-
-
+@metric(
+    "curve",
+    ("cost_from_cheapest", "performance_from_cheapest", "lowest_cost", "highest_cost"),
+    "AIQ",
+    "Mean height of the curve over the cost range of the LLMs, from 0 to 1",
+    slow=True,
+)
 def aiq(cost: Array, performance: Array, low: float, high: float) -> float:
     """Return AIQ (RouterBench, arXiv:2403.12031): the mean height of a router's hull over a range of cost.
 
@@ -160,6 +142,54 @@ def aiq(cost: Array, performance: Array, low: float, high: float) -> float:
     return float(np.trapezoid(np.interp(grid, x, y), grid) / (high - low))
 
 
+@metric(
+    "curve",
+    ("performance", "best_performance"),
+    "performance gain",
+    "How far the best point of the curve lies above the best single LLM",
+    slow=True,
+    percent=True,
+)
+def performance_gain(performance: Array, level: Array) -> Array:
+    """Return PerfGain (LLMRouterBench, arXiv:2601.07206): how far a router's best point lies above the best single LLM.
+
+    Args:
+        performance: [..., N] of the router's points.
+        level: [...] mean performance of the best single LLM.
+
+    Returns:
+        [...] relative to the level: 0.02 is two per cent more. The authors publish the definition in words and not in
+        code; that it is relative follows from the figures beside it.
+    """
+    return np.asarray(performance.max(axis=-1) / np.where(level > 0, level, np.nan) - 1)
+
+
+@metric(
+    "curve",
+    ("cost", "performance", "best_cost", "best_performance"),
+    "cost saving",
+    "Share of the cost of the best single LLM that is saved at its performance",
+    slow=True,
+    percent=True,
+)
+def cost_saving(cost: Array, performance: Array, level_cost: Array, level: Array) -> Array:
+    """Return CostSave (LLMRouterBench, arXiv:2601.07206): the share of cost saved at the best single LLM's performance.
+
+    Args:
+        cost: [..., N] of the router's points, in US dollars.
+        performance: [..., N] of the router's points.
+        level_cost: [...] mean cost of the best single LLM.
+        level: [...] its mean performance.
+
+    Returns:
+        [...] within [0, 1]: what the router's cheapest point with at least that performance saves. Where no point
+        reaches it at a lower cost, the best single LLM itself is the way to have it, and nothing is saved.
+    """
+    reaches = performance >= np.asarray(level)[..., None] - TOLERANCE
+    cheapest = np.minimum(np.where(reaches, cost, np.inf).min(axis=-1), level_cost)
+    return np.asarray(1 - cheapest / np.where(level_cost > 0, level_cost, np.nan))
+
+
 def pareto_front(cost: Array, performance: Array) -> Array:
     """Return [F] int64, the points that no other point beats at the same or a lower cost, by rising cost."""
     order = np.lexsort((-performance, cost))
@@ -167,6 +197,15 @@ def pareto_front(cost: Array, performance: Array) -> Array:
     return np.asarray(order[np.r_[True, highest[1:] > highest[:-1]]])
 
 
+@metric(
+    "curve",
+    ("scaled_cost", "scaled_performance", "front_cost", "front_performance"),
+    "ParetoDist",
+    "Mean distance of the points of the curve to the Pareto front of all routers and LLMs",
+    lower=True,
+    slow=True,
+    relative=True,
+)
 def pareto_dist(cost: Array, performance: Array, front_cost: Array, front_performance: Array) -> float:
     """Return ParetoDist (LLMRouterBench, arXiv:2601.07206): the mean distance of a router's points to the front.
 

@@ -9,12 +9,35 @@ from __future__ import annotations
 
 import numpy as np
 
+from graphrouter.metrics.metric import metric
 from graphrouter.metrics.routing import choose, taken
 from graphrouter.metrics.weighted import ratio
 
 Array = np.ndarray
 
 
+@metric("scenario", ("utility", "rewards"), "hit@1", "Share of queries whose chosen LLM is one of the best")
+def hit_at_1(utility: Array, values: Array, weights: Array | None = None) -> Array:
+    """Return the share of queries whose chosen LLM is one of the best; where all tie, every choice is."""
+    hit = taken(choose(utility, values), values) >= _best(values)
+    return ratio(hit.astype(np.float64), _scored(values), weights)
+
+
+@metric("scenario", ("utility", "rewards"), "MRR", "Mean reciprocal rank of the first LLM that is one of the best")
+def mrr(utility: Array, values: Array, weights: Array | None = None) -> Array:
+    """Return the mean reciprocal rank of the first LLM that is one of the best."""
+    is_best = np.broadcast_to(values >= _best(values)[:, None], utility.shape)
+    rank = np.take_along_axis(is_best, _order(utility, values), axis=-1).argmax(axis=-1) + 1
+    scored = _scored(values)
+    return ratio(np.where(scored, 1 / rank, 0.0), scored, weights)
+
+
+@metric(
+    "scenario",
+    ("utility", "gains"),
+    "NDCG",
+    "Discounted cumulative gain of the ranked LLMs over the best there is; in scenarios that do not weigh cost",
+)
 def ndcg(utility: Array, values: Array, weights: Array | None = None) -> Array:
     """Return the normalised discounted cumulative gain (Järvelin and Kekäläinen, 2002), with the value as the gain.
 
@@ -31,20 +54,6 @@ def ndcg(utility: Array, values: Array, weights: Array | None = None) -> Array:
     ranked = np.take_along_axis(np.broadcast_to(gains, utility.shape), _order(utility, values), axis=-1) @ discount
     solvable = best > 0
     return ratio(np.where(solvable, ranked / np.where(solvable, best, 1.0), 0.0), solvable, weights)
-
-
-def hit_at_1(utility: Array, values: Array, weights: Array | None = None) -> Array:
-    """Return the share of queries whose chosen LLM is one of the best; where all tie, every choice is."""
-    hit = taken(choose(utility, values), values) >= _best(values)
-    return ratio(hit.astype(np.float64), _scored(values), weights)
-
-
-def mrr(utility: Array, values: Array, weights: Array | None = None) -> Array:
-    """Return the mean reciprocal rank of the first LLM that is one of the best."""
-    is_best = np.broadcast_to(values >= _best(values)[:, None], utility.shape)
-    rank = np.take_along_axis(is_best, _order(utility, values), axis=-1).argmax(axis=-1) + 1
-    scored = _scored(values)
-    return ratio(np.where(scored, 1 / rank, 0.0), scored, weights)
 
 
 def _order(utility: Array, values: Array) -> Array:

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from graphrouter.metrics.metric import metric
 from graphrouter.metrics.weighted import mean, ratio
 
 Array = np.ndarray
+REWARDS = ("choice", "rewards")
 
 
 def choose(utility: Array, outcomes: Array) -> Array:
@@ -35,35 +37,19 @@ def taken(choice: Array, values: Array) -> Array:
     return np.asarray(values[np.arange(len(values)), choice])
 
 
-def logged_choice(utility: Array, outcomes: Array, weights: Array | None = None) -> Array:
-    """Return the share of queries for which the log has an outcome of the LLM that a router would choose of all.
-
-    On the other queries `choose` takes another LLM than the router would, so a metric of choices is about routing among
-    the logged LLMs only. Where a logged LLM ties with the best, it is the choice. An LLM without a utility, as the
-    oracle has for a missing cell, is never the choice: for the oracle the share is 1.
-
-    Args:
-        utility: [..., Q, M] of a router, for all LLMs.
-        outcomes: [Q, M], NaN where the cell is missing.
-        weights: Of the queries.
-    """
-    known = np.where(np.isnan(utility), -np.inf, utility)
-    observed = ~np.isnan(outcomes)
-    logged = np.where(observed, known, -np.inf).max(axis=-1) >= known.max(axis=-1)
-    scored = observed.any(axis=-1)
-    return ratio((logged & scored).astype(np.float64), scored, weights)
-
-
+@metric("scenario", ("choice", "performance"), "performance", "Mean performance of the chosen LLMs", by_task=True)
 def performance(choice: Array, values: Array, weights: Array | None = None) -> Array:
     """Return the mean performance of the chosen LLMs."""
     return mean(taken(choice, values), weights)
 
 
+@metric("scenario", ("choice", "cost"), "$ per 1,000 queries", "Mean cost of 1,000 queries", lower=True, by_task=True)
 def cost(choice: Array, values: Array, weights: Array | None = None) -> Array:
     """Return the mean cost of a query in US dollars."""
     return mean(taken(choice, values), weights)
 
 
+@metric("scenario", REWARDS, "reward", "Mean reward of the chosen LLMs", headline=True, by_task=True)
 def reward(choice: Array, values: Array, weights: Array | None = None) -> Array:
     """Return the mean reward of the chosen LLMs; ``values`` are the rewards of a scenario."""
     return mean(taken(choice, values), weights)
@@ -85,11 +71,13 @@ def best_single(values: Array) -> int:
     return int(np.where(counts * 2 >= counts.max(), means, -np.inf).argmax())
 
 
+@metric("scenario", REWARDS, "over best single LLM", "Mean reward above that of the best single LLM in hindsight")
 def gain_over_best_single(choice: Array, values: Array, weights: Array | None = None) -> Array:
     """Return the mean value above that of `best_single`, over the queries that it has outcomes for."""
     return mean(taken(choice, values) - values[:, best_single(values)], weights)
 
 
+@metric("scenario", REWARDS, "over random LLM", "Mean reward above that of an LLM drawn at random for each query")
 def gain_over_random(choice: Array, values: Array, weights: Array | None = None) -> Array:
     """Return the mean value above that of an LLM drawn at random (its expectation) among those with an outcome."""
     counts = (~np.isnan(values)).sum(axis=1)
@@ -97,11 +85,18 @@ def gain_over_random(choice: Array, values: Array, weights: Array | None = None)
     return mean(taken(choice, values) - expected, weights)
 
 
+@metric("scenario", REWARDS, "gap to oracle", "Mean reward lost against the best LLM of each query", lower=True)
 def gap_to_oracle(choice: Array, values: Array, weights: Array | None = None) -> Array:
     """Return the mean value that is lost against the best LLM of each query; 0 is perfect."""
     return mean(taken(choose(values, values), values) - taken(choice, values), weights)
 
 
+@metric(
+    "scenario",
+    REWARDS,
+    "share of the oracle's gain",
+    "Share of the gap between the best single LLM and the best LLM of each query that is closed",
+)
 def gap_closed(choice: Array, values: Array, weights: Array | None = None) -> Array:
     """Return the share of the gap between `best_single` and the oracle that is closed: 1 is perfect, 0 no gain.
 

@@ -8,6 +8,7 @@ import polars as pl
 import pytest
 from fakes import ByTopic, Last, Means, topics
 
+from graphrouter import metrics
 from graphrouter.evaluation import compare, format_table, svg
 from graphrouter.evaluation.collected import Evaluation
 from graphrouter.log import LLMLog
@@ -200,3 +201,20 @@ def test_the_terminal_table_is_ranked_and_aligned(done: tuple[Evaluation, str]) 
         "*: the best value of its column, oracle left out; none where all are equal.",
         "[low, high]: 95% interval for these fitted routers: test queries are resampled, splits and training held fixed.",
     ]
+
+
+def test_a_new_metric_is_scored_and_shown_without_any_further_word(tmp_path: Path) -> None:
+    def twice_the_gap(choice: np.ndarray, rewards: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
+        return metrics.gap_to_oracle(choice, rewards, weights) * 2
+
+    try:
+        metrics.metric("scenario", ("choice", "rewards"), "double gap", "Twice what is lost", lower=True)(twice_the_gap)
+        done = compare(make_log(120), topics, {"means": Means()}, seeds=[0], out=tmp_path)
+    finally:
+        metrics.METRICS.pop("twice_the_gap")
+    means = {(row["scenario"], row["metric"]): row["mean"] for row in done.summary.iter_rows(named=True)}
+    assert means["balance", "twice_the_gap"] == pytest.approx(2 * means["balance", "gap_to_oracle"])
+    page = (tmp_path / "report.html").read_text()
+    assert "<th>double gap</th>" in page
+    assert "double gap: Twice what is lost (lower is better)." in page
+    assert "<th>over random LLM</th>" in page

@@ -14,7 +14,7 @@ from graphrouter.evaluation import Evaluation, compare, format_table
 from graphrouter.evaluation.support import Support
 from graphrouter.evaluation.view import View
 from graphrouter.log import LLMLog
-from graphrouter.metrics import EDGE_METRICS, logged_choice
+from graphrouter.metrics import logged_choice, metrics_of
 from graphrouter.routers import find_router
 from graphrouter.testing.logs import make_log
 
@@ -68,7 +68,7 @@ def test_the_share_of_logged_choices_by_hand() -> None:
 def test_without_a_choice_no_routing_metric_is_given(counts: list[int], tmp_path: Path) -> None:
     done = run(thinned(counts), tmp_path)
     for frame in (done.summary, done.results):
-        assert set(frame["metric"]) == {*EDGE_METRICS, "logged_choice"}
+        assert set(frame["metric"]) == {*metrics_of("edge"), "logged_choice"}
     assert not done.curves
     logged = done.summary.filter(metric="logged_choice", scenario="performance_first")
     assert logged["best_baseline"].is_null().all()
@@ -90,7 +90,7 @@ def test_without_a_choice_no_routing_metric_is_given(counts: list[int], tmp_path
     for text in (lines[-1], note["note"], html):
         assert "No routing metric: " in text
     assert "predicted quality</b>: by_topic reaches a mean negative log-likelihood" in html
-    assert "AIQ is" not in html
+    assert "AIQ" not in html
 
 
 def test_what_routers_pick_is_shown_among_all_llms_where_it_cannot_be_scored(tmp_path: Path) -> None:
