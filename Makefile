@@ -21,13 +21,14 @@ fi; \
 touch $@
 endef
 
-.PHONY: help demo test test-vllm lint format clean
+.PHONY: help demo test test-vllm lint docs format clean
 
 help:
 	@echo "make demo   train routers on the log that comes with the package, compare them, write a report"
 	@echo "make test   format check, lint, types, import contracts and tests"
 	@echo "make test-vllm  run vLLM for real on the CPU, in a virtual environment of its own (3 GB, Linux)"
 	@echo "make lint   the same without the tests"
+	@echo "make docs   build the manual, build/docs/index.html"
 	@echo "make format mend what the format check and lint can mend"
 	@echo "make clean  remove .venv, runs/ and caches"
 
@@ -50,6 +51,10 @@ lint: .venv/installed-dev
 format: .venv/installed-dev
 	$(BIN)/ruff format
 	$(BIN)/ruff check --fix
+
+docs: .venv/installed-dev
+	$(BIN)/sphinx-build -W --keep-going -q -d build/doctrees docs build/docs
+	@echo "build/docs/index.html"
 
 test: lint
 	$(BIN)/pytest

@@ -12,7 +12,7 @@ from packaging.requirements import Requirement
 ROOT = Path(__file__).resolve().parents[1]
 TOP_LEVEL = {
     "graphrouter", "fusion", "experiments", "configs", "tests", "setup.py", "README.md",  # fixed by the user
-    "pyproject.toml", "Makefile", "constraints.txt", ".ci", "LICENSE", "benchmarks", ".gitignore", ".pre-commit-config.yaml",
+    "pyproject.toml", "Makefile", "constraints.txt", ".ci", "LICENSE", "benchmarks", "docs", "CONTRIBUTING.md", ".gitignore", ".pre-commit-config.yaml",
 }  # fmt: skip
 MACHINE_PATH = re.compile(r"(?<![\w.])/(?:home|root|Users|work|opt|mnt|tmp|private)/\w")
 REGISTRY_HOST = re.compile(

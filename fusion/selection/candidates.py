@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 
 from fusion.selection.context import Context
 from fusion.selection.texts import draw
+from fusion.tasks.graders import gold_answers
 from graphrouter.encoders import find_encoder
 from graphrouter.log import LLMLog
 
 KEY = ["query_id", "llm", "draw"]
 GOLD = "ground_truth"
 """Stands for the LLM in the rows of ``baseline``."""
-
-LISTED = ("cem", "exact_match", "f1")
-"""Metrics whose ground truth may be the JSON of several accepted answers; see `fusion.tasks`."""
 
 
 def candidates(context: Context, ranked: pl.DataFrame | None = None, cache: Path | None = None) -> pl.DataFrame:
@@ -105,7 +101,8 @@ def _styles(log: LLMLog) -> pl.DataFrame:
 
 def _gold(log: LLMLog) -> pl.DataFrame:
     """Return the ground truths as if an LLM had given them; one that is no answer, such as unit tests, has no text."""
-    texts = [gold_text(metric, gold) for metric, gold in log.queries.select("metric", "ground_truth").iter_rows()]
+    answers = (gold_answers(metric, gold) for metric, gold in log.queries.select("metric", "ground_truth").iter_rows())
+    texts = [accepted[0].strip() if accepted else None for accepted in answers]
     return log.queries.select("query_id").with_columns(
         pl.lit(GOLD).alias("llm"),
         pl.lit(0, pl.Int64).alias("draw"),
@@ -115,22 +112,3 @@ def _gold(log: LLMLog) -> pl.DataFrame:
         pl.lit(1.0).alias("performance"),
         pl.Series("response", texts, dtype=pl.String),
     )
-
-
-def gold_text(metric: str | None, gold: str | None) -> str | None:
-    """Return a ground truth as an answer, or None where it is none.
-
-    Args:
-        metric: Of the task. The ground truth of ``pass@1`` is tests, not an answer.
-        gold: As in a log: text, or JSON with several accepted answers, of which the first is taken.
-    """
-    if gold is None or metric == "pass@1":
-        return None
-    value: Any = gold
-    if metric in LISTED:
-        try:
-            value = json.loads(gold)
-        except ValueError:
-            value = gold
-    answers = value if isinstance(value, list) else []
-    return str(next((answer for answer in answers if isinstance(answer, str)), gold)).strip()

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 STYLES = ("direct", "reasoning")
 """Prompting styles. Each makes a candidate of its own; that of reasoning is named ``LLM_think``, as in FusionBench."""
@@ -47,6 +48,33 @@ class Grade:
 
 Grader = Callable[[str, Example], Grade]
 """Response and example to grade. Never raises for a response, however odd."""
+
+
+@dataclass(eq=False)
+class MetricGrader:
+    """Grader of a metric, which says of itself what the metric's ground truths look like.
+
+    Attributes:
+        metric: Name of the metric, as it stands in a log.
+        grade: Function that grades.
+        gold: Form of a ground truth: ``text`` (or the JSON of a list of accepted texts), ``letter`` (of the right option)
+            or ``code`` (JSON with tests, which is no answer).
+        needs: Contents that a gold answer must have, for the error that refuses one; empty where any text will do.
+        response: Response that gives a gold answer; ``{}`` stands for the answer.
+    """
+
+    metric: str
+    grade: Grader
+    gold: Literal["text", "letter", "code"] = "text"
+    needs: str = ""
+    response: str = "{}"
+
+    def __post_init__(self) -> None:
+        functools.update_wrapper(self, self.grade)
+
+    def __call__(self, response: str, example: Example) -> Grade:
+        """Grade a response; never raises, however odd it is."""
+        return self.grade(response, example)
 
 
 @dataclass(frozen=True)

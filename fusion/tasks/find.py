@@ -4,22 +4,20 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import pkgutil
 import re
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from fusion.tasks import benchmarks
 from fusion.tasks.base import STYLES, Task
 from fusion.tasks.graders import find_grader
 from fusion.tasks.rows import read_row
 from graphrouter.errors import UserError, shown, suggest
 from graphrouter.settings import read_yaml
 
-SHIPPED = (
-    *("gsm8k", "math", "mbpp", "human_eval", "commonsense_qa", "openbook_qa", "arc_challenge", "hellaswag"),
-    *("natural_qa", "trivia_qa", "squad", "boolq", "mmlu", "gpqa"),
-)
 PROMPTS = {
     "direct": "{question}\n\nGive the answer only.",
     "reasoning": "{question}\n\nThink step by step. Then end with a line of the form 'Answer: ...'.",
@@ -31,8 +29,8 @@ KEYS = ("name", "domain", "metric", "description", "examples", "prompts", "max_t
 
 
 def task_names() -> tuple[str, ...]:
-    """Return the names of the tasks that come with the package."""
-    return SHIPPED
+    """Return the names of the tasks that come with the package: those of the files in `fusion.tasks.benchmarks`."""
+    return tuple(sorted(module.name for module in pkgutil.iter_modules(benchmarks.__path__)))
 
 
 def find_task(spec: str) -> Task:
@@ -45,13 +43,13 @@ def find_task(spec: str) -> Task:
     Raises:
         UserError: If there is no such task, or the file does not describe one.
     """
-    if spec in SHIPPED:
-        task: Task = importlib.import_module(f"fusion.tasks.{spec}").TASK
+    if spec in task_names():
+        task: Task = importlib.import_module(f"{benchmarks.__name__}.{spec}").TASK
         return task
     file = Path(spec)
     if file.suffix not in (".py", ".yaml", ".yml"):
         raise UserError(
-            f"a task must be a known name, a .yaml or a .py file, but {spec!r} is none{suggest(spec, SHIPPED)}"
+            f"a task must be a known name, a .yaml or a .py file, but {spec!r} is none{suggest(spec, task_names())}"
         )
     if not file.is_file():
         raise UserError(f"the task's file must exist, but {spec} does not")
@@ -90,13 +88,14 @@ def _from_yaml(file: Path) -> Task:
         raise UserError(
             f"{file}: name must be a file's name, without / and control characters and no dot first, but is {shown(name)}"
         )
+    grade = find_grader(metric)
     return Task(
         name=name,
         domain=texts["domain"] or name,
         metric=metric,
         description=texts["description"] or name,
-        read=partial(read_row, metric),
-        grade=find_grader(metric),
+        read=partial(read_row, grade),
+        grade=grade,
         prompts=_styles(file, about, "prompts", PROMPTS),
         examples=file.parent / (texts["examples"] or f"{name}.jsonl"),
         max_tokens=_styles(file, about, "max_tokens", MAX_TOKENS),

@@ -8,18 +8,18 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from fusion.tasks.base import Example
+from fusion.tasks.base import Example, MetricGrader
 from fusion.tasks.build import multiple_choice
 from fusion.tasks.graders.choice import LETTERS
 
 
-def read_row(metric: str, row: Mapping[str, Any]) -> Example:
+def read_row(grader: MetricGrader, row: Mapping[str, Any]) -> Example:
     """Return the example of a row.
 
     Args:
-        metric: The grader's name; the ground truth must be of its form: text or a list of texts, for ``em_mc`` the letter
-            or the text of an option, for ``pass@1`` an object with ``tests`` and ``names``.
-        row: Of the JSONL.
+        grader: Grader of the task. The ground truth must be of its form: text or a list of texts, the letter or the text of
+            an option, or, for code, an object with ``tests`` and ``names``.
+        row: Row of the JSONL.
 
     Raises:
         ValueError: If a value has the wrong form.
@@ -28,10 +28,11 @@ def read_row(metric: str, row: Mapping[str, Any]) -> Example:
     gold, choices = row["ground_truth"], row.get("choices") or []
     if not isinstance(choices, list) or not all(isinstance(choice, str) for choice in choices):
         raise ValueError(f"choices must be a list of texts, but is {choices!r}")
-    example = Example("", _question(row), _code(gold) if metric == "pass@1" else _text(gold))
-    if choices or metric == "em_mc":
-        shown = multiple_choice(example.question, choices, _letter(gold, choices) if metric == "em_mc" else 0)
-        example = shown if metric == "em_mc" else replace(shown, ground_truth=example.ground_truth)
+    example = Example("", _question(row), _code(grader.metric, gold) if grader.gold == "code" else _text(gold))
+    by_letter = grader.gold == "letter"
+    if choices or by_letter:
+        shown = multiple_choice(example.question, choices, _letter(gold, choices) if by_letter else 0)
+        example = shown if by_letter else replace(shown, ground_truth=example.ground_truth)
     identity, subtask, split = (
         str(row[key]) if row.get(key) is not None else None for key in ("id", "subtask", "source_split")
     )
@@ -68,14 +69,14 @@ def _letter(gold: Any, choices: list[str]) -> int:
     raise ValueError(f"ground_truth must be the letter or the text of one of {len(choices)} choices, but is {gold!r}")
 
 
-def _code(gold: Any) -> str:
+def _code(metric: str, gold: Any) -> str:
     """Return the ground truth of code as JSON; its tests may be given as lines."""
     if not isinstance(gold, dict) or not {"tests", "names"} <= set(gold) <= {"tests", "names", "setup", "prompt"}:
         raise ValueError(
-            "for pass@1 ground_truth must be an object with tests and names, and optionally setup and prompt"
+            f"for {metric} ground_truth must be an object with tests and names, and optionally setup and prompt"
         )
     tests = "\n".join(gold["tests"]) if isinstance(gold["tests"], list) else gold["tests"]
     names = [gold["names"]] if isinstance(gold["names"], str) else gold["names"]
     if not isinstance(tests, str) or not isinstance(names, list) or not names:
-        raise ValueError("for pass@1 tests must be Python code and names what it uses of the response's code")
+        raise ValueError(f"for {metric} tests must be Python code and names what it uses of the response's code")
     return json.dumps({**gold, "tests": tests, "names": names})

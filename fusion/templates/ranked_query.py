@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from fusion.tasks.graders import gold_answers
 from fusion.templates.truths import Truth
 from graphrouter.errors import UserError
 from graphrouter.log import LLMLog
@@ -72,7 +73,9 @@ def sources_of(log: LLMLog, ranked: pl.DataFrame, query_ids: list[str], top_k: i
     best = best.sort("place", "rank").group_by("query_id", maintain_order=True).head(top_k)
     texts = log.responses().join(best.select("query_id").unique(), on="query_id", how="semi")
     rows = best.join(texts, on=keys, how="left", maintain_order="left").join(
-        log.queries.select("query_id", "query", "task", "domain", "ground_truth"), on="query_id", maintain_order="left"
+        log.queries.select("query_id", "query", "task", "domain", "metric", "ground_truth"),
+        on="query_id",
+        maintain_order="left",
     )
     found = []
     for _, part in rows.group_by("query_id", maintain_order=True):
@@ -80,6 +83,7 @@ def sources_of(log: LLMLog, ranked: pl.DataFrame, query_ids: list[str], top_k: i
         responses = tuple(
             Best(row["llm"], row["response"] or "", float(row["score"])) for row in part.iter_rows(named=True)
         )
-        truth = Truth.of(about["query"], about["ground_truth"])
+        gold = about["ground_truth"] if gold_answers(about["metric"], about["ground_truth"]) else None
+        truth = Truth.of(about["query"], gold)
         found.append(RankedQuery(about["query_id"], about["query"], about["task"], about["domain"], truth, responses))
     return found

@@ -1,11 +1,6 @@
 """Public layouts of multi-LLM logs, read into an `LLMLog` and written from one. Each file alone knows its layout's columns.
 
-A layout is a module of this package with
-
-- ``NAME``, as in ``--format``, ``LAYOUT``, one line that says what it looks like, and ``COST_UNIT``, what its costs are in;
-- ``recognises(path) -> bool``: a cheap look at names and columns, which never raises;
-- ``read(path, builder) -> None``: adds all of it to a `LogBuilder`, and raises `UserError` for what is not the layout;
-- ``write(log, path) -> None``, where the layout can be exported; warns of what it cannot hold.
+A layout is a module of this package that has what `Layout` asks for and, where it can be exported, `Export`.
 """
 
 from __future__ import annotations
@@ -13,14 +8,41 @@ from __future__ import annotations
 import warnings
 from importlib import import_module
 from pathlib import Path
-from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from graphrouter.errors import UserError, suggest
 
 if TYPE_CHECKING:
     from graphrouter.formats.builder import LogBuilder, Rejected
     from graphrouter.log import LLMLog
+
+
+class Layout(Protocol):
+    """Module of a public layout.
+
+    Attributes:
+        NAME: Name, as in ``--format`` and of the module.
+        LAYOUT: Line that says what the layout looks like.
+        COST_UNIT: Unit of its costs, in words.
+    """
+
+    NAME: str
+    LAYOUT: str
+    COST_UNIT: str
+
+    def recognises(self, path: Path) -> bool:
+        """Return whether a path is of the layout, by a cheap look at names and columns; never raises."""
+
+    def read(self, path: Path, builder: LogBuilder) -> None:
+        """Add all of a path to a log; raises `UserError` for what is not the layout."""
+
+
+class Export(Protocol):
+    """Module of a layout that a log can be written in."""
+
+    def write(self, log: LLMLog, path: Path) -> None:
+        """Write a log; warns of what the layout cannot hold."""
+
 
 FORMATS = (
     "canonical",
@@ -45,7 +67,7 @@ def format_names() -> tuple[str, ...]:
     return FORMATS
 
 
-def layout(name: str) -> ModuleType:
+def layout(name: str) -> Layout:
     """Return the module of a layout.
 
     Raises:
@@ -55,7 +77,7 @@ def layout(name: str) -> ModuleType:
         raise UserError(
             f"a format must be one of the known layouts, but is {name[:PATH]!r}{suggest(name[:PATH], list(FORMATS))}"
         )
-    return import_module(f"graphrouter.formats.{name}")
+    return cast("Layout", import_module(f"graphrouter.formats.{name}"))
 
 
 def guess_format(path: str | Path) -> str:
@@ -177,7 +199,7 @@ def export_log(log: LLMLog, format: str, path: str | Path) -> None:  # noqa: A00
     """
     if format not in EXPORTS:
         raise UserError(f"an export must be one of {', '.join(EXPORTS)}, but is {format!r}")
-    layout(format).write(log, Path(path))
+    cast("Export", layout(format)).write(log, Path(path))
 
 
 def _warn(log: LLMLog, what: str) -> None:

@@ -1,4 +1,4 @@
-"""A few rows per task, written for the tests with the columns of the data sets on the hub."""
+"""A few rows per task, written for the tests with the columns of the data sets on the hub, and what is right for them."""
 
 ROWS = {
     "gsm8k": [
@@ -159,3 +159,21 @@ ROWS = {
         for number in range(40)
     ],
 }
+
+GOLD = {
+    "gsm8k": ["1234", "-2"],
+    "math": ["\\frac{1}{2}", "-2, 2"],
+    "commonsense_qa": ["B"],
+    "openbook_qa": ["A"],
+    "arc_challenge": ["C", "A", "E"],
+    "hellaswag": ["B"],
+    "natural_qa": ['["Homer", "the poet Homer"]', '["2", "two"]'],
+    "trivia_qa": ['["Paris", "Paris, France", "City of Light"]'],
+    "squad": ['["the Alps", "Alps", "in the Alps"]'],
+    "boolq": ["yes", "no"],
+    "mmlu": ["B"],
+}
+SOLUTIONS = {
+    "mbpp": ["def sum(n):\n    return int(n > 9) * 3 + n * int(n < 9)", "class Node:\n    def __init__(self, d):\n        self.left = None\ndef height(n):\n    return 1 + height(n.left) if n else 0"],
+    "human_eval": ["def total(xs):\n    return 2 * sum(xs)"],
+}  # fmt: skip

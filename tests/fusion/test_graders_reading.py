@@ -4,8 +4,8 @@ import time
 
 import pytest
 
+from fusion.tasks import find_task, task_names
 from fusion.tasks.base import Example
-from fusion.tasks.find import SHIPPED, find_task
 from fusion.tasks.graders import GRADERS
 from fusion.tasks.graders.reading import STOP_SEQUENCES, answer_part, code_part, without_thinking
 
@@ -130,7 +130,7 @@ def test_every_grader_reads_the_answer_alone(metric, gold, response, performance
     assert GRADERS[metric](response, Example("1", "?", gold)).performance == performance
 
 
-@pytest.mark.parametrize("name", SHIPPED)
+@pytest.mark.parametrize("name", task_names())
 def test_every_task_reads_nothing_from_thinking_that_was_cut_off(name):
     task = find_task(name)
     gold = '{"tests": "assert f() == 1", "names": ["f"]}' if task.metric == "pass@1" else "A"

@@ -10,9 +10,10 @@ from selection_logs import LLMS, make_log, rank_by_hand
 
 from fusion.cli import main
 from fusion.selection import SelectionSettings, select
-from fusion.selection.candidates import gold_text, observed_solve_rate
+from fusion.selection.candidates import observed_solve_rate
 from fusion.selection.pairs import preference_pairs
 from fusion.selection.rules import RULES
+from fusion.tasks.graders import gold_answers
 from fusion.training.rows import data_file, read_rows
 from graphrouter.errors import UserError
 from graphrouter.log import LLMLog
@@ -149,16 +150,17 @@ class TestRankings:
     @pytest.mark.parametrize(
         ("metric", "gold", "text"),
         [
-            ("cem", '["Paris", "City of Light"]', "Paris"),
-            ("exact match", '["a", "b"]', '["a", "b"]'),
-            ("f1", "[not JSON", "[not JSON"),
-            ("numeric", " 42 ", "42"),
-            ("pass@1", '{"tests": "assert f(1) == 2"}', None),
-            ("cem", None, None),
+            ("cem", '["Paris", "City of Light"]', ["Paris", "City of Light"]),
+            ("numeric", '["4", "four"]', ["4", "four"]),
+            ("exact match", '["a", "b"]', ['["a", "b"]']),
+            ("f1", "[not JSON", ["[not JSON"]),
+            ("pass@1", '{"tests": "assert f(1) == 2"}', []),
+            ("code_eval", '{"tests": "assert f(1) == 2"}', []),
+            ("cem", None, []),
         ],
     )
-    def test_a_ground_truth_as_an_answer(self, metric, gold, text):
-        assert gold_text(metric, gold) == text
+    def test_a_ground_truth_as_answers(self, metric, gold, text):
+        assert gold_answers(metric, gold) == text
 
     def test_the_solve_rate_counts_an_llm_once_however_many_draws_it_has(self):
         records = [("a", 0, 1.0), ("a", 1, 1.0), ("a", 2, 0.0), ("b", 0, 0.0)]

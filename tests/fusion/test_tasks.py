@@ -5,11 +5,11 @@ import re
 
 import polars as pl
 import pytest
-from hub_rows import ROWS
+from hub_rows import GOLD, ROWS, SOLUTIONS
 
 from fusion.tasks import find_task, load_examples, task_names
 from fusion.tasks.base import STYLES
-from fusion.tasks.graders import GRADERS
+from fusion.tasks.graders import GRADERS, gold_answers
 from fusion.tasks.graders.choice import LETTERS
 
 DOMAINS = {
@@ -20,23 +20,6 @@ DOMAINS = {
     "reading": {"squad", "boolq"},
     "popular": {"mmlu", "gpqa"},
 }
-GOLD = {
-    "gsm8k": ["1234", "-2"],
-    "math": ["\\frac{1}{2}", "-2, 2"],
-    "commonsense_qa": ["B"],
-    "openbook_qa": ["A"],
-    "arc_challenge": ["C", "A", "E"],
-    "hellaswag": ["B"],
-    "natural_qa": ['["Homer", "the poet Homer"]', '["2", "two"]'],
-    "trivia_qa": ['["Paris", "Paris, France", "City of Light"]'],
-    "squad": ['["the Alps", "Alps", "in the Alps"]'],
-    "boolq": ["yes", "no"],
-    "mmlu": ["B"],
-}
-SOLUTIONS = {
-    "mbpp": ["def sum(n):\n    return int(n > 9) * 3 + n * int(n < 9)", "class Node:\n    def __init__(self, d):\n        self.left = None\ndef height(n):\n    return 1 + height(n.left) if n else 0"],
-    "human_eval": ["def total(xs):\n    return 2 * sum(xs)"],
-}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -57,11 +40,15 @@ def read(name, data):
     return sorted(examples, key=lambda example: order.index(example.question))
 
 
-def test_the_fourteen_tasks_have_the_domains_of_fusionbench():
-    assert set(task_names()) == set.union(*DOMAINS.values())
-    assert {name: find_task(name).domain for name in task_names()} == {
-        name: domain for domain, names in DOMAINS.items() for name in names
-    }
+@pytest.mark.parametrize("domain", DOMAINS)
+def test_the_tasks_of_fusionbench_have_its_domains(domain):
+    assert DOMAINS[domain] <= set(task_names())
+    assert {find_task(name).domain for name in DOMAINS[domain]} == {domain}
+
+
+def test_every_task_has_rows_and_what_is_right_for_them():
+    assert set(ROWS) == set(task_names())
+    assert set(GOLD) | set(SOLUTIONS) | {"gpqa"} == set(task_names())  # the options of gpqa are shuffled
 
 
 @pytest.mark.parametrize("name", task_names())
@@ -93,10 +80,10 @@ def test_every_column_that_is_read_is_on_the_hub_and_needed(name, data, tmp_path
 def follow(task, style, answer):
     """A response that does what the prompt of the task asks for, and has this answer."""
     thought = "" if style == "direct" else "Let me see: there are two ways, 3 and 4, and a third.\n\n"
-    if task.domain == "code":
+    if task.grade.gold == "code":
         return f"{thought}```python\n{answer}\n```"
-    if task.metric == "math_equal":
-        return f"{thought}${'' if style == 'direct' else 'x = '}\\boxed{{{answer}}}$"
+    if task.grade.response != "{}":
+        return f"{thought}${'' if style == 'direct' else 'x = '}{task.grade.response.format(answer)}$"
     if style == "direct":
         return answer
     mark = re.search(r"'(Answer: |#### )", task.prompts["reasoning"])[1]
@@ -105,16 +92,12 @@ def follow(task, style, answer):
 
 def answers(task, example, number):
     """A right and a wrong answer to an example."""
-    if task.domain == "code":
+    if task.grade.gold == "code":
         return SOLUTIONS[task.name][number], re.sub(r"return \w", "return -1 or 9", SOLUTIONS[task.name][number])
-    gold = example.ground_truth
-    if task.metric == "em_mc":
+    gold = gold_answers(task.metric, example.ground_truth)[-1]
+    if task.grade.gold == "letter":
         return gold, next(letter for letter in LETTERS if letter != gold)
-    if task.metric == "cem":
-        return json.loads(gold)[-1], "Berlin"
-    if task.metric == "yes_no":
-        return gold, {"yes": "no", "no": "yes"}[gold]
-    return gold, "17"
+    return gold, {"yes": "no", "no": "yes"}.get(gold, "17")
 
 
 @pytest.mark.parametrize("style", STYLES)

@@ -24,7 +24,7 @@ from fusion.tasks.graders.letters import (
     only_letter,
     tidy,
 )
-from fusion.tasks.graders.reading import reads_answer
+from fusion.tasks.graders.reading import grader
 
 __all__ = ["LETTERS", "gold_letter", "option_letter"]
 
@@ -44,7 +44,7 @@ SHORT = 200  # characters of a response in which a bare letter is no variable
 LONG = 1000  # characters of a response in which the only option it mentions is its answer
 
 
-@reads_answer
+@grader("em_mc", gold="letter", needs="the letter of an option")
 def option_letter(response: str, example: Example) -> Grade:
     """1 where the response chooses the option whose letter is the ground truth.
 

@@ -24,10 +24,10 @@ from fusion.tasks.graders.code_blocks import (
     unquoted,
 )
 from fusion.tasks.graders.code_program import defined_by, is_stub, with_helpers, without_runs
-from fusion.tasks.graders.reading import reads_code
+from fusion.tasks.graders.reading import code_part, grader
 
 
-@reads_code
+@grader("pass@1", reads=code_part, gold="code")
 def pass_at_1(response: str, example: Example) -> Grade:
     """1 where the code of the response passes every test, in the sandbox.
 

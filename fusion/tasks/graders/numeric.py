@@ -10,12 +10,12 @@ from fractions import Fraction
 from fusion.tasks.base import Example, Grade
 from fusion.tasks.graders.answers import aliases, announced, boxed
 from fusion.tasks.graders.numbers import TextNumber, arithmetic, numbers, plain, word_numbers
-from fusion.tasks.graders.reading import reads_answer
+from fusion.tasks.graders.reading import grader
 
 LONGEST_TEXT = 50_000  # characters at the end of a response that are read
 
 
-@reads_answer
+@grader("numeric", needs="one number")
 def numeric(response: str, example: Example) -> Grade:
     """1 where the final number of the response equals that of the ground truth.
 

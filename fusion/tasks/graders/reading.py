@@ -11,8 +11,9 @@ import unicodedata
 from bisect import bisect
 from collections.abc import Callable
 from itertools import islice
+from typing import Literal
 
-from fusion.tasks.base import Example, Grade, Grader
+from fusion.tasks.base import Example, Grade, Grader, MetricGrader
 from fusion.tasks.graders.answers import announced, boxed
 
 STOP_SEQUENCES = (
@@ -211,19 +212,29 @@ def _plain() -> dict[int, str]:
 PLAIN = _plain()
 
 
-def _reads(part: Callable[[str, str], str], grader: Grader) -> Grader:
-    @functools.wraps(grader)
-    def grade(response: str, example: Example) -> Grade:
-        return grader(part(response, example.question), example)
+def grader(
+    metric: str,
+    *,
+    reads: Callable[[str, str], str] = answer_part,
+    gold: Literal["text", "letter", "code"] = "text",
+    needs: str = "",
+    response: str = "{}",
+) -> Callable[[Grader], MetricGrader]:
+    """Return a decorator that makes the grader of a metric of a function.
 
-    return grade
+    Args:
+        metric: Name of the metric, as it stands in a log.
+        reads: Response and question to the part of the response that is graded, `answer_part` or `code_part`.
+        gold: See `fusion.tasks.base.MetricGrader`, like the next two.
+        needs: Contents that a gold answer must have.
+        response: Response that gives a gold answer.
+    """
 
+    def of(grade: Grader) -> MetricGrader:
+        @functools.wraps(grade)
+        def read_and_grade(response: str, example: Example) -> Grade:
+            return grade(reads(response, example.question), example)
 
-def reads_answer(grader: Grader) -> Grader:
-    """Have a grader read the answer alone, see `answer_part`."""
-    return _reads(answer_part, grader)
+        return MetricGrader(metric, read_and_grade, gold, needs, response)
 
-
-def reads_code(grader: Grader) -> Grader:
-    """Have a grader read the code alone, see `code_part`."""
-    return _reads(code_part, grader)
+    return of

@@ -24,7 +24,7 @@ from fusion.tasks.base import Example, Grade
 from fusion.tasks.graders.answers import aliases, announced, boxed, last_line
 from fusion.tasks.graders.math_compare import same_answer
 from fusion.tasks.graders.math_numbers import MATHEMATICAL
-from fusion.tasks.graders.reading import reads_answer
+from fusion.tasks.graders.reading import grader
 from graphrouter.errors import UserError
 
 TIME_LIMIT_S = 5.0
@@ -38,7 +38,7 @@ ROOT = Path(__file__).parents[3]
 """Where the worker imports this project from."""
 
 
-@reads_answer
+@grader("math_equal", needs="an expression with closed braces", response=r"\boxed{{{}}}")
 def math_equal(response: str, example: Example) -> Grade:
     r"""1 where the boxed answer equals the ground truth as mathematics.
 

@@ -7,10 +7,10 @@ from collections import Counter, deque
 
 from fusion.tasks.base import Example, Grade
 from fusion.tasks.graders.answers import aliases, announced, boxed, last_line, normalise, short_answer, without_articles
-from fusion.tasks.graders.reading import reads_answer
+from fusion.tasks.graders.reading import grader
 
 
-@reads_answer
+@grader("exact_match")
 def exact_match(response: str, example: Example) -> Grade:
     """1 where the answer is one of the gold answers, both normalised.
 
@@ -37,7 +37,7 @@ FINAL_LINE = re.compile(
 _LETTER_A = re.compile(r"(?<=[\w,;]\s)A(?![\w'])")  # the letter, not the article at the start of a sentence
 
 
-@reads_answer
+@grader("cem")
 def contains_match(response: str, example: Example) -> Grade:
     """1 where one of the gold answers stands in the response as whole words, both normalised.
 
@@ -65,7 +65,7 @@ def _stands(gold: str, said: str, words: list[str]) -> bool:
     return f" {short} " in words[0] or (not article and f" {whole} " in words[1])
 
 
-@reads_answer
+@grader("f1")
 def f1(response: str, example: Example) -> Grade:
     """F1 of the words of the answer, the best over the gold answers (Rajpurkar et al. 2016, section 6.1)."""
     answer = short_answer(response)
@@ -112,7 +112,7 @@ _CONCLUDES = re.compile(
 )
 
 
-@reads_answer
+@grader("yes_no", needs="yes, no, true or false")
 def yes_no(response: str, example: Example) -> Grade:
     """1 where the response says yes or no (true or false) as the ground truth does; a response that says both says none.
 

@@ -1,0 +1,141 @@
+"""Directives that read the code while the manual is built: ``router``, ``layouts`` and ``help``.
+
+They are written in reStructuredText, as docstrings are, so a page in Markdown has them in an ``eval-rst`` block.
+"""
+
+from __future__ import annotations
+
+import inspect
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import MISSING, Field, fields
+from pathlib import Path
+from typing import Any
+
+from docutils import nodes
+from docutils.statemachine import StringList
+from sphinx.util.docutils import SphinxDirective
+from sphinx.util.nodes import nested_parse_with_titles
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+class _FromCode(SphinxDirective):
+    has_content = False
+    required_arguments = 1
+    final_argument_whitespace = True
+
+    def parse(self, lines: list[str]) -> list[nodes.Node]:
+        """Return the nodes of lines in reStructuredText."""
+        node = nodes.section(document=self.state.document)
+        nested_parse_with_titles(self.state, StringList(lines, self.arguments[0]), node)
+        return node.children
+
+
+class RouterDirective(_FromCode):
+    """``.. router:: gnn``: its docstring, its source and a table of its hyperparameters."""
+
+    def run(self) -> list[nodes.Node]:
+        """Read the class of the router."""
+        from graphrouter.routers import find_router
+
+        name = self.arguments[0]
+        router = find_router(name)
+        text, meanings = split_docstring(inspect.getdoc(router) or "")
+        lines = [f"**Source:** {router.source}".replace("*", r"\*").replace(r"\*\*", "**"), "", *text.splitlines(), ""]
+        rows = [row for field in fields(router) for row in _row(router, field, meanings)]
+        if not rows:
+            return self.parse([*lines, "It has no hyperparameters."])
+        lines += [".. list-table::", "   :header-rows: 1", "   :widths: 20 18 22 40", ""]
+        for row in [("hyperparameter", "default", "allowed", "meaning"), *rows]:
+            lines += [f"   {'* -' if place == 0 else '  -'} {cell}" for place, cell in enumerate(row)]
+        tried = [space for space in router.search_space if space]
+        if tried:
+            shown = "; ".join(", ".join(f"``{key}={value}``" for key, value in space.items()) for space in tried)
+            lines += ["", f"Settings that validation may choose beside the defaults: {shown}."]
+        return self.parse(lines)
+
+
+def split_docstring(text: str) -> tuple[str, dict[str, str]]:
+    """Return a docstring without its section ``Attributes``, and what that says of each name."""
+    text, _, attributes = text.partition("\nAttributes:\n")
+    meanings: dict[str, str] = {}
+    name = ""
+    for line in attributes.splitlines():
+        if found := re.match(r"    (\w+): (.*)", line):
+            name = found[1]
+            meanings[name] = found[2]
+        elif line.startswith("        ") and name:
+            meanings[name] += f" {line.strip()}"
+    return text, meanings
+
+
+def _row(router: Any, field: Field[Any], meanings: dict[str, str]) -> Iterator[tuple[str, str, str, str]]:
+    from graphrouter.routers.parts.ranges import range_of
+
+    if not field.init or field.name in ("seed", "run"):
+        return
+    default = field.default if field.default_factory is MISSING else field.default_factory()
+    allowed = str(range_of(router, field.name) or "")
+    if field.name in router.choices:
+        allowed = ", ".join(map(str, router.choices[field.name]))
+    yield f"``{field.name}``", f"``{default}``", allowed, meanings.get(field.name, "")
+
+
+class LayoutsDirective(_FromCode):
+    """``.. layouts:: all``: a table of the public layouts of logs."""
+
+    def run(self) -> list[nodes.Node]:
+        """Ask each layout what it looks like."""
+        from graphrouter.formats import EXPORTS, format_names, layout
+
+        lines = [".. list-table::", "   :header-rows: 1", "   :widths: 18 72 10", ""]
+        rows = [(f"``{name}``", layout(name).LAYOUT, "yes" if name in EXPORTS else "") for name in format_names()]
+        for row in [("``--format``", "reads", "writes"), *rows]:
+            lines += [f"   {'* -' if place == 0 else '  -'} {cell}" for place, cell in enumerate(row)]
+        return self.parse(lines)
+
+
+class HelpDirective(_FromCode):
+    """``.. help:: graphrouter``: what ``--help`` of a command and of its subcommands prints, as it is today."""
+
+    def run(self) -> list[nodes.Node]:
+        """Ask the command."""
+        words = self.arguments[0].split()
+        text = ask_help(words)
+        lines = ["::", "", *(f"   {line}" for line in text.splitlines()), ""]
+        for name in subcommands(text):
+            title = " ".join([*words, name])
+            lines += [title, "-" * len(title), "", "::", ""]
+            lines += [*(f"   {line}" for line in ask_help([*words, name]).splitlines()), ""]
+        return self.parse(lines)
+
+
+def ask_help(words: list[str]) -> str:
+    """Return what ``WORDS --help`` prints, 100 characters wide; ``words`` are a module and subcommands."""
+    done = subprocess.run(
+        [sys.executable, "-m", *words, "--help"],
+        cwd=ROOT,
+        env=os.environ | {"COLUMNS": "100", "PYTHONPATH": str(ROOT), "NO_COLOR": "1"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return done.stdout.rstrip()
+
+
+def subcommands(text: str) -> list[str]:
+    """Return the subcommands that a help text lists."""
+    _, _, listed = text.partition("\n  COMMAND\n")
+    return re.findall(r"^    ([\w-]+)(?:  .*)?$", listed.partition("\n\n")[0], re.MULTILINE)
+
+
+def setup(app: Any) -> dict[str, bool]:
+    """Add the directives to Sphinx."""
+    app.add_directive("router", RouterDirective)
+    app.add_directive("layouts", LayoutsDirective)
+    app.add_directive("help", HelpDirective)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
