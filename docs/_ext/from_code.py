@@ -1,4 +1,4 @@
-"""Directives that read the code while the manual is built: ``router``, ``layouts`` and ``help``.
+"""Directives that read the code while the manual is built: ``router``, ``layouts``, ``metrics`` and ``help``.
 
 They are written in reStructuredText, as docstrings are, so a page in Markdown has them in an ``eval-rst`` block.
 """
@@ -49,9 +49,7 @@ class RouterDirective(_FromCode):
         rows = [row for field in fields(router) for row in _row(router, field, meanings)]
         if not rows:
             return self.parse([*lines, "It has no hyperparameters."])
-        lines += [".. list-table::", "   :header-rows: 1", "   :widths: 20 18 22 40", ""]
-        for row in [("hyperparameter", "default", "allowed", "meaning"), *rows]:
-            lines += [f"   {'* -' if place == 0 else '  -'} {cell}" for place, cell in enumerate(row)]
+        lines += table("20 18 22 40", ("hyperparameter", "default", "allowed", "meaning"), *rows)
         tried = [space for space in router.search_space if space]
         if tried:
             shown = "; ".join(", ".join(f"``{key}={value}``" for key, value in space.items()) for space in tried)
@@ -92,11 +90,28 @@ class LayoutsDirective(_FromCode):
         """Ask each layout what it looks like."""
         from graphrouter.formats import EXPORTS, format_names, layout
 
-        lines = [".. list-table::", "   :header-rows: 1", "   :widths: 18 72 10", ""]
         rows = [(f"``{name}``", layout(name).LAYOUT, "yes" if name in EXPORTS else "") for name in format_names()]
-        for row in [("``--format``", "reads", "writes"), *rows]:
-            lines += [f"   {'* -' if place == 0 else '  -'} {cell}" for place, cell in enumerate(row)]
-        return self.parse(lines)
+        return self.parse(table("18 72 10", ("``--format``", "reads", "writes"), *rows))
+
+
+class MetricsDirective(_FromCode):
+    """``.. metrics:: edge``: a table of the metrics of edges, scenarios or curves."""
+
+    def run(self) -> list[nodes.Node]:
+        """Ask each metric."""
+        from graphrouter.metrics import METRICS
+
+        known = [metric for metric in METRICS.values() if metric.of == self.arguments[0]]
+        rows = [(f"``{metric.name}``", "lower" if metric.lower else "higher", f"{metric.note}.") for metric in known]
+        return self.parse(table("24 12 64", ("metric", "better", "value"), *rows))
+
+
+def table(widths: str, *rows: tuple[str, ...]) -> list[str]:
+    """Return a list-table in reStructuredText, with a head and the relative widths of its columns."""
+    lines = [".. list-table::", "   :header-rows: 1", f"   :widths: {widths}", ""]
+    for row in rows:
+        lines += [f"   {'* -' if place == 0 else '  -'} {cell}" for place, cell in enumerate(row)]
+    return [*lines, ""]
 
 
 class HelpDirective(_FromCode):
@@ -137,5 +152,6 @@ def setup(app: Any) -> dict[str, bool]:
     """Add the directives to Sphinx."""
     app.add_directive("router", RouterDirective)
     app.add_directive("layouts", LayoutsDirective)
+    app.add_directive("metrics", MetricsDirective)
     app.add_directive("help", HelpDirective)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
