@@ -267,7 +267,7 @@ import template_engines, template_logs
 from pathlib import Path
 from fusion.engines import ENGINES
 from fusion.llms import LLM
-from fusion.templates.mining import Settings, mine
+from fusion.templates.mining import MiningSettings, mine
 from fusion.templates.summary import Summariser
 from graphrouter.encoders import TfidfEncoder
 ENGINES["local"] = ("template_engines", "Summarises")
@@ -278,7 +278,7 @@ def slowly(self, request):
     time.sleep(float(sys.argv[2]))
     return answer(self, request)
 template_engines.Summarises._answer = slowly
-mine(template_logs.make_log(), template_logs.rank_by_performance, Path(sys.argv[1]), Settings("performance"),
+mine(template_logs.make_log(), template_logs.rank_by_performance, Path(sys.argv[1]), MiningSettings("performance"),
      TfidfEncoder(16), summariser=Summariser(llm), progress=False)
 """
 
