@@ -12,10 +12,21 @@ from fusion.engines import find_engine
 from fusion.engines.base import Engine, Message, Sampling
 from fusion.tasks.base import STYLES
 from graphrouter.errors import UserError, suggest
+from graphrouter.ranges import COUNT, NOT_NEGATIVE, POSITIVE_SHARE, Allowed, check_fields
 from graphrouter.settings import check, merge, read_yaml
 
 THINK = "_think"
 """Ending of a candidate's name in the style ``reasoning``, as in FusionBench."""
+
+ALLOWED: dict[str, Allowed] = {
+    "input_price": NOT_NEGATIVE,
+    "output_price": NOT_NEGATIVE,
+    "styles": STYLES,
+    "max_tokens": COUNT,
+    "temperature": NOT_NEGATIVE,
+    "top_p": POSITIVE_SHARE,
+}
+"""Range or names of each key that has them."""
 
 
 @dataclass
@@ -55,18 +66,11 @@ class LLM:
     options: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        rules = {
-            "name must be text": bool(self.name.strip()),
-            f"styles must be one or more of {', '.join(STYLES)}": bool(self.styles) and set(self.styles) <= set(STYLES),
-            "temperature must not be negative": self.temperature >= 0,
-            "top_p must be within (0, 1]": 0 < self.top_p <= 1,
-            "max_tokens must be 1 or more": self.max_tokens is None or self.max_tokens >= 1,
-            "input_price must not be negative": self.input_price is None or self.input_price >= 0,
-            "output_price must not be negative": self.output_price is None or self.output_price >= 0,
-        }
-        for rule, holds in rules.items():
-            if not holds:
-                raise UserError(f"LLM {self.name}: {rule}, but is {getattr(self, rule.split()[0])!r}; change it")
+        if not self.name.strip():
+            raise UserError(f"the name of an LLM must be text, but is {self.name!r}; change it")
+        if not self.styles:
+            raise UserError(f"LLM {self.name}: styles must be one or more of {', '.join(STYLES)}, but is empty")
+        check_fields(self, ALLOWED, f"LLM {self.name}: ")
         self._check_options()
 
     def _check_options(self) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 from graphrouter.errors import UserError, suggest
 from graphrouter.log import RARE_TASKS
+from graphrouter.ranges import COUNT, Allowed, check_fields
 from graphrouter.routers import find_router
 from graphrouter.routers.base import Router
 from graphrouter.scenario import find_scenario
@@ -36,6 +37,15 @@ BASELINES = [
     "matrix_factorisation",
 ]
 """References, and the baselines that are hard to beat."""
+
+ALLOWED: dict[str, Allowed] = {
+    "seeds": COUNT,
+    "tune_by": TUNE_BY,
+    "settings": COUNT,
+    "interval": INTERVALS,
+    "rare_tasks": RARE_TASKS,
+}
+"""Range or names of each key of a comparison that has them."""
 
 
 @dataclasses.dataclass
@@ -197,17 +207,14 @@ def _fits(router: Router, setting: dict[str, Any]) -> bool:
 def _check_comparison(config: CompareConfig, where: dict[str, str]) -> None:
     rules = {
         "routers must name one router or more": bool(config.routers),
-        "seeds must be 1 or more": config.seeds >= 1,
-        f"tune_by must be {', '.join(TUNE_BY)}": config.tune_by in TUNE_BY,
-        "settings must be 1 or more": config.settings >= 1,
-        f"rare_tasks must be {', '.join(RARE_TASKS)}": config.rare_tasks in RARE_TASKS,
         "ours must be among the routers": set(config.ours or ()) <= set(config.routers),
-        f"interval must be {' or '.join(INTERVALS)}": config.interval in INTERVALS,
     }
     for rule, holds in rules.items():
         key = rule.split()[0]
         if not holds:
             raise UserError(f"{where[key]}: {rule}, but is {getattr(config, key)!r}")
+    for key, allowed in ALLOWED.items():
+        check_fields(config, {key: allowed}, f"{where[key]}: ")
     for name in config.scenarios or ():
         find_scenario(name)
     for name in config.routers:

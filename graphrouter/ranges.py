@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from math import inf
 from numbers import Real
+from operator import attrgetter
 from typing import Any, cast
 
 from graphrouter.errors import UserError, shown, suggest
@@ -49,6 +50,10 @@ COUNT = Range(1)
 POSITIVE = Range(0, above=True)
 NOT_NEGATIVE = Range(0)
 SHARE = Range(0, 1)
+POSITIVE_SHARE = Range(0, 1, above=True)
+
+Allowed = Range | Collection[str]
+"""Numbers, or names, that a setting may be."""
 
 
 def check_numbers(where: str, value: Any, allowed: Range) -> None:
@@ -78,3 +83,24 @@ def check_names(where: str, value: Any, known: Collection[str]) -> None:
             words = f"{'one of' if one else 'among'} {', '.join(known)}"
             verb = "is" if one else "has"
             raise UserError(f"{where} must be {words}, but {verb} {shown(name)}{suggest(str(name), list(known))}")
+
+
+def check_fields(config: Any, allowed: Mapping[str, Allowed], where: str = "") -> None:
+    """Check the settings of a dataclass; those that are None are not checked.
+
+    Args:
+        config: The dataclass.
+        allowed: Range or names by the name of the setting, with a dot where it is in a nested dataclass.
+        where: In front of each name in errors.
+
+    Raises:
+        UserError: As for `check_numbers` and `check_names`.
+    """
+    for name, limit in allowed.items():
+        value = attrgetter(name)(config)
+        if value is None:
+            continue
+        if isinstance(limit, Range):
+            check_numbers(f"{where}{name}", value, limit)
+        else:
+            check_names(f"{where}{name}", value, limit)

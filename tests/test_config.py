@@ -266,7 +266,7 @@ class TestComparison:
             ("routers: []\n", [], "one router or more"),
             ("seeds: 0\n", [], "seeds must be 1 or more"),
             ("seeds: many\n", [], "seeds is of the wrong type"),
-            ("tune_by: luck\n", [], "tune_by must be nll, reward, none"),
+            ("tune_by: luck\n", [], "tune_by must be one of nll, reward, none"),
             ("scenarios: [balanced]\n", [], "unknown scenario 'balanced'; did you mean 'balance'"),
             (
                 "routers: [knn]\nhyperparameters:\n  knn: {kk: 3}\n",

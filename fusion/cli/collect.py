@@ -6,7 +6,8 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from graphrouter.cli.options import ENCODER_HELP, KEEPS, add_command, add_rare_tasks, finish, names, tell
+from fusion.engines import ENGINES
+from graphrouter.cli.options import ENCODER_HELP, KEEPS, add_command, add_rare_tasks, add_settings, finish, names, tell
 from graphrouter.errors import UserError
 
 if TYPE_CHECKING:
@@ -37,6 +38,9 @@ def add_commands(commands: Any) -> None:
     parser.add_argument("--budget", type=float, metavar="USD", help="most dollars that the log may cost")
     _add_guides(parser)
     parser.add_argument("--regrade", action="store_true", help="grade earlier answers anew")
+    llms = {"keys of each LLM in FILE, or of 'defaults' for all": "fusion.llms:LLM"}
+    engines = {f"further keys with engine: {name}": ":".join(place) for name, place in ENGINES.items()}
+    add_settings(parser, llms | engines, without=("options",))
     parser.add_argument("--dry-run", action="store_true", help="say what would be asked and the most it can cost")
     parser.add_argument("--quiet", action="store_true", help="show no progress")
     finish(parser)

@@ -6,7 +6,7 @@ import argparse
 from typing import Any
 
 from fusion.cli.rank import add_keep_ranking
-from graphrouter.cli.options import ENCODER_HELP, add_command, add_rare_tasks, finish, names, tell
+from graphrouter.cli.options import ENCODER_HELP, add_command, add_rare_tasks, add_settings, finish, names, tell
 
 LISTS = ("skip", "llms", "without_llms", "licences", "styles", "against")
 """Settings that an option gives as ``A,B``."""
@@ -54,6 +54,7 @@ def add_commands(commands: Any) -> None:
     parser.add_argument("--tokens", type=int, metavar="N", help="budget in tokens of responses")
     parser.add_argument("--tokenizer", metavar="DIR", help="counts tokens (default: one for four characters)")
     parser.add_argument("--pairs", help="hardest, widest or off (default: hardest)")
+    add_settings(parser, {"settings of a selection": "fusion.selection.settings:SelectionSettings"})
     parser.add_argument("--quiet", action="store_true", help="show no progress")
     finish(parser)
 

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from graphrouter.cli.options import add_command, add_run, add_wandb, finish, tell
+from graphrouter.cli.options import add_command, add_run, add_settings, add_wandb, finish, tell
 
 RESUME = "the last checkpoint is kept, and the same command goes on from there"
 
@@ -28,6 +28,7 @@ def add_commands(commands: Any) -> None:
         "--out", required=True, metavar="DIR", help="folder for the model; the same command goes on in it"
     )
     parser.add_argument("--chat-template", metavar="FILE", help="Jinja template, for a tokenizer without one")
+    add_settings(parser, {"keys of a run": "fusion.training.config:TrainConfig"})
     add_run(parser)
     add_wandb(parser)
     finish(parser)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from graphrouter.errors import UserError, suggest
+from graphrouter.errors import UserError
+from graphrouter.ranges import COUNT, NOT_NEGATIVE, POSITIVE, POSITIVE_SHARE, SHARE, Allowed, Range, check_fields
 from graphrouter.settings import check
 
 RANKED = ("performance", "judge", "hybrid", "graph")
@@ -19,6 +20,28 @@ PAIRS = ("hardest", "widest", "off")
 
 SOLVED_BY_ALL = 0.97
 """What the graph expects where all LLMs were right: it is never sure. On the micropool the median was 0.98."""
+
+ALLOWED: dict[str, Allowed] = {
+    "ranking": RANKINGS,
+    "top_k": COUNT,
+    "seed": NOT_NEGATIVE,
+    "right": POSITIVE_SHARE,
+    "max_size": POSITIVE,
+    "ngram": Range(8),  # shorter runs are idioms, which no two texts owe to each other
+    "similarity": POSITIVE_SHARE,
+    "easy": POSITIVE_SHARE,
+    "hard": SHARE,
+    "difficulty": DIFFICULTIES,
+    "shortest": SHARE,
+    "longest": COUNT,
+    "overlap": POSITIVE_SHARE,
+    "llm_share": POSITIVE_SHARE,
+    "rows": COUNT,
+    "tokens": COUNT,
+    "clusters": COUNT,
+    "pairs": PAIRS,
+}
+"""Range or names of each setting that has them."""
 
 
 @dataclass
@@ -82,29 +105,7 @@ class SelectionSettings:
     pairs: str = "hardest"
 
     def __post_init__(self) -> None:
-        for name, known in (("ranking", RANKINGS), ("difficulty", DIFFICULTIES), ("pairs", PAIRS)):
-            if (value := getattr(self, name)) not in known:
-                raise UserError(f"{name} must be one of {', '.join(known)}, but is {value!r}{suggest(value, known)}")
-        rules = {
-            "top_k must be 1 or more": self.top_k >= 1,
-            "seed must be 0 or more": self.seed >= 0,
-            "right must be within (0, 1]": 0 < self.right <= 1,
-            "max_size must be above 0": self.max_size is None or self.max_size > 0,
-            "ngram must be 8 or more": self.ngram >= 8,
-            "similarity must be within (0, 1]": 0 < self.similarity <= 1,
-            "easy must be within (0, 1]": self.easy is None or 0 < self.easy <= 1,
-            "hard must be within [0, 1]": 0 <= self.hard <= 1,
-            "shortest must be within [0, 1]": 0 <= self.shortest <= 1,
-            "longest must be 1 or more": self.longest >= 1,
-            "overlap must be within (0, 1]": 0 < self.overlap <= 1,
-            "llm_share must be within (0, 1]": 0 < self.llm_share <= 1,
-            "rows must be 1 or more": self.rows is None or self.rows >= 1,
-            "tokens must be 1 or more": self.tokens is None or self.tokens >= 1,
-            "clusters must be 1 or more": self.clusters >= 1,
-        }
-        for rule, holds in rules.items():
-            if not holds:
-                raise UserError(f"{rule}, but is {getattr(self, rule.split()[0])!r}; change it")
+        check_fields(self, ALLOWED)
         if self.difficulty == "graph" and self.ranking != "graph":
             raise UserError(
                 f"difficulty graph needs the ranking graph, but that is {self.ranking}; use auto or observed"

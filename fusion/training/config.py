@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from graphrouter.errors import UserError
-from graphrouter.ranges import COUNT, NOT_NEGATIVE, POSITIVE, Range, check_names, check_numbers
+from graphrouter.ranges import COUNT, NOT_NEGATIVE, POSITIVE, Allowed, Range, check_fields
 from graphrouter.settings import COMMAND_LINE, check, check_layers, find_config, merge, parse_overrides, read_yaml
 
 METHODS = ("sft", "dpo", "sft+dpo")
@@ -149,18 +149,19 @@ def make_config(values: dict[str, Any], where: str = "config") -> TrainConfig:
     for name in ("model", "data"):
         if not getattr(config, name):
             raise UserError(f"{where} must name a {name}, but does not; add it, or give {name}=PATH")
-    _check_words(config, where)
-    _check_numbers(config, where)
+    check_fields(config, ALLOWED, f"{where}: ")
+    if config.patience is not None and config.validation is None:
+        raise UserError(f"{where}: patience needs validation rows, but there are none; name them with validation=PATH")
+    if not config.lora.targets:
+        raise UserError(f"{where}: lora.targets must name layers, or be [all-linear], but is empty")
     return config
 
 
-def _check_words(config: TrainConfig, where: str) -> None:
-    known = {"method": METHODS, "tuning": TUNINGS, "precision": PRECISIONS, "schedule": SCHEDULES}
-    for name, words in known.items():
-        check_names(f"{where}: {name}", getattr(config, name), words)
-
-
-RANGES = {
+ALLOWED: dict[str, Allowed] = {
+    "method": METHODS,
+    "tuning": TUNINGS,
+    "schedule": SCHEDULES,
+    "precision": PRECISIONS,
     "epochs": POSITIVE,
     "max_steps": COUNT,
     "learning_rate": POSITIVE,
@@ -181,15 +182,4 @@ RANGES = {
     "dpo.epochs": POSITIVE,
     "dpo.max_steps": COUNT,
 }
-
-
-def _check_numbers(config: TrainConfig, where: str) -> None:
-    for name, allowed in RANGES.items():
-        part, _, key = name.rpartition(".")
-        value = getattr(getattr(config, part) if part else config, key)
-        if value is not None:
-            check_numbers(f"{where}: {name}", value, allowed)
-    if config.patience is not None and config.validation is None:
-        raise UserError(f"{where}: patience needs validation rows, but there are none; name them with validation=PATH")
-    if not config.lora.targets:
-        raise UserError(f"{where}: lora.targets must name layers, or be [all-linear], but is empty")
+"""Range or names of each setting that has them."""

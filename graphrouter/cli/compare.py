@@ -11,6 +11,7 @@ from graphrouter.cli.options import (
     add_fitting,
     add_rare_tasks,
     add_scenarios,
+    add_settings,
     finish,
     names,
     open_log,
@@ -36,7 +37,7 @@ def add_commands(commands: Any) -> None:
         "compare",
         compare,
         "fit routers on the same splits of a log, and write tables with intervals and a report",
-        overrides="a hyperparameter of a router, such as knn.k=20, which is then not tuned, or a key of the config, such as seeds=3",
+        overrides="a hyperparameter of a router, such as knn.k=20 (graphrouter routers knn lists them), which is then not tuned, or a key of the config, such as seeds=3",
         resume=KEEPS,
     )
     parser.add_argument("log", metavar="LOG")
@@ -56,6 +57,7 @@ def add_commands(commands: Any) -> None:
     parser.add_argument(
         "--out", required=True, metavar="DIR", help="folder for the results: new, or that of the same comparison"
     )
+    add_settings(parser, {"keys of a comparison": "graphrouter.config:CompareConfig"})
     add_rare_tasks(parser)
     add_fitting(parser)
     finish(parser)

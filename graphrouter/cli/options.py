@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -52,6 +53,32 @@ def finish(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(options=options, prog=parser.prog)
     if parser.get_default("takes_overrides"):
         parser.usage = f"{parser.format_usage().removeprefix('usage: ').rstrip()} [KEY=VALUE ...]"
+
+
+def add_settings(parser: argparse.ArgumentParser, schemas: Mapping[str, str], without: Collection[str] = ()) -> None:
+    """Add ``--settings``, which lists the settings of dataclasses and leaves.
+
+    Args:
+        parser: Of the command.
+        schemas: ``module:Class`` by title; a module with ranges has them as ``ALLOWED``.
+        without: Fields that are not listed.
+    """
+
+    class ShowSettings(argparse.Action):
+        def __call__(self, parser: argparse.ArgumentParser, *_: Any, **__: Any) -> None:
+            from graphrouter.describe import format_settings, settings_of
+
+            for title, schema in schemas.items():
+                place, name = schema.split(":")
+                module = import_module(place)
+                listed = settings_of(getattr(module, name), getattr(module, "ALLOWED", {}), without=without)
+                print(f"{title}:", format_settings(listed), "", sep="\n")
+            parser.exit()
+
+    text = "list what a file or KEY=VALUE may set, with types, defaults and ranges, and leave"
+    parser.add_argument(
+        "--settings", action=ShowSettings, nargs=0, dest=argparse.SUPPRESS, default=argparse.SUPPRESS, help=text
+    )
 
 
 def add_fitting(parser: argparse.ArgumentParser) -> None:

@@ -20,7 +20,7 @@ def add_commands(commands: Any) -> None:
         "train",
         train,
         "train a router on a log and save it",
-        overrides="a hyperparameter of the router, such as knn.k=20",
+        overrides="a hyperparameter of the router, such as knn.k=20; graphrouter routers knn lists them",
         resume=KEEPS,
     )
     parser.add_argument("log", metavar="LOG")
