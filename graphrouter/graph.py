@@ -1,19 +1,14 @@
-"""RoutingData -> torch_geometric HeteroData: queries, LLMs and tasks as nodes, outcomes on the edges.
+"""RoutingData -> torch_geometric HeteroData: queries, LLMs and tasks as nodes, the relations of a table as edges.
 
-Relations (source, verb, target):
-
-- ``("query", "answered_by", "llm")``: one edge per observed cell; ``edge_attr`` holds its outcomes;
-- ``("query", "belongs_to", "task")``, and ``("new_query", "belongs_to", "task")``;
-- ``("query", "similar_to", "new_query")``: from the nearest queries of the log to a query that is to be predicted;
-- ``rev_answered_by`` and ``rev_belongs_to``, the same edges the other way.
-
-A query that is to be predicted, in training too, is a ``new_query``. That node type has no ``answered_by`` edges, so
-none of its outcomes can reach its prediction, by whatever layers run on the graph.
+A query that is to be predicted, in training too, is a ``new_query``. `RELATIONS` has no ``answered_by`` edges of that
+node type, so none of its outcomes can reach its prediction, by whatever layers run on the graph.
 """
 
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable, Collection, Iterable
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -23,53 +18,150 @@ from torch_geometric.data import HeteroData
 
 from graphrouter.dataset import Queries, RoutingData
 
-ANSWERED_BY = ("query", "answered_by", "llm")
-BELONGS_TO = ("query", "belongs_to", "task")
-SIMILAR_TO = ("query", "similar_to", "new_query")
-NEW_BELONGS_TO = ("new_query", "belongs_to", "task")
+EdgeType = tuple[str, str, str]
 CHUNK = 2048
+NEW = "new_query"
+HALF = 0.5
 
 
-def build_graph(
-    data: RoutingData, tasks: list[str], outcomes: dict[str, np.ndarray], device: torch.device
+class Edges(NamedTuple):
+    """Edges of one relation.
+
+    Attributes:
+        ends: [2, E] from source to target.
+        attr: [E, A], or None where they have no attributes.
+    """
+
+    ends: Tensor
+    attr: Tensor | None = None
+
+    def keep(self, rows: Tensor | slice) -> Edges:
+        """Return the edges in ``rows``, [E] bool or positions."""
+        return Edges(self.ends[:, rows], None if self.attr is None else self.attr[rows])
+
+
+class Relation(NamedTuple):
+    """A line of the table.
+
+    Attributes:
+        edges: Makes the edges of some queries, from the graph and the node store of these queries, ``query`` or ``new_query``.
+        width: A, number of the edges' attributes.
+    """
+
+    edges: Callable[[HeteroData, Any], Edges]
+    width: int = 0
+
+
+def _belongs_to(graph: HeteroData, queries: Any) -> Edges:
+    member = (queries.task < graph["task"].num_nodes).nonzero().flatten()
+    return Edges(torch.stack([member, queries.task[member]]))
+
+
+def _rev_belongs_to(graph: HeteroData, queries: Any) -> Edges:
+    return Edges(_belongs_to(graph, queries).ends.flip(0))
+
+
+def _similar_to(graph: HeteroData, queries: Any) -> Edges:
+    """From the K nearest queries of another text group, sorted by target, nearest first; the attribute is the cosine."""
+    source, cosine = _nearest(graph, queries)
+    allowed = cosine > -torch.inf
+    target = torch.arange(len(source), device=source.device)[:, None].expand_as(source)[allowed]
+    return Edges(torch.stack([source[allowed], target]), cosine[allowed][:, None])
+
+
+def _answered_by(graph: HeteroData, queries: Any) -> Edges:
+    """One edge for each observed cell; attributes: performance less one half, and less the query's mean."""
+    row, column = (~queries.performance.isnan()).nonzero().T
+    performance = queries.performance[row, column]
+    total = performance.new_zeros(2, len(queries.performance))
+    total = total.index_add(1, row, torch.stack([performance, torch.ones_like(performance)]))
+    mean = (total[0] / total[1].clamp(min=1))[row]
+    return Edges(torch.stack([row, column]), torch.stack([performance - HALF, performance - mean], dim=1))
+
+
+def _rev_answered_by(graph: HeteroData, queries: Any) -> Edges:
+    ends, attr = _answered_by(graph, queries)
+    return Edges(ends.flip(0), attr)
+
+
+RELATIONS: dict[EdgeType, Relation] = {
+    ("query", "belongs_to", "task"): Relation(_belongs_to),
+    ("task", "rev_belongs_to", "query"): Relation(_rev_belongs_to),
+    ("task", "rev_belongs_to", NEW): Relation(_rev_belongs_to),
+    ("query", "similar_to", "query"): Relation(_similar_to, width=1),
+    ("query", "similar_to", NEW): Relation(_similar_to, width=1),
+    ("query", "answered_by", "llm"): Relation(_answered_by, width=2),
+    ("llm", "rev_answered_by", "query"): Relation(_rev_answered_by, width=2),
+}
+"""The relations. One that also leads to new queries must tell none of their outcomes."""
+
+
+def relations_of(names: Collection[str]) -> list[EdgeType]:
+    """Return the lines of the table whose verbs are among the names, in the order of the names."""
+    return [relation for name in names for relation in RELATIONS if relation[1] == name]
+
+
+def build(
+    data: RoutingData, tasks: list[str], relations: Iterable[EdgeType], neighbours: int, device: torch.device
 ) -> HeteroData:
     """Build the graph of a log whose outcomes are all visible.
 
     Args:
         data: Q queries, M LLMs.
         tasks: T names; a query of another task, or of none, has no ``belongs_to`` edge.
-        outcomes: What the edges carry: named matrices [Q, M], NaN where missing. The first decides which edges exist.
-        device: Where the tensors go.
+        relations: Lines of `RELATIONS`; those into new queries have to wait for `attach`.
+        neighbours: K, most ``similar_to`` edges into a query.
+        device: Of the tensors.
 
     Returns:
-        Node stores ``query`` (``x`` [Q, D], ``unit`` the same at length 1, ``group`` [Q], ``task`` [Q]), ``llm`` (``x`` [M, L]), ``task`` (``num_nodes`` T), and the
-        relations of the module but ``similar_to``; ``answered_by.edge_attr`` is [E, len(outcomes)].
+        Node stores ``query`` (``x`` [Q, D], ``unit`` the same at length 1, ``group`` [Q], ``task`` [Q], ``performance`` [Q, M],
+        NaN where missing), ``llm`` (``x`` [M, L]) and ``task`` (``num_nodes`` T), and the edges.
     """
-    graph = HeteroData()
-    graph["query"].x = torch.as_tensor(data.queries.vectors)
+    graph = HeteroData(neighbours=neighbours, tasks=tasks)
+    _add_queries(graph, "query", data.queries, device)
     graph["query"].unit = functional.normalize(graph["query"].x, dim=1)
-    graph["query"].group = torch.as_tensor(data.queries.groups)
-    graph["llm"].x = torch.as_tensor(data.llms.vectors)
+    graph["query"].performance = torch.as_tensor(data.performance, device=device)
+    graph["llm"].x = torch.as_tensor(data.llms.vectors, device=device)
     graph["task"].num_nodes = len(tasks)
-    first = next(iter(outcomes.values()))
-    edges = np.stack(np.nonzero(~np.isnan(first)))
-    attributes = np.stack([values[edges[0], edges[1]] for values in outcomes.values()], axis=1)
-    _add_both_ways(graph, ANSWERED_BY, torch.as_tensor(edges), torch.as_tensor(attributes, dtype=torch.float32))
-    task_of = task_positions(data.queries.tasks, tasks)
-    graph["query"].task = torch.as_tensor(task_of)
-    member = np.flatnonzero(task_of < len(tasks))
-    _add_both_ways(graph, BELONGS_TO, torch.as_tensor(np.stack([member, task_of[member]])))
-    return graph.to(device)
+    return connect(graph, (relation for relation in relations if NEW not in relation))
 
 
-def _add_both_ways(
-    graph: HeteroData, relation: tuple[str, str, str], edge_index: Tensor, edge_attr: Tensor | None = None
-) -> None:
-    source, verb, target = relation
-    for key, index in ((relation, edge_index), ((target, f"rev_{verb}", source), edge_index.flip(0))):
-        graph[key].edge_index = index
-        if edge_attr is not None:
-            graph[key].edge_attr = edge_attr
+def attach(graph: HeteroData, queries: Queries, relations: Iterable[EdgeType]) -> HeteroData:
+    """Attach queries that are to be predicted; the tensors of the graph are shared, not copied.
+
+    Args:
+        graph: Of N queries, from `build`.
+        queries: B queries, their vectors from the same encoder.
+        relations: Lines of `RELATIONS`; those that do not lead to new queries are left out.
+
+    Returns:
+        The graph with the node store ``new_query`` (``x`` [B, D], ``task`` [B], ``group`` [B]) and the edges.
+    """
+    attached = copy.copy(graph)
+    _add_queries(attached, NEW, queries, graph["query"].x.device)
+    return connect(attached, (relation for relation in relations if NEW in relation))
+
+
+def connect(graph: HeteroData, relations: Iterable[EdgeType]) -> HeteroData:
+    """Add the edges of relations that the graph does not have yet, and return it."""
+    for relation in relations:
+        if relation not in graph.edge_types:
+            edges = RELATIONS[relation].edges(graph, graph[NEW if NEW in relation else "query"])
+            graph[relation].edge_index = edges.ends
+            if edges.attr is not None:
+                graph[relation].edge_attr = edges.attr
+    return graph
+
+
+def edges_of(graph: HeteroData, relation: EdgeType) -> Edges:
+    """Return the edges of a relation that the graph has."""
+    return Edges(graph[relation].edge_index, graph[relation].get("edge_attr"))
+
+
+def _add_queries(graph: HeteroData, kind: str, queries: Queries, device: torch.device) -> None:
+    graph[kind].x = torch.as_tensor(queries.vectors, device=device)
+    graph[kind].group = torch.as_tensor(queries.groups, device=device)
+    graph[kind].task = torch.as_tensor(task_positions(queries.tasks, graph.tasks), device=device)
 
 
 def task_positions(names: np.ndarray, tasks: list[str]) -> np.ndarray:
@@ -78,63 +170,16 @@ def task_positions(names: np.ndarray, tasks: list[str]) -> np.ndarray:
     return np.array([position.get(name, len(tasks)) for name in names], dtype=np.int64)
 
 
-def attach(graph: HeteroData, queries: Queries, tasks: list[str], neighbours: int) -> HeteroData:
-    """Attach queries that are to be predicted; the tensors of the graph are shared, not copied.
-
-    A query of the same wording is never a neighbour, so no query is a neighbour of itself.
-
-    Args:
-        graph: Of N queries, from `build_graph`.
-        queries: B queries, their vectors from the same encoder.
-        tasks: T names, as the graph was built with.
-        neighbours: K, at most.
-
-    Returns:
-        The graph with the node store ``new_query`` (``x`` [B, D], ``task`` [B]) and ``similar_to`` edges sorted by
-        target, nearest first; ``edge_attr`` [E, 2] is the cosine similarity, and 1 where both have the same task.
-    """
-    attached = copy.copy(graph)
-    device = graph["query"].x.device
-    task = torch.as_tensor(task_positions(queries.tasks, tasks), device=device)
-    attached["new_query"].x = torch.as_tensor(queries.vectors, device=device)
-    attached["new_query"].task = task
-    source, cosine = _nearest(graph, queries, neighbours)
-    allowed = cosine > -torch.inf
-    target = torch.arange(len(queries), device=device)[:, None].expand_as(source)[allowed]
-    source, cosine = source[allowed], cosine[allowed]
-    same = (graph["query"].task[source] == task[target]) & (task[target] < len(tasks))
-    attached[SIMILAR_TO].edge_index = torch.stack([source, target])
-    attached[SIMILAR_TO].edge_attr = torch.stack([cosine, same.float()], dim=1)
-    member = (task < len(tasks)).nonzero().flatten()
-    attached[NEW_BELONGS_TO].edge_index = torch.stack([member, task[member]])
-    return attached
-
-
-def forget_tasks(attached: HeteroData, tasks: int) -> HeteroData:
-    """Return what `attach` gives for the same queries without their tasks; the search for neighbours is not repeated.
-
-    Args:
-        attached: From `attach`.
-        tasks: T, the number of tasks that the graph was built with.
-    """
-    untold = copy.copy(attached)
-    untold["new_query"].task = torch.full_like(attached["new_query"].task, tasks)
-    similar = attached[SIMILAR_TO].edge_attr
-    untold[SIMILAR_TO].edge_attr = torch.stack([similar[:, 0], torch.zeros_like(similar[:, 1])], dim=1)
-    untold[NEW_BELONGS_TO].edge_index = attached[NEW_BELONGS_TO].edge_index[:, :0]
-    return untold
-
-
-def _nearest(graph: HeteroData, queries: Queries, neighbours: int) -> tuple[Tensor, Tensor]:
-    """Return rows [B, K] of the graph's nearest queries, and cosines [B, K]; -inf where the wording is the same."""
-    known, groups = graph["query"].x, graph["query"].group
-    neighbours = min(neighbours, len(known))
-    index = torch.empty((len(queries), neighbours), dtype=torch.int64, device=known.device)
-    cosine = torch.empty((len(queries), neighbours), device=known.device)
-    for start in range(0, len(queries), CHUNK):
+def _nearest(graph: HeteroData, queries: Any) -> tuple[Tensor, Tensor]:
+    """Return rows [B, K] of the graph's nearest queries, and cosines [B, K]; -inf within a text group."""
+    known, groups = graph["query"].unit, graph["query"].group
+    neighbours = min(graph.neighbours, len(known))
+    index = torch.empty((len(queries.x), neighbours), dtype=torch.int64, device=known.device)
+    cosine = torch.empty((len(queries.x), neighbours), device=known.device)
+    for start in range(0, len(queries.x), CHUNK):
         part = slice(start, start + CHUNK)
-        same = torch.as_tensor(queries.groups[part], device=known.device)[:, None] == groups
-        vectors = functional.normalize(torch.as_tensor(queries.vectors[part], device=known.device), dim=1)
-        nearest = (vectors @ graph["query"].unit.T).masked_fill_(same, -torch.inf).topk(neighbours, dim=1)
+        same = queries.group[part][:, None] == groups
+        vectors = functional.normalize(queries.x[part], dim=1)
+        nearest = (vectors @ known.T).masked_fill_(same, -torch.inf).topk(neighbours, dim=1)
         index[part], cosine[part] = nearest.indices, nearest.values
     return index, cosine

@@ -8,17 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from graphrouter import graph as graph_module
-from graphrouter.dataset import Queries
-from graphrouter.graph import (
-    ANSWERED_BY,
-    BELONGS_TO,
-    NEW_BELONGS_TO,
-    SIMILAR_TO,
-    attach,
-    build_graph,
-    forget_tasks,
-    task_positions,
-)
+from graphrouter.graph import NEW, RELATIONS, attach, build, relations_of, task_positions
 from graphrouter.testing import data_of, make_log, make_parts
 
 CPU = torch.device("cpu")
@@ -26,8 +16,16 @@ NAN = math.nan
 TASKS = ["art", "biology"]
 
 
-def build(data, tasks=TASKS, **outcomes):
-    return build_graph(data, tasks, outcomes or {"performance": data.performance}, CPU)
+ANSWERED_BY, BELONGS_TO = ("query", "answered_by", "llm"), ("query", "belongs_to", "task")
+SIMILAR_TO, TASK_TO_NEW = ("query", "similar_to", NEW), ("task", "rev_belongs_to", NEW)
+
+
+def graph_of(data, tasks=TASKS, relations=tuple(RELATIONS), neighbours=3):
+    return build(data, tasks, relations, neighbours, CPU)
+
+
+def with_new(graph, queries, relations=tuple(RELATIONS)):
+    return attach(graph, queries, relations)
 
 
 @pytest.fixture
@@ -46,60 +44,67 @@ def parts():
     return make_parts(make_log())
 
 
-def joined(parts, neighbours, queries=None):
-    tasks = ["algebra", "history"]
-    return attach(build(parts.train, tasks), parts.test.queries if queries is None else queries, tasks, neighbours)
+def attached(parts, neighbours, queries=None):
+    graph = graph_of(parts.train, ["algebra", "history"], [], neighbours)
+    return with_new(graph, parts.test.queries if queries is None else queries)
 
 
-class TestBuildGraph:
-    def test_it_has_the_nodes_and_relations_of_the_design(self, data):
-        graph = build(data)
+class TestBuild:
+    def test_it_has_the_relations_that_are_asked_for(self, data):
+        graph = graph_of(data)
         assert graph.validate()
         assert set(graph.node_types) == {"query", "llm", "task"}
-        reverse = {("llm", "rev_answered_by", "query"), ("task", "rev_belongs_to", "query")}
-        assert set(graph.edge_types) == {ANSWERED_BY, BELONGS_TO, *reverse}
+        assert set(graph.edge_types) == {relation for relation in RELATIONS if NEW not in relation}
         assert (graph["query"].num_nodes, graph["llm"].num_nodes, graph["task"].num_nodes) == (5, 3, 2)
         assert (graph[ANSWERED_BY].num_edges, graph[BELONGS_TO].num_edges) == (9, 3)
+        assert graph_of(data, relations=[]).edge_types == []
+        for relation in graph.edge_types:
+            only = graph_of(data, relations=[relation])
+            assert only.edge_types == [relation]
+            assert torch.equal(only[relation].edge_index, graph[relation].edge_index)
+            assert graph[relation].get("edge_attr", torch.empty(0, 0)).shape[1] == RELATIONS[relation].width
+
+    def test_relations_are_found_by_their_verb_in_the_order_of_the_names(self):
+        assert relations_of(["similar_to", "belongs_to"]) == [("query", "similar_to", "query"), SIMILAR_TO, BELONGS_TO]
 
     def test_nodes_carry_vectors_and_groups(self, data):
-        graph = build(data)
+        graph = graph_of(data)
         np.testing.assert_array_equal(graph["query"].x, data.queries.vectors)
         np.testing.assert_array_equal(graph["llm"].x, data.llms.vectors)
         np.testing.assert_array_equal(graph["query"].group, [10, 11, 12, 13, 13])
         torch.testing.assert_close(graph["query"].unit.norm(dim=1), torch.ones(5))
         torch.testing.assert_close(graph["query"].unit[0], torch.tensor([1.0, 0.0]))
 
-    def test_an_edge_carries_the_outcomes_of_its_cell(self, data):
-        cost = np.arange(15, dtype=float).reshape(5, 3)
-        cost[2, 0] = NAN
-        edges = build(data, performance=data.performance, cost=cost)[ANSWERED_BY]
+    def test_an_edge_tells_whether_the_llm_did_well_and_better_than_the_others(self, data):
+        edges = graph_of(data)[ANSWERED_BY]
         assert edges.edge_attr.dtype == torch.float32
+        means = np.nanmean(data.performance, axis=1)
         for (query, llm), attributes in zip(edges.edge_index.T.tolist(), edges.edge_attr, strict=True):
-            np.testing.assert_array_equal(attributes, [data.performance[query, llm], cost[query, llm]])
-        assert edges.edge_attr.isnan().sum() == 1, "what is not known of an edge must stay NaN"
+            performance = data.performance[query, llm]
+            np.testing.assert_allclose(attributes, [performance - 0.5, performance - means[query]], atol=1e-6)
 
     @given(
         hnp.arrays(np.float32, st.tuples(st.integers(1, 6), st.integers(1, 4)), elements=st.just(1.0) | st.just(NAN))
     )
     def test_there_is_one_edge_for_each_observed_cell_and_none_for_a_missing_one(self, performance):
-        edges = build(data_of(performance))[ANSWERED_BY].edge_index
+        edges = graph_of(data_of(performance))[ANSWERED_BY].edge_index
         rows, columns = np.nonzero(~np.isnan(performance))
         assert sorted(map(tuple, edges.T.tolist())) == list(zip(rows.tolist(), columns.tolist(), strict=True))
 
     def test_a_task_that_is_unknown_or_none_has_no_edge(self, data):
-        graph = build(data)
+        graph = graph_of(data)
         assert graph[BELONGS_TO].edge_index.T.tolist() == [[0, 1], [2, 0], [4, 1]]
         assert graph["query"].task.tolist() == [1, 2, 0, 2, 1]
 
     def test_reverse_relations_are_the_same_edges(self, data):
-        graph = build(data)
+        graph = graph_of(data)
         for source, verb, target in (ANSWERED_BY, BELONGS_TO):
             forward, backward = graph[source, verb, target], graph[target, f"rev_{verb}", source]
             assert torch.equal(backward.edge_index, forward.edge_index.flip(0))
         assert torch.equal(graph["llm", "rev_answered_by", "query"].edge_attr, graph[ANSWERED_BY].edge_attr)
 
     def test_a_log_without_tasks_has_no_task_nodes(self, data):
-        graph = build(data, tasks=[])
+        graph = graph_of(data, tasks=[])
         assert graph["task"].num_nodes == graph[BELONGS_TO].num_edges == 0
         assert graph["query"].task.tolist() == [0] * 5
 
@@ -111,8 +116,8 @@ class TestBuildGraph:
 
 class TestAttach:
     def test_tensors_are_shared_and_the_graph_is_left_as_it_was(self, data):
-        graph = build(data)
-        after = attach(graph, data.queries, TASKS, 3)
+        graph = graph_of(data)
+        after = with_new(graph, data.queries)
         assert after.validate()
         for kind in ("query", "llm"):
             assert after[kind].x.data_ptr() == graph[kind].x.data_ptr()
@@ -122,22 +127,21 @@ class TestAttach:
         assert SIMILAR_TO not in graph.edge_types
 
     def test_a_new_query_has_no_outcomes(self, data):
-        after = attach(build(data), data.queries, TASKS, 3)
-        touching = {relation for relation in after.edge_types if "new_query" in (relation[0], relation[2])}
-        assert touching == {SIMILAR_TO, NEW_BELONGS_TO}
-        assert SIMILAR_TO[2] == "new_query", "messages flow to the new query, never from it"
-        assert set(after["new_query"].keys()) == {"x", "task"}
+        after = with_new(graph_of(data), data.queries)
+        touching = {relation for relation in after.edge_types if NEW in relation}
+        assert touching == {SIMILAR_TO, TASK_TO_NEW}, "messages flow to the new query, never from it"
+        assert set(after[NEW].keys()) == {"x", "task", "group"}
 
     def test_tasks_of_new_queries(self, data):
-        after = attach(build(data), data.queries, TASKS, 3)
-        assert after["new_query"].task.tolist() == [1, 2, 0, 2, 1]
-        assert after[NEW_BELONGS_TO].edge_index.T.tolist() == [[0, 1], [2, 0], [4, 1]]
+        after = with_new(graph_of(data), data.queries)
+        assert after[NEW].task.tolist() == [1, 2, 0, 2, 1]
+        assert after[TASK_TO_NEW].edge_index.T.tolist() == [[1, 0], [0, 2], [1, 4]]
 
     @pytest.mark.parametrize("neighbours", [1, 7, 10_000])
     @pytest.mark.parametrize("part", ["train", "test"])
     def test_neighbours_are_the_nearest_of_another_wording(self, parts, part, neighbours):
         queries, train = getattr(parts, part).queries, parts.train.queries
-        edges = joined(parts, neighbours, queries)[SIMILAR_TO]
+        edges = attached(parts, neighbours, queries)[SIMILAR_TO]
         cosines = queries.vectors @ train.vectors.T  # all have length 1
         other = queries.groups[:, None] != train.groups
         assert (part == "test") == other.all(), "the test must see both cases"
@@ -151,49 +155,25 @@ class TestAttach:
             assert len(set(source.tolist())) == len(source)
 
     def test_edges_are_sorted_by_target_and_nearest_first(self, parts):
-        edges = joined(parts, 5)[SIMILAR_TO]
+        edges = attached(parts, 5)[SIMILAR_TO]
         target, cosine = edges.edge_index[1], edges.edge_attr[:, 0]
         assert (target.diff() >= 0).all()
         assert target.unique().tolist() == list(range(len(parts.test.queries)))
         assert (cosine.diff()[target.diff() == 0] <= 0).all()
 
     def test_cosines_do_not_depend_on_the_length_of_vectors(self, data):
-        edges = attach(build(data), data.queries, TASKS, 1)[SIMILAR_TO]
+        edges = with_new(graph_of(data, neighbours=1), data.queries)[SIMILAR_TO]
         first = dict(zip(edges.edge_index[1].tolist(), edges.edge_attr[:, 0].tolist(), strict=True))[0]
         assert first == pytest.approx(4 / math.sqrt(17))
 
-    def test_only_known_tasks_can_be_the_same(self, data):
-        edges = attach(build(data), data.queries, TASKS, 4)[SIMILAR_TO]
-        same = edges.edge_index[:, edges.edge_attr[:, 1] == 1].T.tolist()
-        assert sorted(same) == [[0, 4], [4, 0]], "None and an unknown task are no common task"
-        assert set(edges.edge_attr[:, 1].tolist()) == {0.0, 1.0}
-
     def test_the_size_of_chunks_does_not_matter(self, parts, monkeypatch):
-        whole = joined(parts, 9, parts.train.queries)[SIMILAR_TO]
+        whole = attached(parts, 9, parts.train.queries)[SIMILAR_TO]
         monkeypatch.setattr(graph_module, "CHUNK", 4)
-        chunked = joined(parts, 9, parts.train.queries)[SIMILAR_TO]
+        chunked = attached(parts, 9, parts.train.queries)[SIMILAR_TO]
         assert torch.equal(chunked.edge_index, whole.edge_index)
         torch.testing.assert_close(chunked.edge_attr, whole.edge_attr)
 
     def test_a_zero_vector_is_like_no_query(self, data):
         blank = data_of([[1, 0, 1]], vectors=[[0, 0]], tasks=["art"], groups=[99])
-        edges = attach(build(data), blank.queries, TASKS, 4)[SIMILAR_TO]
+        edges = with_new(graph_of(data, neighbours=4), blank.queries)[SIMILAR_TO]
         assert edges.edge_attr[:, 0].tolist() == [0.0] * 4
-
-
-def test_forgetting_the_tasks_is_the_same_as_never_having_known_them(data):
-    queries = data.queries
-    untold = Queries(
-        queries.ids, np.full(len(queries), None, dtype=object), queries.chars, queries.vectors, queries.groups
-    )
-    graph = build(data)
-    told = attach(graph, queries, TASKS, 3)
-    forgotten, never = forget_tasks(told, len(TASKS)), attach(graph, untold, TASKS, 3)
-    assert torch.equal(forgotten["new_query"].task, never["new_query"].task)
-    assert torch.equal(forgotten[NEW_BELONGS_TO].edge_index, never[NEW_BELONGS_TO].edge_index)
-    assert torch.equal(forgotten[SIMILAR_TO].edge_index, never[SIMILAR_TO].edge_index)
-    assert torch.equal(forgotten[SIMILAR_TO].edge_attr, never[SIMILAR_TO].edge_attr)
-    again = attach(graph, queries, TASKS, 3)
-    assert torch.equal(told["new_query"].task, again["new_query"].task)
-    assert torch.equal(told[SIMILAR_TO].edge_attr, again[SIMILAR_TO].edge_attr)
-    assert told[NEW_BELONGS_TO].edge_index.shape[1] > 0

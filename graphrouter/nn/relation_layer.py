@@ -2,29 +2,15 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 from torch_geometric.nn import HGTConv
 
+from graphrouter.graph import Edges, EdgeType
 from graphrouter.nn.relation_conv import relation_conv
 
-Relation = tuple[str, str, str]
 NODES = ("query", "task", "llm")
-
-
-class Edges(NamedTuple):
-    """The edges of one relation.
-
-    Attributes:
-        ends: [2, E] from source to target.
-        attr: [E, A], or None where they have no attributes.
-    """
-
-    ends: Tensor
-    attr: Tensor | None
 
 
 class RelationLayer(nn.Module):
@@ -45,7 +31,7 @@ class RelationLayer(nn.Module):
     """
 
     def __init__(
-        self, conv: str, aggregation: str, hidden: int, heads: int, relations: dict[Relation, int], dropout: float
+        self, conv: str, aggregation: str, hidden: int, heads: int, relations: dict[EdgeType, int], dropout: float
     ) -> None:
         super().__init__()
         self.whole = HGTConv(hidden, hidden, (list(NODES), list(relations)), heads) if conv == "hgt" else None
@@ -57,29 +43,29 @@ class RelationLayer(nn.Module):
         self.norms = nn.ModuleDict({node: nn.LayerNorm(hidden) for node in NODES})
         self.dropout = nn.Dropout(dropout)
 
-    def forward(self, x: dict[str, Tensor], edges: dict[Relation, Edges]) -> dict[str, Tensor]:
+    def forward(self, x: dict[str, Tensor], edges: dict[EdgeType, Edges]) -> dict[str, Tensor]:
         """Propagate; kinds of nodes and relations may be absent."""
         sums = {node: self.own[node](states) for node, states in x.items()}
-        for node, told in self._messages(x, edges).items():
-            sums[node] = sums[node] + told
+        for node, messages in self._messages(x, edges).items():
+            sums[node] = sums[node] + messages
         return {
             node: self.norms[node](states + self.dropout(functional.gelu(sums[node]))) for node, states in x.items()
         }
 
-    def _messages(self, x: dict[str, Tensor], edges: dict[Relation, Edges]) -> dict[str, Tensor]:
+    def _messages(self, x: dict[str, Tensor], edges: dict[EdgeType, Edges]) -> dict[str, Tensor]:
         if self.whole is not None:
-            told = self.whole(x, {relation: given.ends for relation, given in edges.items()}) if edges else {}
-            return {node: states for node, states in told.items() if states is not None}
+            found = self.whole(x, {relation: given.ends for relation, given in edges.items()}) if edges else {}
+            return {node: states for node, states in found.items() if states is not None}
         sums: dict[str, Tensor] = {}
         for relation, (index, attr) in edges.items():
             source, _, target = relation
             arguments = (index,) if attr is None else (index, attr)
-            told = self.convs[_key(relation)]((x[source], x[target]), *arguments)
-            sums[target] = sums[target] + told if target in sums else told
+            message = self.convs[_key(relation)]((x[source], x[target]), *arguments)
+            sums[target] = sums[target] + message if target in sums else message
         return sums
 
 
-def _key(relation: Relation) -> str:
+def _key(relation: EdgeType) -> str:
     return "__".join(relation)
 
 

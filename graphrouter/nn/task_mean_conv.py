@@ -7,9 +7,13 @@ from torch import Tensor
 from torch_geometric.nn import MessagePassing
 
 STEPS = 30
+"""Newton steps on each side: with `DAMPING` the error falls by 0.3 or better in each, so it is rounding after 30."""
 DAMPING = 0.7
+"""Length of a Newton step: a whole one can overshoot where an LLM has few outcomes on a hard task."""
 RIDGE = 0.5
+"""Curvature that is added, so that a task or an LLM without outcomes, or with equal ones, has a finite effect."""
 CLIP = 0.01
+"""Least distance of an expectation from 0 and 1, as the decoder's prior has it."""
 
 
 class TaskMeanConv(MessagePassing):
@@ -46,8 +50,7 @@ class TaskMeanConv(MessagePassing):
             [T + 1, M]: the tasks' means, and last the LLMs' overall means, for a query without a known task.
         """
         weighted = values * weights
-        grand = weighted.sum() / weights.sum().clamp(min=1e-12)
-        overall = (weighted.sum(dim=0) + grand) / (weights.sum(dim=0) + 1)
+        grand, overall = _grand_mean(values, weights), overall_mean(values, weights)
         sums = self.propagate(edge_index, x=(weighted, None), size=(len(values), tasks))
         counts = self.propagate(edge_index, x=(weights, None), size=(len(values), tasks))
         expected = self._additive(sums, counts, overall, grand)
@@ -70,3 +73,12 @@ class TaskMeanConv(MessagePassing):
                     llm = llm + DAMPING * (step - RIDGE * llm * self.logistic) / (slope.sum(dim=0) + RIDGE)
         expected = mean(task[:, None] + llm)
         return expected.clamp(CLIP, 1 - CLIP) if self.logistic else expected
+
+
+def _grand_mean(values: Tensor, weights: Tensor) -> Tensor:
+    return (values * weights).sum() / weights.sum().clamp(min=1e-12)
+
+
+def overall_mean(values: Tensor, weights: Tensor) -> Tensor:
+    """Return [M], each LLM's mean of values [Q, M], in which the mean over all LLMs counts as one observation."""
+    return ((values * weights).sum(dim=0) + _grand_mean(values, weights)) / (weights.sum(dim=0) + 1)

@@ -3,16 +3,19 @@ import pytest
 import torch
 
 from graphrouter.nn import EdgeDecoder, EdgeInputs
-from graphrouter.nn.edge_decoder import AMOUNT_RANGE, GATE, LOGIT_PER_RESIDUAL, PRIOR_RANGE, SMALLEST_AMOUNT, TERMS
+from graphrouter.nn.edge_decoder import TERMS, DecoderSizes
+from graphrouter.nn.edge_head import AMOUNT_RANGE, GATE, LOGIT_PER_RESIDUAL, PRIOR_RANGE, SMALLEST_AMOUNT
+from graphrouter.nn.messages import RELATIONS
 
 E, B, M, H, D, T, W = 3, 7, 5, 2, 6, 4, 8
 
 
 def decoder(trained=True, **settings):
     """A decoder in evaluation mode; where it counts as trained, all its weights are random."""
-    sizes = {"inputs": D, "llms": M, "tasks": T, "scales": H, "members": E, "rank": 2, "hidden": 8, "history": W}
+    sizes = {"inputs": D, "llms": M, "tasks": T, "channels": H, "members": E, "rank": 2, "hidden": 8, "history": W}
+    sizes |= {"dropout": 0.5, "relations": list(RELATIONS), "terms": list(TERMS), "llm_features": ["learned"]}
     torch.manual_seed(0)
-    module = EdgeDecoder(**{**sizes, "dropout": 0.5, **settings})
+    module = EdgeDecoder(DecoderSizes(**{**sizes, **settings}))
     if trained:
         torch.manual_seed(1)
         for weight in module.parameters():
@@ -85,7 +88,7 @@ def test_untrained_the_amount_is_that_of_the_messages(batch, history):
 def test_an_amount_stays_within_reach_of_its_prior(batch, history):
     module = decoder()
     with torch.no_grad():
-        module.amount_bias += torch.tensor([-50.0, 50, 0, 0, 0])
+        module.head.amount_bias += torch.tensor([-50.0, 50, 0, 0, 0])
     for prior in (batch.amount_prior, torch.zeros(B, M)):
         log_amount = module(batch._replace(amount_prior=prior), history)[1]
         shift = log_amount - prior.clamp(min=SMALLEST_AMOUNT).log()
@@ -103,7 +106,7 @@ def test_the_amount_is_told_by_neighbours_llm_and_query(batch, history):
     ):
         assert (module(changed, history)[1] != before).all()
     with torch.no_grad():
-        module.amount_bias[1] += 0.1
+        module.head.amount_bias[1] += 0.1
     assert ((module(batch, history)[1] != before) == (torch.arange(M) == 1)).all()
 
 
@@ -138,7 +141,7 @@ def test_the_neighbours_term_compares_llms_and_is_linear_in_the_contrast(batch, 
 
 def test_the_difficulty_term_is_one_number_for_each_query_times_the_discrimination(batch, history):
     module = decoder(terms=("difficulty",))
-    difficulty = logits_of(module, batch, history) / module.discrimination.detach()
+    difficulty = logits_of(module, batch, history) / module.head.discrimination.detach()
     torch.testing.assert_close(difficulty, difficulty[:, :, :1].expand(E, B, M), rtol=1e-3, atol=1e-4)
     more = batch._replace(residual=batch.residual + 0.1)  # all LLMs did better on the neighbours
     assert not torch.allclose(logits_of(module, more, history), logits_of(module, batch, history))
@@ -153,7 +156,7 @@ def test_the_bilinear_term_has_the_rank_of_the_states(batch, history):
 
 
 def test_the_bilinear_term_reads_the_state_of_the_llm_itself(batch, history):
-    module = decoder(terms=("bilinear",), llm_to_query=False)
+    module = decoder(terms=("bilinear",), relations=[])
     before = logits_of(module, batch, history)
     with torch.no_grad():
         module.llm[:, 1] += 1
@@ -179,7 +182,8 @@ def test_one_fold_is_as_several_equal_ones(batch, history):
 
 def test_llm_states_reach_the_query_over_rev_answered_by_only(batch, history):
     for switch in (True, False):
-        module = decoder(llm_to_query=switch, terms=("prior", "difficulty"))
+        relations = [name for name in RELATIONS if switch or name != "rev_answered_by"]
+        module = decoder(relations=relations, terms=("prior", "difficulty"))
         before = logits_of(module, batch, history)
         with torch.no_grad():
             module.llm += 1
@@ -199,7 +203,7 @@ def test_the_state_of_the_task_reaches_its_own_queries_only(batch, history):
 def test_members_are_independent(batch, history):
     module = decoder()
     before = logits_of(module, batch, history)
-    own = [name for name, weight in module.named_parameters() if not name.startswith("amount")]
+    own = [name for name, weight in module.named_parameters() if "amount" not in name]
     for name in own:
         weight = module.get_parameter(name)
         kept = weight.detach().clone()
@@ -238,8 +242,12 @@ def test_dropout_is_for_training_only_and_differs_between_members(batch, history
     assert not torch.allclose(first, second)
 
 
-def test_the_few_global_weights_learn_on_their_own_pace():
-    module = decoder()
-    fast = {id(weight) for weight in module.fast_parameters()}
-    names = {name for name, weight in module.named_parameters() if id(weight) in fast}
-    assert names == {"prior_scale", "gate", "common", "discrimination", "amount_gate", "amount_bias"}
+def test_a_relation_that_is_not_asked_for_has_no_weights(batch, history):
+    whole = dict(decoder().named_parameters())
+    alone = decoder(relations=["belongs_to"], channels=0, history=0)
+    assert set(whole) - set(dict(alone.named_parameters())) == {"from_history.weight", "from_history.bias"}
+    assert alone.state.weight.shape == (E, 8, 8)
+    assert whole["state.weight"].shape == (E, 8 + H * 3, 8)
+    assert not alone.head.gate.numel()
+    none = batch._replace(residual=batch.residual[:, :0], amount_residual=batch.amount_residual[:, :0])
+    assert torch.isfinite(logits_of(alone, none, history[:, :, :0])).all()

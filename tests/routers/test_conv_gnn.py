@@ -9,7 +9,7 @@ from gnn_fits import make
 
 from graphrouter.nn.relation_conv import AGGREGATIONS, find_aggregation
 from graphrouter.routers.conv_gnn import ConvGNN
-from graphrouter.routers.conv_gnn.graph import RELATIONS, ConvGraph
+from graphrouter.routers.conv_gnn.graph import NAMES, ConvGraph
 from graphrouter.routers.gnn.outcome_graph import OutcomeGraph, fold_inputs
 from graphrouter.run import RunOptions
 from graphrouter.testing import RouterContract, data_of, make_log, make_parts
@@ -34,7 +34,7 @@ def fitted(parts, checkpoint=None, on_epoch=None, **settings):
 
 VARIANTS = (
     [{"conv": conv, "aggregation": name} for conv, allowed in AGGREGATIONS.items() for name in allowed]
-    + [{"conv": "general", "relations": [name for name in RELATIONS if name != off]} for off in RELATIONS]
+    + [{"conv": "general", "relations": [name for name in NAMES if name != off]} for off in NAMES]
     + [{"conv": conv, "edge_attributes": False} for conv in ("sage", "transformer", "hgt")]
     + [{"relations": []}, {"layers": 1}, {"layers": 4}, {"loss": "listwise"}, {"mask_rate": 0.6}]
 )
@@ -131,10 +131,10 @@ class TestLeaks:
             scales=(9.0,),
             same_task_weight=2.0,
             task_strength=5.0,
-            relations=RELATIONS,
+            relations=NAMES,
             edge_attributes=True,
         ).fit(data, data.output_tokens / 100)
-        return ConvGraph(graph, neighbours, list(RELATIONS), edge_attributes=True, split=split)
+        return ConvGraph(graph, neighbours, list(NAMES), edge_attributes=True, split=split)
 
     def test_hidden_queries_say_nothing_and_those_of_their_wording_neither(self, parts):
         train = parts.train.sorted()
@@ -164,7 +164,7 @@ class TestLeaks:
         with torch.no_grad():
             states = torch.randn(len(parts.test.queries), 8)
             logits, _ = router.module_.decode(inputs, states, torch.randn(3, 8))
-        expected = torch.sigmoid(logits).numpy()
+        expected = torch.sigmoid(logits[0]).numpy()
         np.testing.assert_allclose(router.predict(parts.test.queries).quality, expected, atol=1e-6)
 
     def test_supervised_inputs_come_from_other_folds(self, parts, monkeypatch):
@@ -181,13 +181,13 @@ class TestLeaks:
 class TestGraph:
     DATA = data_of([[1, 0], [0.5, np.nan], [0, 0]], vectors=[[1, 0], [0.9, 0.1], [0, 1]], tasks=["a", "b", None])
 
-    def graph(self, relations=RELATIONS, neighbours=1, **settings):
+    def graph(self, relations=NAMES, neighbours=1, **settings):
         outcome_graph = OutcomeGraph(
             neighbours=3,
             scales=(9.0,),
             same_task_weight=1.0,
             task_strength=5.0,
-            relations=RELATIONS,
+            relations=NAMES,
             edge_attributes=True,
         ).fit(self.DATA, np.full((3, 2), np.nan, dtype=np.float32))
         return outcome_graph, ConvGraph(
@@ -226,7 +226,14 @@ class TestGraph:
         silent = all_layers.pop(("llm", "rev_answered_by", "query"))
         assert silent.ends.shape == (2, 0)
         assert set(all_layers) == set(edges) == {("query", "similar_to", "query"), ("task", "rev_belongs_to", "query")}
-        assert edges["query", "similar_to", "query"].ends.T.tolist() == [[0, 3], [1, 3], [1, 4], [0, 4], [2, 5], [1, 5]]
+        assert edges["query", "similar_to", "query"].ends.T.tolist() == [
+            [0, 3],
+            [1, 3],
+            [1, 4],
+            [0, 4],
+            [2, 5],
+            [1, 5],
+        ]
         assert edges["task", "rev_belongs_to", "query"].ends.T.tolist() == [[1, 3]]
 
 

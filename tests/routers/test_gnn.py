@@ -15,9 +15,10 @@ from graphrouter.errors import UserError
 from graphrouter.metrics import nll
 from graphrouter.nn.edge_decoder import TERMS
 from graphrouter.nn.losses import LOSSES
+from graphrouter.nn.messages import RELATIONS
 from graphrouter.pipeline import train
+from graphrouter.routers.gnn import GNN
 from graphrouter.routers.gnn import router as gnn_module
-from graphrouter.routers.gnn.router import GNN, RELATIONS
 from graphrouter.testing import RouterContract, make_log, make_parts
 
 REPO = Path(__file__).parents[2]
@@ -56,10 +57,11 @@ class TestSwitches:
 
     def test_the_network_has_what_was_asked_for(self, parts):
         router = fitted(parts, epochs=0, terms=["prior"], relations=["belongs_to"], scales=[9.0], members=3)
-        assert router.module_.terms == ("prior",)
-        assert not router.module_.llm_to_query
-        assert fitted(parts, epochs=0).module_.llm_to_query
-        assert router.module_.gate.shape == (3, 1, 1)
+        assert router.module_.sizes.terms == ["prior"]
+        assert not router.module_.from_llms
+        assert list(fitted(parts, epochs=0).module_.from_llms) == ["rev_answered_by"]
+        assert router.module_.head.gate.shape == (3, 1, 0)
+        assert fitted(parts, epochs=0, scales=[9.0]).module_.head.gate.shape[2] == 1
         prior = router.graph_.inputs(parts.test.queries).prior.numpy()
         np.testing.assert_allclose(router.predict(parts.test.queries).quality, prior.clip(0.01, 0.99), atol=1e-6)
 
@@ -72,20 +74,10 @@ def test_one_neighbour_carries_something(parts):
 class TestFeaturesOfLLMs:
     GOLDEN = ([0.124312, 0.910276, 0.567787], [0.112777, 0.896179, 0.658056], [0.113928, 0.894291, 0.763504])
 
-    def test_the_default_is_what_it_was_before_they_could_be_chosen(self, parts):
+    def test_the_default_is_what_it_was(self, parts):
         router = fitted(parts)
         quality = router.predict(parts.test.queries).quality
         np.testing.assert_allclose(quality[[0, 7, 20]], self.GOLDEN, atol=2e-5)
-        names = "llm task prior_scale gate common discrimination amount_gate amount_bias query.weight query.bias "
-        names += "state.weight state.bias head.weight head.bias from_history.weight from_history.bias "
-        assert list(router.module_.state_dict()) == f"{names}amount_query.weight amount_query.bias".split()
-
-    def test_a_router_saved_before_they_could_be_chosen_loads(self, parts):
-        router = fitted(parts, epochs=1)
-        state = router.get_state()
-        state["sizes_"] = {k: v for k, v in state["sizes_"].items() if k not in ("llm_features", "description")}
-        loaded = GNN(**FAST).set_state(state).predict(parts.test.queries)
-        np.testing.assert_array_equal(loaded.quality, router.predict(parts.test.queries).quality)
 
     def test_states_are_made_of_what_was_asked_for(self, parts):
         states = {}

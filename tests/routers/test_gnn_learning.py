@@ -10,9 +10,10 @@ from gnn_fits import FAST, epochs_of, fitted, nll_on_test, train_losses
 from graphrouter.dataset import RoutingData
 from graphrouter.encoders import TfidfEncoder
 from graphrouter.log import LLMLog
+from graphrouter.nn.messages import RELATIONS
 from graphrouter.routers import find_router
+from graphrouter.routers.gnn import GNN
 from graphrouter.routers.gnn.outcome_graph import fold_inputs
-from graphrouter.routers.gnn.router import GNN, RELATIONS
 from graphrouter.splits import by_query, query_groups
 from graphrouter.testing import Parts, data_of, make_log, make_parts
 

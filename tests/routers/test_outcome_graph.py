@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-from graphrouter.graph import SIMILAR_TO, attach
+from graphrouter.graph import NEW
 from graphrouter.nn import EdgeInputs
+from graphrouter.nn.messages import RELATIONS
+from graphrouter.routers.gnn import GNN
 from graphrouter.routers.gnn.outcome_graph import OutcomeGraph, fold_inputs
-from graphrouter.routers.gnn.router import GNN, RELATIONS
 from graphrouter.routers.parts.output_cost import OutputCost
 from graphrouter.run import RunOptions
 from graphrouter.testing import data_of, make_log, make_parts
@@ -137,16 +138,16 @@ def test_a_fold_gets_what_a_graph_of_the_other_folds_tells(parts, supervised):
 
 
 def test_a_query_of_known_wording_has_no_edge_from_its_twin(parts):
-    graph = outcome_graph(parts.train)
+    graph = outcome_graph(parts.train, neighbours=10_000)
     known = parts.train.queries.take(np.array([4]))
     asked = replace(known, ids=np.array(["asked again"], dtype=object))
-    attached = attach(graph.graph, asked, graph.tasks_, 10_000)
+    attached = graph.attach(asked)
     columns = graph.precomputed.columns.clone().requires_grad_()
     residual = graph.messages(graph.precomputed._replace(columns=columns), attached).residual
     residual.abs().sum().backward()
     same = parts.train.queries.groups == known.groups[0]
     assert same[4]
-    assert not set(attached[SIMILAR_TO].edge_index[0].tolist()) & set(np.flatnonzero(same).tolist())
+    assert not set(attached["query", "similar_to", NEW].edge_index[0].tolist()) & set(np.flatnonzero(same).tolist())
     assert (columns.grad[torch.as_tensor(same)] == 0).all()
     assert (columns.grad != 0).any(dim=1).sum() > 50
 
@@ -161,7 +162,7 @@ def test_validation_and_test_outcomes_are_no_messages():
         return router.fit(parts.train, parts.validation)
 
     first, second = fitted(parts), fitted(parts._replace(**everywhere))
-    for one, two in zip(first.graph_.precomputed[1:], second.graph_.precomputed[1:], strict=True):
+    for one, two in zip(first.graph_.precomputed, second.graph_.precomputed, strict=True):
         assert torch.equal(one, two)
     for one, two in zip(*(router.graph_.inputs(parts.test.queries) for router in (first, second)), strict=True):
         assert torch.equal(one, two)

@@ -2,151 +2,115 @@
 
 from __future__ import annotations
 
+import copy
+
 import torch
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
-from graphrouter.graph import ANSWERED_BY, SIMILAR_TO
-from graphrouter.nn.relation_layer import Edges, Relation
+from graphrouter.graph import NEW, RELATIONS, Edges, EdgeType, connect, edges_of, relations_of
 from graphrouter.routers.gnn.outcome_graph import OutcomeGraph
 
-RELATIONS = ("belongs_to", "rev_belongs_to", "similar_to", "answered_by", "rev_answered_by")
-ENDS = {
-    "belongs_to": ("query", "task"),
-    "rev_belongs_to": ("task", "query"),
-    "similar_to": ("query", "query"),
-    "answered_by": ("query", "llm"),
-    "rev_answered_by": ("llm", "query"),
-}
-ATTRIBUTES = {"similar_to": 1, "answered_by": 2, "rev_answered_by": 2}
-"""Width of the edges' attributes: the cosine similarity; the performance, and how it differs from the query's mean."""
+NAMES = tuple(dict.fromkeys(verb for _, verb, _ in RELATIONS))
 SPLIT = ("right", "wrong")
-HALF = 0.5
 
 
 class ConvGraph:
-    """N training queries as nodes; which of them may speak changes from step to step.
+    """N training queries as nodes; which of them send messages changes from step to step.
 
     Args:
         graph: Of the N queries.
-        neighbours: K, ``similar_to`` edges into a query.
-        relations: Which of `RELATIONS` carry messages.
+        neighbours: K, most edges of a relation between queries into one of them.
+        relations: Names, of `NAMES`.
         edge_attributes: Whether outcomes and similarities are on the edges.
-        split: For convolutions that read no attributes: outcomes are told by two relations instead, of performance from
-            one half on (``answered_by_right``) and below (``answered_by_wrong``).
+        split: For convolutions that read no attributes: relations with LLMs are parted instead, by performance from one half on
+            (``answered_by_right``) and below (``answered_by_wrong``).
     """
 
     def __init__(
         self, graph: OutcomeGraph, neighbours: int, relations: list[str], *, edge_attributes: bool, split: bool
     ) -> None:
-        self.graph, self.neighbours, self.relations = graph, neighbours, relations
+        self.graph, self.neighbours, self.relations = graph, neighbours, relations_of(relations)
         self.attributes, self.split = edge_attributes and not split, edge_attributes and split
         self.count = len(graph.data_.queries)
-        self.answered = graph.graph[ANSWERED_BY].edge_index
-        self.performance = graph.graph[ANSWERED_BY].edge_attr[:, 0]
         self.group, self.task = graph.graph["query"].group, graph.graph["query"].task
-        self.similar = self._nearest(graph.attach(graph.data_.queries))
-
-    def widths(self) -> dict[str, int]:
-        """Return the relations as ``source verb target``, with the width of their edges' attributes."""
-        widths = {}
-        for name in self.relations:
-            verbs = [f"{name}_{part}" for part in SPLIT] if self.split and "answered_by" in name else [name]
-            for verb in verbs:
-                widths[f"{ENDS[name][0]} {verb} {ENDS[name][1]}"] = ATTRIBUTES.get(name, 0) * self.attributes
-        return widths
+        known = [relation for relation in self.relations if NEW not in relation]
+        log = connect(copy.copy(graph.graph), known)
+        named = [self._named(relation, self._read(log, relation)) for relation in known]
+        found = {name: edges for part in named for name, edges in part.items()}
+        self.widths = {
+            " ".join(name): 0 if edges.attr is None else edges.attr.shape[1] for name, edges in found.items()
+        }
+        """Each relation as ``source verb target``, and the width of its edges' attributes."""
+        # HGTConv of torch_geometric 2.8 depends on the order of relations; published results have wrong answers last.
+        self.known = dict(sorted(found.items(), key=lambda one: one[0][1].endswith(f"_{SPLIT[1]}")))
 
     def hidden(self, rows: Tensor) -> Tensor:
-        """Return [N] bool: the queries in rows [B], and all of their wording."""
+        """Return [N] bool: the queries in rows [B], and all of their text groups."""
         return torch.isin(self.group, self.group[rows])
 
-    def edges(self, visible: Tensor, told: Tensor) -> dict[Relation, Edges]:
+    def edges(self, visible: Tensor, with_task: Tensor) -> dict[EdgeType, Edges]:
         """Return the edges between the training queries, tasks and LLMs.
 
         Args:
             visible: [N] bool; the others have no outcomes and send nothing.
-            told: [N] bool, whose task is known to them.
+            with_task: [N] bool, whose task is known to them.
         """
-        member = (visible & (self.task < len(self.graph.tasks_))).nonzero().flatten()
-        hears = (told & (self.task < len(self.graph.tasks_))).nonzero().flatten()
-        similar = self._keep(self.similar, visible[self.similar.ends[0]])
-        found = {
-            "belongs_to": Edges(torch.stack([member, self.task[member]]), None),
-            "rev_belongs_to": Edges(torch.stack([self.task[hears], hears]), None),
-            "similar_to": similar,
-        }
-        return self._named(found) | self._answers(visible)
+        found = {}
+        for relation, edges in self.known.items():
+            mask = with_task if relation[0] == "task" else visible
+            found[relation] = edges.keep(mask[edges.ends[0 if relation[0] == "query" else 1]])
+        return found
 
-    def last(self, edges: dict[Relation, Edges], read: Tensor) -> dict[Relation, Edges]:
+    def last(self, edges: dict[EdgeType, Edges], read: Tensor) -> dict[EdgeType, Edges]:
         """Return the edges that lead to a state that is read after the last layer: to LLMs, and to some queries.
 
         Args:
             edges: From `edges`.
-            read: [N] bool, which queries; those that are visible hear less than before, so only hidden ones may be read.
+            read: [N] bool, which queries; those that are visible get fewer messages than before, so only hidden ones may be read.
         """
         kept = {}
         for relation, given in edges.items():
             if relation[2] == "llm":
                 kept[relation] = given
-            elif relation[1] in ("rev_belongs_to", "similar_to"):
-                kept[relation] = self._keep(given, read[given.ends[1]])
+            elif (*relation[:2], NEW) in RELATIONS:
+                kept[relation] = given.keep(read[given.ends[1]])
         return kept
 
-    def edges_into(self, attached: HeteroData) -> tuple[dict[Relation, Edges], dict[Relation, Edges]]:
+    def edges_into(self, attached: HeteroData) -> tuple[dict[EdgeType, Edges], dict[EdgeType, Edges]]:
         """Return the edges into B new queries, which come behind the N: of every layer but the last, and of the last.
 
         Args:
             attached: From `OutcomeGraph.attach`.
         """
-        index, attr = self._nearest(attached)
-        task = attached["new_query"].task
-        hears = (task < len(self.graph.tasks_)).nonzero().flatten()
-        last = self._named(
-            {
-                "rev_belongs_to": Edges(torch.stack([task[hears], hears + self.count]), None),
-                "similar_to": Edges(torch.stack([index[0], index[1] + self.count]), attr),
-            }
-        )
-        # A relation without edges still tells a node the bias of its convolution, as it does in training.
-        silent = self._answers(torch.zeros(self.count, dtype=torch.bool, device=index.device))
-        return last | {relation: edges for relation, edges in silent.items() if relation[2] == "query"}, last
-
-    def _nearest(self, attached: HeteroData) -> Edges:
-        """Return the edges from the K nearest; they come sorted by target, the nearest first."""
-        index, cosine = attached[SIMILAR_TO].edge_index, attached[SIMILAR_TO].edge_attr[:, :1]
-        targets = torch.arange(len(attached["new_query"].x), device=index.device)
-        rank = (
-            torch.arange(index.shape[1], device=index.device)
-            - torch.searchsorted(index[1].contiguous(), targets)[index[1]]
-        )
-        near = rank < self.neighbours
-        return Edges(index[:, near], cosine[near] if self.attributes else None)
-
-    def _answers(self, visible: Tensor) -> dict[Relation, Edges]:
-        kept = visible[self.answered[0]]
-        index, performance = self.answered[:, kept], self.performance[kept]
-        total = torch.zeros(2, self.count, device=index.device)
-        total = total.index_add(1, index[0], torch.stack([performance, torch.ones_like(performance)]))
-        mean = (total[0] / total[1].clamp(min=1))[index[0]]
-        attr = torch.stack([performance - HALF, performance - mean], dim=1) if self.attributes else None
-        parts = {"": torch.ones_like(performance, dtype=torch.bool)}
-        if self.split:
-            parts = {"_right": performance >= HALF, "_wrong": performance < HALF}
-        found: dict[Relation, Edges] = {}
-        for suffix, part in parts.items():
-            edges = self._keep(Edges(index, attr), part)
-            found |= self._named(
-                {"answered_by": edges, "rev_answered_by": Edges(edges.ends.flip(0), edges.attr)}, suffix
-            )
-        return found
-
-    def _named(self, found: dict[str, Edges], suffix: str = "") -> dict[Relation, Edges]:
-        return {
-            (ENDS[name][0], f"{name}{suffix}", ENDS[name][1]): edges
-            for name, edges in found.items()
-            if name in self.relations
+        new = [relation for relation in self.relations if NEW in relation]
+        attached = connect(copy.copy(attached), new)
+        behind = torch.tensor([[0], [self.count]], device=self.task.device)
+        read = {(*relation[:2], "query"): self._read(attached, relation) for relation in new}
+        last = {
+            name: Edges(edges.ends + behind, edges.attr if self.attributes else None) for name, edges in read.items()
         }
+        # A relation without edges still adds the bias of its convolution, as it does in training.
+        none = {name: edges.keep(slice(0)) for name, edges in self.known.items() if name[2] == "query"}
+        return none | last, last
 
-    @staticmethod
-    def _keep(edges: Edges, kept: Tensor) -> Edges:
-        return Edges(edges.ends[:, kept], None if edges.attr is None else edges.attr[kept])
+    def _read(self, graph: HeteroData, relation: EdgeType) -> Edges:
+        """Return the edges of a relation; those between queries come sorted by target, the nearest first."""
+        edges = edges_of(graph, relation)
+        if relation[0] == "query" and relation[2] in ("query", NEW):
+            target = edges.ends[1].contiguous()
+            rank = torch.arange(len(target), device=target.device) - torch.searchsorted(target, target)
+            edges = edges.keep(rank < self.neighbours)
+        return edges
+
+    def _named(self, relation: EdgeType, edges: Edges) -> dict[EdgeType, Edges]:
+        """Return the edges under the names that the network knows, with the attributes that it reads."""
+        plain = edges if self.attributes else Edges(edges.ends)
+        if not self.split or "llm" not in relation or edges.attr is None:
+            return {relation: plain}
+        source, verb, target = relation
+        right = edges.attr[:, 0] >= 0
+        return {
+            (source, f"{verb}_{part}", target): plain.keep(mask)
+            for part, mask in zip(SPLIT, (right, ~right), strict=True)
+        }

@@ -13,12 +13,12 @@ from torch import Tensor
 from graphrouter.dataset import Queries, RoutingData
 from graphrouter.errors import UserError
 from graphrouter.nn.conv_network import ConvNetwork, States
-from graphrouter.nn.edge_decoder import EdgeInputs
+from graphrouter.nn.edge_head import EdgeInputs
 from graphrouter.nn.losses import LOSSES, amount_loss
 from graphrouter.nn.relation_conv import READS_EDGES, find_aggregation
 from graphrouter.ranges import COUNT, NOT_NEGATIVE, SHARE, Range
 from graphrouter.routers.base import Prediction, Router
-from graphrouter.routers.conv_gnn.graph import RELATIONS, ConvGraph
+from graphrouter.routers.conv_gnn.graph import NAMES, ConvGraph
 from graphrouter.routers.gnn.objective import QUALITY_RANGE, outcomes
 from graphrouter.routers.gnn.outcome_graph import OutcomeGraph, fold_inputs
 from graphrouter.routers.parts.output_cost import OutputCost
@@ -71,7 +71,7 @@ class ConvGNN(Router):
     heads: int = 4
     mask_rate: float = 0.2
     neighbours: int = 20
-    relations: list[str] = field(default_factory=lambda: list(RELATIONS))
+    relations: list[str] = field(default_factory=lambda: list(NAMES))
     edge_attributes: bool = True
     dropout: float = 0.5
     task_dropout: float = 0.1
@@ -97,7 +97,7 @@ class ConvGNN(Router):
         "folds": Range(2),
         "cost_weight": NOT_NEGATIVE,
     }
-    choices: ClassVar[dict[str, Collection[str]]] = {"loss": LOSSES, "relations": RELATIONS}
+    choices: ClassVar[dict[str, Collection[str]]] = {"loss": LOSSES, "relations": NAMES}
     parts: ClassVar[dict[str, Any]] = {"output_cost_": OutputCost, "graph_": OutcomeGraph}
     search_space: ClassVar[tuple[dict[str, Any], ...]] = (
         {},
@@ -143,13 +143,13 @@ class ConvGNN(Router):
             "inputs": inputs.x.shape[1],
             "llms": inputs.prior.shape[1],
             "tasks": len(self.graph_.tasks_),
-            "scales": inputs.residual.shape[1],
+            "channels": inputs.residual.shape[1],
             "hidden": self.hidden,
             "layers": self.layers,
             "heads": self.heads,
             "conv": self.conv,
             "aggregation": find_aggregation(self.conv, self.aggregation),
-            "relations": self.conv_graph.widths(),
+            "relations": self.conv_graph.widths,
             "dropout": self.dropout,
         }
 
@@ -159,7 +159,7 @@ class ConvGNN(Router):
 
     def _train(self, train: RoutingData, validation: RoutingData, inputs: EdgeInputs) -> None:
         rows, module = len(train.queries), self.module_
-        fast = module.fast_parameters()
+        fast = list(module.head.parameters())
         slow = [weight for weight in module.parameters() if all(weight is not other for other in fast)]
         fit_module(
             module,
@@ -182,13 +182,13 @@ class ConvGNN(Router):
         amount = torch.as_tensor(self.output_cost_.relative(train), device=device)
 
         def exact(batch: Tensor) -> Tensor:
-            hidden, told = graph.hidden(batch), torch.ones(len(target), dtype=torch.bool, device=device)
-            told[batch] = torch.rand(len(batch), device=device) >= self.task_dropout
-            edges = graph.edges(~hidden, told)
+            hidden, with_task = graph.hidden(batch), torch.ones(len(target), dtype=torch.bool, device=device)
+            with_task[batch] = torch.rand(len(batch), device=device) >= self.task_dropout
+            edges = graph.edges(~hidden, with_task)
             states = module.convolve(module.start(inputs.x[: len(target)]), edges, graph.last(edges, hidden))[-1]
-            seen = inputs.take(batch + len(target) * ~told[batch])
+            seen = inputs.take(batch + len(target) * ~with_task[batch])
             logits, log_amount = module.decode(seen, states["query"][batch], states["llm"])
-            quality = LOSSES[self.loss](logits[None], target[batch], draws[batch][None])
+            quality = LOSSES[self.loss](logits, target[batch], draws[batch][None])
             return quality + self.cost_weight * amount_loss(log_amount, amount[batch])
 
         def loss(batch: Tensor) -> Tensor:
@@ -208,7 +208,7 @@ class ConvGNN(Router):
             logits, _ = self.module_.decode(
                 inputs, self.module_.convolve_new(inputs.x, precomputed, *edges), precomputed[-1]["llm"]
             )
-            losses = torch.nn.functional.binary_cross_entropy_with_logits(logits, target, reduction="none") * draws
+            losses = torch.nn.functional.binary_cross_entropy_with_logits(logits[0], target, reduction="none") * draws
             return float(losses.sum() / draws.sum())
 
         return loss
@@ -242,7 +242,7 @@ class ConvGNN(Router):
                 inputs, edges = self.graph_.read(attached, part.chars), self.conv_graph.edges_into(attached)
                 states = self.module_.convolve_new(inputs.x, self.precomputed, *edges)
                 logits, log_amount = self.module_.decode(inputs, states, self.precomputed[-1]["llm"])
-                qualities.append(torch.sigmoid(logits).clamp(*QUALITY_RANGE).numpy())
+                qualities.append(torch.sigmoid(logits[0]).clamp(*QUALITY_RANGE).numpy())
                 log_amounts.append(log_amount.numpy())
         return np.concatenate(qualities), np.concatenate(log_amounts)
 

@@ -10,7 +10,7 @@ import numpy as np
 from torch_geometric.data import HeteroData
 
 from graphrouter.graph import task_positions
-from graphrouter.nn.edge_decoder import LOGIT_PER_RESIDUAL
+from graphrouter.nn.edge_head import LOGIT_PER_RESIDUAL
 from graphrouter.routers.gnn.objective import QUALITY_RANGE
 from graphrouter.routers.gnn.outcome_graph import OutcomeGraph
 from graphrouter.routers.parts.new_llm import NewLLM

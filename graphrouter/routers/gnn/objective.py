@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from graphrouter.dataset import RoutingData
-from graphrouter.nn.edge_decoder import EdgeDecoder, EdgeInputs
+from graphrouter.nn.edge_decoder import EdgeDecoder
+from graphrouter.nn.edge_head import EdgeInputs
 from graphrouter.nn.losses import amount_loss
 
 Array = np.ndarray

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
@@ -11,9 +12,9 @@ from torch import Tensor
 from torch_geometric.data import HeteroData
 
 from graphrouter.dataset import LLMs, Queries, RoutingData
-from graphrouter.graph import attach, build_graph, forget_tasks
-from graphrouter.nn.edge_decoder import EdgeInputs
-from graphrouter.nn.edge_messages import OutcomeMessages
+from graphrouter.graph import NEW, attach, build
+from graphrouter.nn.edge_head import EdgeInputs
+from graphrouter.nn.messages import MessageOptions, OutcomeMessages
 
 Array = np.ndarray
 VECTOR_LENGTH = 5.0
@@ -60,22 +61,21 @@ class OutcomeGraph:
         return self._precompute()
 
     def _precompute(self) -> Self:
-        self.messages = OutcomeMessages(
-            self.scales,
-            self.same_task_weight,
-            self.task_strength,
-            use_tasks="belongs_to" in self.relations,
-            use_neighbours="similar_to" in self.relations,
-            use_history="answered_by" in self.relations,
-        )
+        options = MessageOptions(self.scales, self.same_task_weight, self.task_strength)
+        self.messages = OutcomeMessages(self.relations, options)
         performance, weight, observed = self.data_.performance, self.data_.draws, self.data_.observed
-        if observed.any():  # without the only wording that was ever answered, nothing is left
+        if observed.any():  # without the only text group that was ever answered, nothing is left
             weight = weight / weight[observed].mean()
             if not self.edge_attributes:
                 performance = np.where(observed, np.float32(np.nanmean(performance)), np.nan)
-        outcomes = {"performance": performance, "amount": self.amount_, "weight": weight}
-        self.graph = build_graph(self.data_, self.tasks_, outcomes, self.device_)
-        self.precomputed = self.messages.precompute(self.graph)
+        data = replace(self.data_, performance=performance)
+        self.graph = build(data, self.tasks_, self.messages.edge_types(), self.neighbours, self.device_)
+        values = np.stack([performance, np.where(observed, self.amount_, np.nan)]).astype(np.float32)
+        seen = ~np.isnan(values)
+        made = (np.where(seen, values, 0), np.where(seen, weight, 0).astype(np.float32))
+        self.precomputed = self.messages.precompute(
+            self.graph, *(torch.as_tensor(array, device=self.device_) for array in made)
+        )
         return self
 
     @property
@@ -89,7 +89,7 @@ class OutcomeGraph:
 
     def attach(self, queries: Queries) -> HeteroData:
         """Return the graph with B queries that are to be predicted."""
-        return attach(self.graph, queries, self.tasks_, self.neighbours)
+        return attach(self.graph, queries, self.messages.edge_types())
 
     def propagate(self, attached: HeteroData, values: Array, weights: Array) -> Tensor:
         """Return what similar queries say, shrunk to 0 where they are few.
@@ -100,7 +100,7 @@ class OutcomeGraph:
             weights: [N], 0 where there is no value.
 
         Returns:
-            [B, H], 0 where ``similar_to`` carries no messages.
+            [B, H]; H is 0 without messages from neighbours.
         """
         columns = torch.as_tensor(np.stack([values * weights, weights], axis=1), dtype=torch.float32)
         return self.messages.propagate(columns.to(self.device_), attached)
@@ -108,12 +108,14 @@ class OutcomeGraph:
     def inputs_with_and_without_task(self, queries: Queries) -> tuple[EdgeInputs, EdgeInputs]:
         """Return `inputs`, and what they are when the queries' tasks are not known."""
         attached = self.attach(queries)
-        return self.read(attached, queries.chars), self.read(forget_tasks(attached, len(self.tasks_)), queries.chars)
+        without = copy.copy(attached)
+        without[NEW].task = torch.full_like(attached[NEW].task, len(self.tasks_))
+        return self.read(attached, queries.chars), self.read(without, queries.chars)
 
     def read(self, attached: HeteroData, chars: Array) -> EdgeInputs:
         """Return what the decoder reads of the B queries that were attached."""
         prior, residual = self.messages(self.precomputed, attached)
-        new = attached["new_query"]
+        new = attached[NEW]
         x = self._vectors(new.x, chars)
         return EdgeInputs(x, new.task, torch.zeros_like(new.task), prior[0], residual[0], prior[1], residual[1])
 

@@ -14,8 +14,10 @@ from torch_geometric.data import HeteroData
 
 from graphrouter.dataset import Queries, RoutingData
 from graphrouter.errors import UserError
-from graphrouter.nn.edge_decoder import LLM_FEATURES, TERMS, EdgeDecoder, EdgeInputs
+from graphrouter.nn.edge_decoder import LLM_FEATURES, TERMS, DecoderSizes, EdgeDecoder
+from graphrouter.nn.edge_head import EdgeInputs
 from graphrouter.nn.losses import LOSSES
+from graphrouter.nn.messages import RELATIONS
 from graphrouter.ranges import COUNT, NOT_NEGATIVE, POSITIVE, SHARE, Range
 from graphrouter.routers.base import Prediction, Router
 from graphrouter.routers.gnn.added_llms import AddedLLM, AddedLLMs
@@ -33,7 +35,6 @@ from graphrouter.training import Schedule, fit_module, pick_device
 
 Array = np.ndarray
 CHUNK = 4096
-RELATIONS = ("belongs_to", "similar_to", "answered_by", "rev_answered_by")
 
 
 @dataclass(eq=False)
@@ -172,21 +173,21 @@ class GNN(Router):
             "inputs": inputs.x.shape[1],
             "llms": inputs.prior.shape[1],
             "tasks": len(self.graph_.tasks_),
-            "scales": len(self.scales),
+            "channels": inputs.residual.shape[1],
             "members": self.members,
             "rank": self.rank,
             "hidden": self.hidden,
             "dropout": self.dropout,
             "history": history.shape[2],
             "terms": list(self.terms),
-            "llm_to_query": "rev_answered_by" in self.relations,
+            "relations": list(self.relations),
             "llm_features": list(self.llm_features),
             "description": self.graph_.data_.llms.vectors.shape[1],
         }
 
     def build(self, **sizes: Any) -> EdgeDecoder:
         """Make the decoder."""
-        return EdgeDecoder(**sizes)
+        return EdgeDecoder(DecoderSizes(**sizes))
 
     def _train(self, train: RoutingData, validation: RoutingData, inputs: EdgeInputs, history: Tensor) -> None:
         rows, module = len(train.queries), self.module_
@@ -216,7 +217,7 @@ class GNN(Router):
         )
 
     def _parameter_groups(self) -> list[dict[str, Any]]:
-        fast = self.module_.fast_parameters()
+        fast = list(self.module_.head.parameters())
         slow = [weight for weight in self.module_.parameters() if all(weight is not other for other in fast)]
         return [{"params": fast, "lr": 3 * self.learning_rate, "weight_decay": 0.0}, {"params": slow}]
 
@@ -249,7 +250,7 @@ class GNN(Router):
         qualities, log_amounts = self._decode_known(graph, queries)
         if not self.added_.llms:
             return qualities, log_amounts
-        gate = self.module_.gate.detach().mean(dim=(0, 1)).numpy() * ("neighbours" in self.terms)
+        gate = self.module_.head.gate.detach().mean(dim=(0, 1)).numpy() * ("neighbours" in self.terms)
         return self.added_.add(qualities, log_amounts, self.graph_, graph, gate)
 
     def _decode_known(self, graph: HeteroData, queries: Queries) -> tuple[Array, Array]:

@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 import torch
 
-from graphrouter.graph import SIMILAR_TO, attach, build_graph
+from graphrouter.graph import NEW, attach, build
 from graphrouter.nn import OutcomeMessages
-from graphrouter.nn.edge_messages import HISTORY_STRENGTH, NEIGHBOUR_STRENGTH
+from graphrouter.nn.messages import HISTORY_STRENGTH, NEIGHBOUR_STRENGTH, RELATIONS, MessageOptions
 from graphrouter.testing import data_of
 
 NAN = math.nan
@@ -29,18 +29,15 @@ def random_data(seed=0, queries=30, llms=4, tasks=("art", "biology", None)):
     )
 
 
-def graph_of(data, tasks=TASKS, amount=None):
-    weight = np.where(data.draws > 0, data.draws, np.nan)
-    outcomes = {"performance": data.performance, "amount": data.cost if amount is None else amount, "weight": weight}
-    return build_graph(data, tasks, outcomes, torch.device("cpu"))
-
-
-def run(data, new, tasks=TASKS, neighbours=8, amount=None, **switches):
+def run(data, new, tasks=TASKS, neighbours=8, amount=None, without=()):
     """Return what was precomputed, the attached graph, and the messages to new queries."""
-    module = OutcomeMessages(SCALES, 2.0, 5.0, **switches)
-    graph = graph_of(data, tasks, amount)
-    precomputed = module.precompute(graph)
-    attached = attach(graph, new.queries, tasks, neighbours)
+    relations = [name for name in RELATIONS if name not in without]
+    module = OutcomeMessages(relations, MessageOptions(SCALES, 2.0, 5.0))
+    graph = build(data, tasks, module.edge_types(), neighbours, torch.device("cpu"))
+    values = torch.as_tensor(np.stack([data.performance, data.cost if amount is None else amount]), dtype=torch.float32)
+    weights = torch.as_tensor(data.draws, dtype=torch.float32) * ~values.isnan()
+    precomputed = module.precompute(graph, values.nan_to_num(0), weights)
+    attached = attach(graph, new.queries, module.edge_types())
     return precomputed, attached, module(precomputed, attached)
 
 
@@ -57,9 +54,11 @@ def new():
 
 def edges_into(attached, query):
     """Rows, kernel weights [H, K] as `KernelConv` says, of the neighbours of a new query."""
-    edges = attached[SIMILAR_TO]
+    edges = attached["query", "similar_to", NEW]
     here = edges.edge_index[1] == query
-    cosine, same = edges.edge_attr[here].double().numpy().T
+    cosine = edges.edge_attr[here, 0].double().numpy()
+    tasks = attached["query"].task[edges.edge_index[0][here]].numpy()
+    same = (tasks == attached[NEW].task[query].item()) & (tasks < len(TASKS))
     scale = np.array(SCALES)[:, None]
     kernel = np.exp(scale * (cosine - cosine.max())) - np.exp(scale * (cosine.min() - cosine.max()))
     return edges.edge_index[0][here].numpy(), kernel * (1 + same)
@@ -115,30 +114,49 @@ def test_the_history_of_an_llm_is_what_it_was_better_at_than_expected(data, new)
 
 
 def test_without_belongs_to_every_query_expects_the_overall_mean(data, new):
-    precomputed, _, messages = run(data, new, use_tasks=False)
-    overall = precomputed.means[:, -1:]
-    assert torch.equal(messages.prior, overall.expand(-1, 12, -1))
-    differs = np.nan_to_num(data.performance - overall[PERFORMANCE].numpy())
+    precomputed, attached, messages = run(data, new, tasks=[], without=["belongs_to"])
+    assert precomputed.means.shape == (2, 1, 4)
+    assert torch.equal(messages.prior, precomputed.means.expand(-1, 12, -1))
+    differs = np.nan_to_num(data.performance - precomputed.means[PERFORMANCE].numpy())
     np.testing.assert_allclose(precomputed.columns[:, :4].numpy(), differs, atol=1e-6)
+    assert attached["task"].num_nodes == 0
     assert not torch.equal(run(data, new)[2].prior, messages.prior)
 
 
-def test_without_similar_to_no_neighbour_says_anything(data, new):
-    precomputed, attached, messages = run(data, new, use_neighbours=False)
-    assert (messages.residual == 0).all()
+def test_without_similar_to_there_are_no_edges_and_no_channels(data, new):
+    precomputed, attached, messages = run(data, new, without=["similar_to"])
+    assert messages.residual.shape == (2, 12, 0, 4)
+    assert not any(NEW in relation for relation in attached.edge_types)
     unknown = attached["new_query"].task == 2
     assert torch.equal(messages.prior[:, unknown], precomputed.means[:, -1:].expand(-1, int(unknown.sum()), -1))
-    assert (run(data, new)[2].residual != 0).any()
     assert torch.equal(precomputed.history, run(data, new)[0].history)
 
 
 def test_without_answered_by_llms_have_no_history(data, new):
-    precomputed, _, messages = run(data, new, use_history=False)
+    precomputed, _, messages = run(data, new, without=["answered_by"])
     whole, _, unchanged = run(data, new)
-    assert (precomputed.history == 0).all()
-    assert (whole.history != 0).all()
+    assert precomputed.history.shape == (4, 0)
+    assert whole.history.shape == (4, 6)
     assert torch.equal(messages.prior, unchanged.prior)
     assert torch.equal(messages.residual, unchanged.residual)
+
+
+def test_only_relations_whose_operator_reads_edges_are_built(data, new):
+    _, attached, _ = run(data, new)
+    assert set(attached.edge_types) == {("query", "belongs_to", "task"), ("query", "similar_to", NEW)}
+
+
+def test_without_its_task_a_query_is_as_one_that_never_had_one(data, new):
+    module = OutcomeMessages(RELATIONS, MessageOptions(SCALES, 2.0, 5.0))
+    graph = build(data, TASKS, module.edge_types(), 8, torch.device("cpu"))
+    values = torch.as_tensor(data.performance[None].repeat(2, axis=0)).nan_to_num(0)
+    precomputed = module.precompute(graph, values, torch.as_tensor(data.observed[None]).expand_as(values).float())
+    attached = attach(graph, new.queries, module.edge_types())
+    attached[NEW].task = torch.full_like(attached[NEW].task, len(TASKS))
+    nameless = replace(new.queries, tasks=np.full(len(new.queries), None, dtype=object))
+    never = attach(graph, nameless, module.edge_types())
+    for one, other in zip(module(precomputed, attached), module(precomputed, never), strict=True):
+        assert torch.equal(one, other)
 
 
 def test_messages_are_equivariant_to_the_order_of_queries_llms_and_tasks(data, new):

@@ -1,0 +1,104 @@
+"""Messages of logged outcomes -> terms of the logit of every (query, LLM) edge, and its output cost."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+PRIOR_RANGE = (0.01, 0.99)
+"""Range of an expected performance before its logit is taken: a task of few queries is no certainty."""
+GATE = 0.1
+"""Sum of the weights of the channels before training: neighbours start as a hint that training may believe."""
+SMALLEST_AMOUNT = 0.02
+"""Least expected amount, relative to the LLM's mean: keeps the logarithm, and what neighbours add to it, finite."""
+AMOUNT_RANGE = 2.0
+"""Largest difference, in logarithms, of an amount from what the task expects: a factor of 7."""
+LOGIT_PER_RESIDUAL = 4.0
+"""Slope of the logit at one half: turns a difference of probabilities into one of logits."""
+
+
+class EdgeInputs(NamedTuple):
+    """Messages to B queries, and what is known of them by themselves.
+
+    Attributes:
+        x: [B, D] vector and features of the length.
+        task: [B] int64, T where unknown.
+        fold: [B] int64, which history may be seen.
+        prior: [B, M] expected performance.
+        residual: [B, H, M] residual performance of the neighbours, in H channels.
+        amount_prior: [B, M] expected amount of output, relative to the LLM's mean.
+        amount_residual: [B, H, M] residual amount of the neighbours.
+    """
+
+    x: Tensor
+    task: Tensor
+    fold: Tensor
+    prior: Tensor
+    residual: Tensor
+    amount_prior: Tensor
+    amount_residual: Tensor
+
+    def take(self, rows: Tensor | slice) -> EdgeInputs:
+        """Return these queries only."""
+        return EdgeInputs(*(tensor[rows] for tensor in self))
+
+    def logit_residuals(self) -> tuple[Tensor, Tensor]:
+        """Return the residual in logits: its mean over LLMs [B, H], and each LLM's difference from that [B, H, M]."""
+        residual = LOGIT_PER_RESIDUAL * self.residual
+        mean = residual.mean(dim=2)
+        return mean, residual - mean[:, :, None]
+
+
+class EdgeHead(nn.Module):
+    r"""Few global weights of E members, on top of the messages; a network adds what is special about the query.
+
+    .. math::
+        \underbrace{(a + a_q)\,\mathrm{logit}\,\mu_{tm}}_{\text{prior}}, \qquad
+        \underbrace{\sum_h (g_h + g_{qh})\,(r_{qhm} - \bar r_{qh})}_{\text{neighbours}}, \qquad
+        \underbrace{s_m \Big(d_q + \sum_h c_h \bar r_{qh}\Big)}_{\text{difficulty}}
+
+    :math:`\mu` is what the task expects, :math:`r` the residual of the neighbours as a logit, by its slope at one half, and
+    :math:`\bar r` its mean over LLMs. Members share the weights of the output cost, which has messages of its own:
+
+    .. math::
+        \log y_{qm} = \log \mu'_{tm} + \sigma\Big(\sum_h g'_h \, r'_{qhm} / \mu'_{tm} + b_m + u_q\Big),
+        \qquad \sigma(z) = c \tanh(z / c)
+
+    The weights learn faster than a network's and do not decay: what they start at is a good guess, and zero is none.
+
+    Args:
+        members: E.
+        llms: M.
+        channels: H, 0 where no neighbours send messages.
+    """
+
+    def __init__(self, members: int, llms: int, channels: int) -> None:
+        super().__init__()
+        gate = GATE / max(channels, 1)
+        self.prior_scale = nn.Parameter(torch.ones(members, 1, 1))
+        self.gate = nn.Parameter(torch.full((members, 1, channels), gate))
+        self.common = nn.Parameter(torch.full((members, 1, channels), gate))
+        self.discrimination = nn.Parameter(torch.ones(members, 1, llms))
+        self.amount_gate = nn.Parameter(torch.full((channels,), gate))
+        self.amount_bias = nn.Parameter(torch.zeros(llms))
+
+    def prior(self, prior: Tensor, own: Tensor | float = 0.0) -> Tensor:
+        """Return the term [E, B, M] of ``prior`` [B, M], with the query's own scale [E, B, 1]."""
+        return (self.prior_scale + own) * torch.logit(prior.clamp(*PRIOR_RANGE))
+
+    def neighbours(self, contrast: Tensor, own: Tensor | float = 0.0) -> Tensor:
+        """Return the term [E, B, M] of differences between LLMs [B, H, M], with the query's own gates [E, B, H]."""
+        return torch.einsum("ebh,bhm->ebm", self.gate + own, contrast)
+
+    def difficulty(self, mean: Tensor, own: Tensor) -> Tensor:
+        """Return the term [E, B, M] of means over LLMs [B, H], with the query's own difficulty [E, B, 1]."""
+        return self.discrimination * (own + (self.common * mean).sum(dim=2, keepdim=True))
+
+    def log_amount(self, batch: EdgeInputs, own: Tensor | float = 0.0) -> Tensor:
+        """Return logarithms of expected amounts [B, M], with what the query adds, [B, 1]."""
+        prior = batch.amount_prior.clamp(min=SMALLEST_AMOUNT)
+        neighbours = torch.einsum("h,bhm->bm", self.amount_gate, batch.amount_residual) / prior
+        shift = neighbours + self.amount_bias + own
+        return prior.log() + AMOUNT_RANGE * torch.tanh(shift / AMOUNT_RANGE)
