@@ -66,12 +66,12 @@ def run(args: argparse.Namespace) -> None:
 def _run_here(sweep: Sweep, args: argparse.Namespace) -> None:
     from tqdm import tqdm
 
+    from experiments.launch import Processes
     from experiments.runs.data import warm_up
     from experiments.runs.wandb_log import Logging
     from experiments.sweeps.check import check
     from experiments.sweeps.outcome import write_outcome
     from experiments.sweeps.runner import SweepRun
-    from experiments.sweeps.workers import Processes
 
     out, jobs = Path(args.out), args.jobs or os.cpu_count() or 1
     logging = Logging(args.wandb, out, args.project or sweep.project, sweep.name)

@@ -55,7 +55,7 @@ def check(made: SweepRun, seeds: int, workers: Workers) -> str:
     }
     tables = {key: pl.read_parquet(_finished(key, *pair) / "queries.parquet") for key, pair in running.items()}
     text = (
-        f"The best configuration (trial {best.asked.number}) against the default of {base.router}{under_fixed(made)} on the "
+        f"The best configuration ({best.name}) against the default of {base.router}{under_fixed(made)} on the "
         f"test queries of {base.log}, seeds {numbers[0]} to {numbers[-1]}, which the sweep has not used. Validation chose; "
         "test is looked at here alone. Means over seeds; the difference is paired, with a 95% interval from a bootstrap over "
         "wordings.\n\n"
@@ -79,7 +79,7 @@ def _start(
     configuration = Configuration(
         (config,), made.out / FOLDER, prefix=f"{name.replace(' ', '-')}-", about=about, logging=logging
     )
-    return configuration, workers.submit(configuration)
+    return configuration, workers.submit(Configuration.run, configuration)
 
 
 def _finished(key: tuple[str, int], made: Configuration, running: Future[list[dict[str, Any]]]) -> Path:

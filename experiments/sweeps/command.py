@@ -91,6 +91,8 @@ def _after_program(words: list[str], program: object, where: str) -> list[str]:
     for place, word in enumerate(words):
         if word == MODULE and "-m" in words[:place]:
             return words[place + 1 :]
+        if words[place - 1 : place + 2] == ["-m", *MODULE.split(".")]:
+            return words[place + 2 :]
         if word == "${program}" and not is_program(program):
             raise UserError(f"{where}: program must be {PROGRAM}, which is what is run here, but is {program!r}")
         if word == "${program}" or is_program(word):

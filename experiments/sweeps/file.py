@@ -12,7 +12,7 @@ from math import prod
 from typing import Any
 
 from experiments.sweeps.command import read_command
-from experiments.sweeps.early import Hyperband, read_hyperband
+from experiments.sweeps.early import Halving, read_hyperband
 from experiments.sweeps.parameter import Parameter
 from experiments.sweeps.parameters import read_parameters
 from graphrouter.errors import UserError, suggest
@@ -48,6 +48,10 @@ class Metric:
         """Whether one value is better than another."""
         return value < other if self.minimise else value > other
 
+    def reached(self, value: float | None) -> bool:
+        """Whether a value is the target or better."""
+        return value is not None and self.target is not None and not self.better(self.target, value)
+
 
 @dataclass(frozen=True)
 class Sweep:
@@ -67,7 +71,7 @@ class Sweep:
     method: str
     metric: Metric
     parameters: list[Parameter]
-    early: Hyperband | None
+    early: Halving | None
     run_cap: int | None
     name: str
     project: str | None

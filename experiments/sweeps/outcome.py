@@ -7,9 +7,8 @@ from typing import Any
 
 import polars as pl
 
-from experiments.runs.wandb_log import mean_metrics
 from experiments.sweeps.file import Sweep
-from experiments.sweeps.runner import SweepRun, Trial
+from experiments.sweeps.runner import SweepRun, SweepTrial
 from graphrouter.config import hyperparameters, make_router
 from graphrouter.errors import UserError
 from graphrouter.files import replace_file
@@ -20,7 +19,7 @@ SHOWN = 10
 """Trials in the table that is printed."""
 
 
-def best_trial(made: SweepRun) -> Trial:
+def best_trial(made: SweepRun) -> SweepTrial:
     """Return the finished trial that is best on validation; of equal ones the first.
 
     Raises:
@@ -28,7 +27,7 @@ def best_trial(made: SweepRun) -> Trial:
     """
     metric, best = made.sweep.metric, None
     for trial in made.trials:
-        value = _value(made.sweep, trial)
+        value = trial.value(metric.name)
         if value is not None and (best is None or metric.better(value, best[0])):
             best = value, trial
     if best is None:
@@ -42,26 +41,20 @@ def best_trial(made: SweepRun) -> Trial:
 def trial_table(made: SweepRun) -> pl.DataFrame:
     """Return one row per trial, best first, then those that did not finish: ``trial, status``, metric and values."""
     metric = made.sweep.metric
-    rows = [_row(made.sweep, trial, f"trial {trial.asked.number}") for trial in made.trials]
-    rows.append(_row(made.sweep, made.default, "default"))
+    rows = [_row(made.sweep, trial) for trial in [*made.trials, made.default]]
     schema = {"trial": pl.String, "status": pl.String, metric.name: pl.Float64, "seconds": pl.Float64}
     frame = pl.DataFrame(rows, schema=schema | {parameter.name: pl.String for parameter in made.sweep.searched})
     return frame.sort(metric.name, descending=not metric.minimise, nulls_last=True, maintain_order=True)
 
 
-def _row(sweep: Sweep, trial: Trial, name: str) -> dict[str, Any]:
+def _row(sweep: Sweep, trial: SweepTrial) -> dict[str, Any]:
     values = trial.records[0]["settings"]
     return {
-        "trial": name,
-        "status": trial.records[-1]["status"],
-        sweep.metric.name: _value(sweep, trial),
+        "trial": trial.name,
+        "status": trial.status,
+        sweep.metric.name: trial.value(sweep.metric.name),
         "seconds": sum(record["seconds"] for record in trial.records),
     } | {parameter.name: _short(values.get(parameter.name)) for parameter in sweep.searched}
-
-
-def _value(sweep: Sweep, trial: Trial) -> float | None:
-    finished = trial.records and trial.records[-1]["status"] == "finished"
-    return mean_metrics(trial.records).get(sweep.metric.name) if finished else None
 
 
 def _short(value: Any) -> str:
@@ -110,9 +103,9 @@ def under_fixed(made: SweepRun) -> str:
     return f" but for what the sweep fixes ({', '.join(fixed)})" if fixed else ""
 
 
-def _against_default(made: SweepRun, best: Trial) -> str:
+def _against_default(made: SweepRun, best: SweepTrial) -> str:
     """Say whether the best trial is better than the default, by the sweep's metric."""
-    reached, default = _value(made.sweep, best), _value(made.sweep, made.default)
+    reached, default = (trial.value(made.sweep.metric.name) for trial in (best, made.default))
     if reached is None or default is None:
         return "The default has no value of the metric, so that no trial can be compared with it."
     beats = made.sweep.metric.better(reached, default)
@@ -122,14 +115,14 @@ def _against_default(made: SweepRun, best: Trial) -> str:
     return said
 
 
-def write_best(file: Path, made: SweepRun, best: Trial) -> None:
+def write_best(file: Path, made: SweepRun, best: SweepTrial) -> None:
     """Write the best configuration as ``graphrouter train --config`` reads it."""
     config = best.configs[0]
     router = make_router(config.router, config.hyperparameters)
     values = {"router": config.router, **to_plain(hyperparameters(router))}
-    value = _value(made.sweep, best)
+    value = best.value(made.sweep.metric.name)
     about = (
-        f"# The best of {len(made.trials)} trials of the sweep {made.sweep.name!r} on {config.log}: trial "
-        f"{best.asked.number}, {made.sweep.metric.name} {value:.5f}.\n# {_against_default(made, best)}\n"
+        f"# The best of {len(made.trials)} trials of the sweep {made.sweep.name!r} on {config.log}: "
+        f"{best.name}, {made.sweep.metric.name} {value:.5f}.\n# {_against_default(made, best)}\n"
     )
     replace_file(file, (about + to_yaml(values)).encode())

@@ -1,84 +1,78 @@
 """Runs a sweep here, several trials at a time, and goes on where it was cut off.
 
-What is on disk is the state: ``OUT/trials.json`` holds what the search has asked for, written before a trial starts, and
+What is on disk is the state: ``OUT/study.log`` is Optuna's journal of what was asked for and what came of it, and
 ``OUT/runs/ID/run.json`` what a run came to, written whole or not at all. A trial whose runs are there is not run again;
 one that failed or was stopped stays so.
 """
 
 from __future__ import annotations
 
-import json
-import math
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+from experiments.launch import DIED, ProcessDiedError
 from experiments.runs.config import RunConfig, run_id
 from experiments.runs.configuration import Configuration, read_configs
 from experiments.runs.wandb_log import Logging, mean_metrics
-from experiments.sweeps.early import Hyperband, Watch
+from experiments.sweeps.early import Pruning
 from experiments.sweeps.file import Sweep
 from experiments.sweeps.metric import check_metric
-from experiments.sweeps.search import Asked, Told, make_search
-from graphrouter.errors import UserError, first_line
+from experiments.sweeps.study import AskedTrial, SweepStudy
+from graphrouter.errors import UserError
 from graphrouter.files import check_writable, replace_file
 from graphrouter.settings import read_yaml, to_yaml
 
 Record = dict[str, Any]
-FILE, TRIALS = "sweep.yaml", "trials.json"
+FILE, STUDY = "sweep.yaml", "study.log"
+OLD = "trials.json"
+"""File in a folder of a sweep that was made before the study had a journal."""
 MAY_CHANGE = ("run_cap", "name", "description", "project", "entity")
 """Keys of a sweep file that may differ when a sweep goes on."""
 
 
 class Workers(Protocol):
-    """What runs configurations beside each other."""
+    """Places for calls; see `experiments.launch.Launcher`."""
 
-    def submit(self, configuration: Configuration) -> Future[list[Record]]:
+    def submit(self, function: Callable[..., Any], *args: Any) -> Future[Any]:
         """Start one when there is room."""
 
 
 @dataclass(eq=False)
-class Trial:
+class SweepTrial:
     """One configuration of a sweep.
 
     Attributes:
-        asked: What it is.
+        asked: Its place in the study; None for the default.
         configs: One run for each seed.
         records: What the runs came to; empty until the end.
+        fresh: Whether it is run now, and was not before.
     """
 
-    asked: Asked
+    asked: AskedTrial | None
     configs: tuple[RunConfig, ...]
     records: list[Record] = field(default_factory=list)
+    fresh: bool = False
 
-    def same_as(self, other: Trial) -> bool:
+    @property
+    def name(self) -> str:
+        """Name in tables: ``trial 3``, or ``default``."""
+        return "default" if self.asked is None else f"trial {self.asked.number}"
+
+    @property
+    def status(self) -> str:
+        """How it ended: ``finished``, ``failed`` or ``stopped``."""
+        return str(self.records[-1]["status"])
+
+    def same_as(self, other: SweepTrial) -> bool:
         """Whether both run the same."""
         return [run_id(config) for config in self.configs] == [run_id(config) for config in other.configs]
 
-    def told(self, metric: str) -> Told:
-        """Return what the search is told.
-
-        Raises:
-            UserError: If a finished run has no such metric.
-        """
-        status = self.records[-1]["status"]
-        if status == "finished":
-            value = mean_metrics(self.records).get(metric)
-            if value is None:
-                known = [name for name in self.records[0]["metrics"] if name.startswith("validation/")]
-                raise UserError(
-                    f"metric.name must be a metric of the run, but is {metric!r}; there are {', '.join(known)}"
-                )
-            return Told(status, value, self.losses)
-        return Told(status, math.nan, self.losses)
-
-    @property
-    def losses(self) -> list[float]:
-        """The first network's validation loss on the first seed, one per epoch."""
-        history = self.records[0].get("history", [])
-        return [epoch["validation_loss"] for epoch in history if epoch["label"] == history[0]["label"]]
+    def value(self, metric: str) -> float | None:
+        """Return the mean of a metric over seeds; None where the trial has not finished."""
+        return mean_metrics(self.records).get(metric) if self.records and self.status == "finished" else None
 
 
 @dataclass(eq=False)
@@ -103,98 +97,18 @@ class SweepRun:
     jobs: int
     logging: Logging = field(default_factory=Logging)
     say: Callable[[str], None] = lambda _: None
-    trials: list[Trial] = field(default_factory=list, init=False)
+    trials: list[SweepTrial] = field(default_factory=list, init=False)
     exhausted: bool = field(default=False, init=False)
 
     def __post_init__(self) -> None:
         self.base = read_configs(self.sweep.fixed, (), self.sweep.name)
-        probe = make_search(self.sweep, self.base[0].seed).ask(None)
-        assert probe is not None
-        read_configs(probe.values, (), self.sweep.name)  # a mistyped name shows before anything is written
-        for parameter in self.sweep.searched:
-            for value in parameter.ends():  # and a value out of range before the first run
-                read_configs(probe.values | {parameter.name: value}, (), f"{self.sweep.name}, {parameter.name}")
-        self.default = Trial(Asked(-1, {}, {}), self.base)
-
-    @property
-    def lag(self) -> int:
-        """How many trials may be asked for before the oldest one has ended."""
-        informed = self.sweep.method == "bayes" or self.sweep.early or self.sweep.metric.target is not None
-        return 2 * self.jobs if informed else self.sweep.runs
-
-    def run(self, workers: Workers) -> None:
-        """Run what is not yet there, the default configuration first."""
-        search, known = make_search(self.sweep, self.base[0].seed), self._read()
-        running: list[Future[list[Record]]] = []
-        told: list[Told] = []
-        first = self._start(workers, self.default, "default", None)
-        for number in range(self.sweep.run_cap or self.sweep.runs):
-            while len(told) <= number - self.lag:
-                told.append(self._collect(len(told), running))
-                search.tell(told[-1])
-            if self._reached(told):
-                break
-            asked = search.ask(known[number] if number < len(known) else None)
-            if asked is None:
-                self.exhausted = True
-                break
-            self.trials.append(Trial(asked, read_configs(asked.values, (), f"trial {number}")))
-            self._write(known)
-            running.append(self._start(workers, self.trials[-1], f"trial {number}", self._watch(told), first))
-        self.default.records = first.result()
-        for number in range(len(told), len(running)):
-            self._collect(number, running)
-
-    def _start(
-        self,
-        workers: Workers,
-        trial: Trial,
-        name: str,
-        watch: Watch | None,
-        default: Future[list[Record]] | None = None,
-    ) -> Future[list[Record]]:
-        """Run a trial, or take what it came to before, or what the default comes to where it is the same."""
-        made = Configuration(
-            trial.configs,
-            self.out,
-            prefix="default-" if trial is self.default else f"t{trial.asked.number:03d}-",
-            about={"kind": "sweep", "name": name, "base": trial is self.default},
-            logging=self.logging,
-            on_epoch=watch.on_epoch if watch else None,
-        )
-        if (kept := made.kept()) is not None:
-            future: Future[list[Record]] = Future()
-            future.set_result(kept)
-            self.say("")
-            return future
-        if default is not None and trial.same_as(self.default):
-            self.say(f"{name}: the default, which is not run twice")
-            return default
-        future = workers.submit(made)
-        future.add_done_callback(lambda done: self._report(name, done))
-        return future
-
-    def _report(self, name: str, done: Future[list[Record]]) -> None:
-        if done.cancelled() or done.exception() is not None:
-            return
-        records, metric = done.result(), self.sweep.metric.name
-        value = mean_metrics(records).get(metric) if records[-1]["status"] == "finished" else None
-        note = records[-1]["error"] if value is None else f"{metric} {value:.5f}"
-        self.say(f"{name}: {records[-1]['status']}, {note}")
-
-    def _collect(self, number: int, running: list[Future[list[Record]]]) -> Told:
-        self.trials[number].records = running[number].result()
-        return self.trials[number].told(self.sweep.metric.name)
-
-    def _watch(self, told: list[Told]) -> Watch | None:
-        """Compare a trial at each bracket with those before it, finished or stopped."""
-        if self.sweep.early is None:
-            return None
-        return Watch(self.sweep.early, at_brackets(self.sweep.early, told))
-
-    def _reached(self, told: list[Told]) -> bool:
-        target, metric = self.sweep.metric.target, self.sweep.metric
-        return target is not None and any(one.value == target or metric.better(one.value, target) for one in told)
+        probe = self.sweep.fixed | {parameter.name: parameter.ends()[0] for parameter in self.sweep.searched}
+        for (
+            parameter
+        ) in self.sweep.searched:  # a mistyped name and a value out of range show before anything is written
+            for value in parameter.ends():
+                read_configs(probe | {parameter.name: value}, (), self.sweep.name)
+        self.default = SweepTrial(None, self.base)
 
     def begin(self) -> None:
         """Write the sweep's file.
@@ -207,37 +121,84 @@ class SweepRun:
         file = self.out / FILE
         if file.exists() and _searched(read_yaml(file)) != _searched(self.sweep.source):
             raise UserError(f"{file} must be this sweep, but is another; name another --out, or remove the folder")
+        if (self.out / OLD).exists() and not (self.out / STUDY).exists():
+            raise UserError(
+                f"{self.out} holds a sweep of an earlier version ({OLD}), which cannot go on, as a sweep is now kept in "
+                f"{STUDY}; name another --out; its runs are still read by the report"
+            )
         replace_file(file, to_yaml(self.sweep.source).encode())
 
-    def _read(self) -> list[Asked]:
-        file = self.out / TRIALS
-        if not file.exists():
-            return []
+    def run(self, workers: Workers) -> None:
+        """Run what is not yet there, the default configuration first."""
+        study = SweepStudy(self.sweep, self.base[0].seed, self.out / STUDY)
+        known = study.trials()
+        first = self._start(workers, self.default, study)
+        running = [(first, self.default)]
+        while running:
+            done = wait([future for future, _ in running], return_when=FIRST_COMPLETED).done
+            for future, trial in [pair for pair in running if pair[0] in done]:
+                self._end(future, trial, study)
+            running = [pair for pair in running if pair[0] not in done]
+            while len(running) < self.jobs and (following := self._next(study, known)) is not None:
+                same = following.same_as(self.default)
+                if same:
+                    self.say(f"{following.name}: the default, which is not run twice")
+                running.append((first if same else self._start(workers, following, study), following))
+
+    def _next(self, study: SweepStudy, known: list[AskedTrial]) -> SweepTrial | None:
+        """Return the next trial, first those of an earlier session; None where there are enough."""
+        number, metric = len(self.trials), self.sweep.metric
+        values = [trial.value(metric.name) for trial in self.trials]
+        if self.exhausted or number >= (self.sweep.run_cap or self.sweep.runs) or any(map(metric.reached, values)):
+            return None
+        asked = known[number] if number < len(known) else study.ask()
+        if asked is None:
+            self.exhausted = True
+            return None
+        self.trials.append(SweepTrial(asked, read_configs(asked.values, (), f"trial {number}")))
+        return self.trials[-1]
+
+    def _start(self, workers: Workers, trial: SweepTrial, study: SweepStudy) -> Future[list[Record]]:
+        """Run a trial, or take what it came to before."""
+        made = self._configuration(trial, study)
+        if (kept := made.kept()) is None:
+            trial.fresh = True
+            return workers.submit(Configuration.run, made)
+        self.say("")
+        future: Future[list[Record]] = Future()
+        future.set_result(kept)
+        return future
+
+    def _pruning(self, trial: SweepTrial, study: SweepStudy) -> Pruning | None:
+        if self.sweep.early is None or trial.asked is None or trial.asked.ended:
+            return None
+        return Pruning(self.sweep.early, study.file, trial.asked.id, self.sweep.metric.minimise)
+
+    def _configuration(self, trial: SweepTrial, study: SweepStudy) -> Configuration:
+        pruning, asked = self._pruning(trial, study), trial.asked
+        return Configuration(
+            trial.configs,
+            self.out,
+            prefix="default-" if asked is None else f"t{asked.number:03d}-",
+            about={"kind": "sweep", "name": trial.name, "base": asked is None},
+            logging=self.logging,
+            on_epoch=pruning.on_epoch if pruning else None,
+        )
+
+    def _end(self, future: Future[list[Record]], trial: SweepTrial, study: SweepStudy) -> None:
+        """Take in what a trial came to."""
         try:
-            return [Asked(**asked) for asked in json.loads(file.read_text())]
-        except (OSError, ValueError, TypeError) as error:
-            raise UserError(
-                f"{file} must be what a sweep wrote, but is not ({first_line(error)}); remove the folder"
-            ) from None
-
-    def _write(self, known: list[Asked]) -> None:
-        """Keep what was asked for, before it runs."""
-        if len(self.trials) > len(known):
-            asked = [asdict(trial.asked) for trial in self.trials]
-            replace_file(self.out / TRIALS, f"{json.dumps(asked)}\n".encode())
-
-
-def at_brackets(rule: Hyperband, told: list[Told]) -> dict[int, list[float]]:
-    """Return by bracket what each trial that reached it is compared by."""
-    found: dict[int, list[float]] = {}
-    for bracket, value in _reached_brackets(rule, told):
-        found.setdefault(bracket, []).append(value)
-    return found
-
-
-def _reached_brackets(rule: Hyperband, told: list[Told]) -> Iterator[tuple[int, float]]:
-    for one in told:
-        yield from rule.at(one.losses).items()
+            trial.records = future.result()
+        except ProcessDiedError:
+            trial.records = self._configuration(trial, study).record_failure(DIED)
+        value = trial.value(self.sweep.metric.name)
+        if trial.fresh:
+            note = trial.records[-1]["error"] if value is None else f"{self.sweep.metric.name} {value:.5f}"
+            self.say(f"{trial.name}: {trial.status}, {note}")
+        elif (pruning := self._pruning(trial, study)) is not None:
+            pruning.replay(trial.records[0].get("history", []))  # of the default, which is not run twice
+        if trial.asked is not None:
+            study.tell(trial.asked, trial.status, value)
 
 
 def _searched(source: dict[str, Any]) -> dict[str, Any]:

@@ -12,10 +12,10 @@ from experiments.run import main as run_main
 from experiments.runs.configuration import read_configs
 from experiments.runs.execute import Stopped
 from experiments.sweep import main
-from experiments.sweeps.early import Hyperband, Watch, read_hyperband
+from experiments.sweeps.early import Halving, Pruning, read_hyperband
 from experiments.sweeps.file import make_sweep, parse_words, read_sweep
 from experiments.sweeps.parameters import read_parameter
-from experiments.sweeps.search import Asked, Told, make_search
+from experiments.sweeps.study import SweepStudy
 from graphrouter.errors import UserError
 from graphrouter.settings import configs_folder, read_yaml
 
@@ -38,13 +38,13 @@ def source(**keys):
 
 
 @pytest.mark.parametrize("file", sorted((configs_folder() / "sweep").glob("*.yaml")), ids=lambda file: file.stem)
-def test_every_shipped_sweep_draws_runs_that_are_valid(file):
+def test_every_shipped_sweep_draws_runs_that_are_valid(file, tmp_path):
     sweep = read_sweep(file.stem)
-    search = make_search(sweep, 0)
+    study = SweepStudy(sweep, 0, tmp_path / "study.log")
     for number in range(8):
-        assert read_configs(search.ask(None).values, (), f"trial {number}")
+        asked = study.ask().values
+        assert read_configs(asked, (), f"trial {number}")
     # what W&B's agent puts in the place of the macro comes back as the same run
-    asked = make_search(sweep, 1).ask(None).values
     assert read_configs(parse_words([f"{name}={value}" for name, value in asked.items()])) == read_configs(asked)
     assert sweep.source["command"][-2:] == ["${args_no_hyphens}", "--wandb=online"]
 
@@ -72,6 +72,7 @@ ENV = ["${env}", "${interpreter}"]
         ({"command": [*ENV, "${program}", "${args_no_boolean_flags}"]}, {}),
         ({"command": ["python3", "-u", "${program}", "--log=tiny", "seeds=2", "${args}"]}, {"log": "tiny", "seeds": 2}),
         ({"command": ["python", "experiments/run.py", "${args}"], "program": None}, {}),
+        ({"command": ["python", "-m", "experiments", "run", "${args}"], "program": None}, {}),
         ({"command": ["${program}", "${args}"], "program": "./experiments/run.py"}, {}),
         ({"command": ["${program}", "${args}", "log=${envvar:SWEEP_LOG}"]}, {"log": "mine"}),
         ({"command": ["${envvar:SWEEP_PYTHON}", "${program}", "${args}"]}, {}),
@@ -252,66 +253,87 @@ def test_an_agent_gets_the_file_as_it_is(monkeypatch, capsys, tmp_path):
 
 
 def test_brackets_follow_the_format():
-    assert read_hyperband({"type": "hyperband", "min_iter": 3}, "f").brackets[:4] == (3, 9, 27, 81)
-    backwards = read_hyperband({"type": "hyperband", "max_iter": 27, "s": 2, "eta": 3}, "f")
-    assert (backwards.brackets, backwards.strict) == ((3, 9), False)
-    assert read_hyperband({"type": "hyperband", "max_iter": 9, "s": 9, "strict": True}, "f").brackets == (1, 3)
+    assert read_hyperband({"type": "hyperband", "min_iter": 3}, "f") == Halving(3, 3, False)
+    assert read_hyperband({"type": "hyperband", "max_iter": 27, "s": 2, "eta": 3}, "f") == Halving(3, 3, False)
+    assert read_hyperband({"type": "hyperband", "max_iter": 9, "s": 9, "strict": True}, "f") == Halving(1, 3, True)
 
 
-def test_a_bracket_lets_the_best_share_go_on():
-    rule = Hyperband((2,), eta=4)
-    others = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7]
-    assert [rule.stops(2, value, others) for value in (0.05, 0.15, 0.25, 0.35)] == [False, False, False, True]
-    assert not rule.stops(2, 9.0, [])
-    assert rule.stops(2, float("nan"), [])
-    assert Hyperband((1,)).at([0.3, 0.9, 0.8]) == {1: 0.3}  # the best so far
-    assert Hyperband((1,), strict=True).at([0.3, 0.9, 0.8]) == {1: 0.9}
+def epochs_until_stopped(study, losses, rule):
+    """Run a trial that has these losses; returns the epochs that it came to."""
+    trial = study.ask()
+    pruning = Pruning(rule, study.file, trial.id, study.sweep.metric.minimise)
+    for epoch, loss in enumerate(losses):
+        try:
+            pruning.on_epoch("first", {"validation_loss": loss})
+            pruning.on_epoch("second", {"validation_loss": 0.0})  # another network does not count
+        except Stopped:
+            study.tell(trial, "stopped", None)
+            return epoch + 1
+    study.tell(trial, "finished", losses[-1])
+    return len(losses)
 
 
-def test_a_watch_stops_at_a_bracket_by_its_first_network():
-    watch = Watch(Hyperband((1,), eta=2, strict=True), {1: [0.5, 0.4]})
-    watch.on_epoch("a", {"validation_loss": 9.0})
-    for loss in (0.1, 0.1, 0.1):
-        watch.on_epoch("b", {"validation_loss": loss})
-    with pytest.raises(Stopped, match="epoch 1"):
-        watch.on_epoch("a", {"validation_loss": 0.6})
+@pytest.mark.parametrize("goal", ["minimize", "maximize"])
+def test_a_bracket_lets_the_best_share_go_on(tmp_path, goal):
+    metric = {"name": "validation/nll", "goal": goal}  # the loss is compared, whatever the metric
+    study = SweepStudy(make_sweep(source(method="random", metric=metric)), 0, tmp_path / "study.log")
+    came_to = [epochs_until_stopped(study, [0.9, loss, 0.9], Halving(1, 2)) for loss in (0.5, 0.4, 0.6, 0.3, 0.45)]
+    assert came_to == [3, 3, 2, 3, 2]
+    assert epochs_until_stopped(study, [0.9, float("nan"), 0.9], Halving(1, 2, strict=True)) == 2
+    assert epochs_until_stopped(study, [0.1, 0.9, 0.9], Halving(1, 2)) == 3  # the best so far
+    assert epochs_until_stopped(study, [0.1, 0.9, 0.9], Halving(1, 2, strict=True)) == 2
 
 
 def loss_of(values):
     return (values["gnn.dropout"] - 0.3) ** 2 + 0.1 * (values["gnn.rank"] != 8) + abs(values["gnn.hidden"] - 40) / 100
 
 
-def searched(sweep, seed, known=(), lag=4, told=Told):
-    search, asked = make_search(sweep, seed), []
-    for number in range(sweep.runs):
-        if number >= lag:
-            search.tell(told("finished", loss_of(asked[number - lag].values), []))
-        asked.append(search.ask(known[number] if number < len(known) else None))
-    return asked
+def searched(sweep, seed, file, sign=1, at_once=1):
+    """Ask for the trials that a study does not have, and tell what they come to, some at a time."""
+    study = SweepStudy(sweep, seed, file)
+    while len(study.trials()) < sweep.runs:
+        for trial in [study.ask() for _ in range(min(at_once, sweep.runs - len(study.trials())))]:
+            study.tell(trial, "finished", sign * loss_of(trial.values))
+    return [trial.values for trial in study.trials()]
 
 
-def test_the_same_seed_asks_for_the_same_configurations_also_after_a_break():
-    sweep = make_sweep(source(), runs=24)
-    asked = searched(sweep, 0)
-    assert searched(sweep, 0) == asked
-    assert searched(sweep, 0, known=asked[:13]) == asked
-    assert searched(sweep, 1) != asked
+def test_the_same_seed_asks_for_the_same_configurations_also_after_a_break(tmp_path):
+    sweep = make_sweep(source(), runs=16)
+    asked = searched(sweep, 0, tmp_path / "whole")
+    assert searched(sweep, 1, tmp_path / "other") != asked
+    searched(make_sweep(source(), runs=12), 0, tmp_path / "part")
+    study = SweepStudy(sweep, 0, tmp_path / "part")
+    cut_off = study.ask()
+    study.study.ask()  # killed while it is drawn
+    with (tmp_path / "part").open("ab") as file:
+        file.write(b'{"op_code":6,"wor')  # and while the next line is written
+    (tmp_path / "part.lock").symlink_to(tmp_path / "part")
+    again = SweepStudy(sweep, 0, tmp_path / "part")
+    assert [trial.ended for trial in again.trials()] == 12 * [True] + [False]
+    assert again.trials()[12] == cut_off
+    again.tell(cut_off, "finished", loss_of(cut_off.values))
+    assert searched(sweep, 0, tmp_path / "part") == asked
 
 
-def test_bayes_finds_better_than_random_and_keeps_away_from_failures():
+def test_a_random_search_is_the_same_whatever_the_number_of_jobs(tmp_path):
+    sweep = make_sweep(source(method="random"), runs=12)
+    one, four = (searched(sweep, 0, tmp_path / str(jobs), at_once=jobs) for jobs in (1, 4))
+    assert one == four
+
+
+def test_bayes_finds_better_than_random_and_keeps_away_from_failures(tmp_path):
     best = {}
     for method in ("bayes", "random"):
-        sweep = make_sweep(source(method=method), runs=50)
-        best[method] = sum(min(loss_of(one.values) for one in searched(sweep, seed)) for seed in range(3))
+        sweep = make_sweep(source(method=method), runs=30)
+        found = [searched(sweep, seed, tmp_path / f"{method}{seed}", at_once=4) for seed in range(3)]
+        best[method] = sum(min(map(loss_of, asked)) for asked in found)
     assert best["bayes"] < best["random"]
-    maximised = make_sweep(source(metric={"name": "validation/x/reward", "goal": "maximize"}), runs=50)
-    asked = searched(maximised, 0, told=lambda status, value, losses: Told(status, -value, losses))
-    assert min(loss_of(one.values) for one in asked[25:]) < 0.06
-    search = make_search(make_sweep(source(), runs=3), 0)
-    for status, losses in (("failed", []), ("stopped", [0.5, 0.4])):
-        search.ask(None)
-        search.tell(Told(status, float("nan"), losses))
-    assert search.ask(None).number == 2
+    maximised = make_sweep(source(metric={"name": "validation/x/reward", "goal": "maximize"}), runs=30)
+    assert min(map(loss_of, searched(maximised, 0, tmp_path / "maximised", sign=-1)[20:])) < 0.06
+    study = SweepStudy(make_sweep(source(), runs=3), 0, tmp_path / "failed")
+    for status in ("failed", "stopped"):
+        study.tell(study.ask(), status, None)
+    assert study.ask().number == 2
 
 
 FEW = {
@@ -326,17 +348,16 @@ ALL_OF_FEW = 2 * 2 * 3 * 3
 
 
 @pytest.mark.parametrize("method", ["bayes", "random"])
-def test_a_configuration_is_asked_for_once_until_there_is_none_left(method):
+def test_a_configuration_is_asked_for_once_until_there_is_none_left(method, tmp_path):
     sweep = make_sweep(source(method=method, parameters=FEW), runs=1000)
     assert sweep.size == sweep.runs == ALL_OF_FEW
-    search, asked, told = make_search(sweep, 0), [], 0
-    while (one := search.ask(None)) is not None:
+    study, asked = SweepStudy(sweep, 0, tmp_path / "study.log"), []
+    while (one := study.ask()) is not None:
         asked.append(one)
+        status = ("finished", "failed", "stopped")[len(asked) // 3 % 3]
         if len(asked) % 3 == 0:  # the best is found early, and early ones end in all ways
-            status = ("finished", "failed", "stopped")[told % 3]
-            search.tell(Told(status, float(asked[told].values["c"]), [0.5] if status == "stopped" else []))
-            told += 1
-    assert search.ask(None) is None
+            study.tell(asked[len(asked) // 3 - 1], status, float(one.values["c"]) if status == "finished" else None)
+    assert study.ask() is None
     assert [one.number for one in asked] == list(range(ALL_OF_FEW))
     assert len({json.dumps(one.values) for one in asked}) == ALL_OF_FEW
 
@@ -361,29 +382,24 @@ def test_choices_are_all_that_can_be_drawn():
         assert read_parameter("x", endless, "file").choices() is None
 
 
-def test_a_sweep_of_before_that_ran_a_configuration_twice_goes_on():
-    sweep = make_sweep(source(parameters={"knn.k": {"values": [20, 40]}, "knn.strength": {"values": [1, 2]}}), runs=6)
-    twice = [Asked(number, {"knn.k": 20, "knn.strength": 1}, {"knn.k": 0, "knn.strength": 0}) for number in range(3)]
-    search = make_search(sweep, 0)
-    asked = [search.ask(twice[number] if number < 3 else None) for number in range(7)]
-    assert asked[:3] == twice
-    assert [one.number for one in asked[3:6]] == [3, 4, 5]
-    new = {(one.values["knn.k"], one.values["knn.strength"]) for one in asked[3:6]}
-    assert new == {(20, 2), (40, 1), (40, 2)}
-    assert asked[6] is None
-
-
-def test_without_optuna_the_search_says_what_to_install(monkeypatch):
+def test_without_optuna_the_search_says_what_to_install(monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "optuna", None)
     with pytest.raises(UserError, match=r"graphrouter\[experiments\]"):
-        make_search(make_sweep(source()), 0)
+        SweepStudy(make_sweep(source()), 0, tmp_path / "study.log")
 
 
-def test_a_grid_asks_for_every_combination_once():
+def test_a_file_that_is_no_journal_is_named(tmp_path):
+    (tmp_path / "study.log").write_text("nonsense\n")
+    with pytest.raises(UserError, match=r"study.log must be what a sweep wrote"):
+        SweepStudy(make_sweep(source()), 0, tmp_path / "study.log")
+
+
+def test_a_grid_asks_for_every_combination_once(tmp_path):
     grid = {"a": {"values": [1, 2]}, "b": {"min": 1, "max": 3}, "c": {"value": "x"}}
     sweep = make_sweep({"method": "grid", "parameters": grid})
-    search = make_search(sweep, 0)
-    asked = [search.ask(None).values for _ in range(sweep.runs)]
+    study = SweepStudy(sweep, 0, tmp_path / "study.log")
+    asked = [study.ask().values for _ in range(sweep.runs)]
+    assert study.ask() is None
     assert asked[:3] == [{"a": 1, "b": b, "c": "x"} for b in (1, 2, 3)]
     assert Counter(tuple(one.values()) for one in asked) == Counter((a, b, "x") for a in (1, 2) for b in (1, 2, 3))
     assert make_sweep({"method": "grid", "parameters": grid, "run_cap": 4}).runs == 4

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 from concurrent.futures import Future
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +13,9 @@ import polars as pl
 import pytest
 import yaml
 
+from experiments.launch import ProcessDiedError, Processes
 from experiments.runs.config import settings
-from experiments.runs.configuration import Configuration, read_configs
+from experiments.runs.configuration import read_configs
 from experiments.runs.data import scored_by
 from experiments.runs.record import metric_names
 from experiments.sweep import main
@@ -21,7 +23,6 @@ from experiments.sweeps.check import check, compared
 from experiments.sweeps.file import make_sweep
 from experiments.sweeps.outcome import best_trial, write_outcome
 from experiments.sweeps.runner import SweepRun
-from experiments.sweeps.workers import Processes
 from graphrouter.config import read_router
 from graphrouter.errors import UserError
 from graphrouter.log import load_log
@@ -63,10 +64,10 @@ class Here:
     def __init__(self):
         self.ran = []
 
-    def submit(self, configuration):
+    def submit(self, run, configuration):
         self.ran.append(configuration.id(configuration.configs[0]))
         future = Future()
-        future.set_result(configuration.run())
+        future.set_result(run(configuration))
         return future
 
 
@@ -80,8 +81,8 @@ def run_here(source, out, jobs=1, **keys):
 
 @pytest.fixture(scope="module")
 def whole(log_folder, tmp_path_factory):
-    """A sweep for two processes that was never cut off."""
-    made, _ = run_here(quick_source(log_folder), tmp_path_factory.mktemp("sweep") / "out", jobs=2)
+    """A sweep that was never cut off."""
+    made, _ = run_here(quick_source(log_folder), tmp_path_factory.mktemp("sweep") / "out")
     write_outcome(made)
     return made.out
 
@@ -123,7 +124,7 @@ def test_a_sweep_killed_in_the_middle_goes_on_as_if_nothing_had_been(whole, log_
         "--out",
         str(out),
         "--jobs",
-        "2",
+        "1",
     ]
     process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, env=os.environ | {"OMP_NUM_THREADS": "1"})
     deadline = time.monotonic() + 120
@@ -138,11 +139,10 @@ def test_a_sweep_killed_in_the_middle_goes_on_as_if_nothing_had_been(whole, log_
     assert 2 <= len(before) < TRIALS + 1
     time.sleep(1)
     assert set(out.glob("runs/*/run.json")) == set(before)  # no worker lived on
-    _, workers = run_here(quick_source(log_folder), out, jobs=2)
+    _, workers = run_here(quick_source(log_folder), out)
     assert not set(workers.ran) & {file.parent.name for file in before}
     assert len(workers.ran) == TRIALS + 1 - len(before)
     assert {file: file.stat().st_mtime_ns for file in before} == before
-    assert (out / "trials.json").read_text() == (whole / "trials.json").read_text()
     for name, record in records(out).items():
         assert record["metrics"] == records(whole)[name]["metrics"]
     assert main(command[3:]) == 0  # nothing is left to do
@@ -152,10 +152,10 @@ def test_a_sweep_killed_in_the_middle_goes_on_as_if_nothing_had_been(whole, log_
 
 
 def test_a_finished_sweep_runs_nothing_and_may_go_on_with_more_runs(whole, log_folder):
-    made, workers = run_here(quick_source(log_folder), whole, jobs=2)
+    made, workers = run_here(quick_source(log_folder), whole)
     assert workers.ran == []
     assert len(made.trials) == TRIALS
-    made, workers = run_here(quick_source(log_folder), whole, jobs=2, runs=TRIALS + 1)
+    made, workers = run_here(quick_source(log_folder), whole, runs=TRIALS + 1)
     assert [name.partition("-")[0] for name in workers.ran] == [f"t{TRIALS:03d}"]
     other = quick_source(log_folder) | {"method": "random"}
     with pytest.raises(UserError, match="must be this sweep, but is another"):
@@ -187,7 +187,7 @@ def test_bad_runs_are_stopped_and_failed_ones_recorded(log_folder, tmp_path, mon
     assert "4 trials (2 failed, 1 finished, 1 stopped)" in write_outcome(made)
     again, workers = run_here(source, tmp_path)
     assert workers.ran == []
-    assert again.trials[2].losses == made.trials[2].losses
+    assert [trial.records for trial in again.trials] == [trial.records for trial in made.trials]
 
 
 @pytest.mark.parametrize(
@@ -197,7 +197,7 @@ def test_bad_runs_are_stopped_and_failed_ones_recorded(log_folder, tmp_path, mon
 )
 def test_a_value_out_of_range_is_refused_before_the_first_run(log_folder, tmp_path, parameter):
     source = make_source(log_folder, {"gnn.neighbours": parameter}, method="random", run_cap=2)
-    with pytest.raises(UserError, match="gnn.neighbours, router gnn: gnn.neighbours must be 1 or more, but is"):
+    with pytest.raises(UserError, match="router gnn: gnn.neighbours must be 1 or more, but is"):
         run_here(source, tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
@@ -206,7 +206,7 @@ def test_a_sweep_ends_at_its_target_or_says_that_nothing_finished(log_folder, tm
     parameters = {"gnn.rank": {"values": [2, 3, 4, 5, 6]}}
     metric = {"name": "validation/nll", "target": 5.0}
     made, _ = run_here(make_source(log_folder, parameters, method="grid", metric=metric), tmp_path / "target")
-    assert len(made.trials) == 2  # the lag
+    assert len(made.trials) == 1
     monkeypatch.setattr(GNN, "_outcome_graph", no_room_for_21(GNN._outcome_graph))
     failing = make_source(log_folder, {"gnn.neighbours": {"value": 21}, "gnn.rank": {"values": [2, 3]}}, method="grid")
     made, _ = run_here(failing, tmp_path / "failing")
@@ -275,7 +275,7 @@ def test_trials_are_compared_with_the_default_under_what_the_sweep_fixes(log_fol
     said = write_outcome(made)
     assert "but for what the sweep fixes (gnn.epochs=3, gnn.folds=2" in said
     best, reached = best_trial(made), made.default.records[0]["metrics"]["validation/nll"]
-    beats = best.told("validation/nll").value < reached
+    beats = best.value("validation/nll") < reached
     assert ("No trial beats the default" in said) is not beats
 
 
@@ -286,12 +286,12 @@ def test_a_value_over_several_seeds_is_their_mean(log_folder, tmp_path):
     assert [record["config"]["seed"] for record in trial.records] == [5, 6]
     values = [record["metrics"]["validation/nll"] for record in trial.records]
     assert values[0] != values[1]
-    assert trial.told("validation/nll").value == pytest.approx(np.mean(values))
+    assert trial.value("validation/nll") == pytest.approx(np.mean(values))
     assert len(records(tmp_path)) == 6
 
 
 def test_the_best_is_checked_on_test_queries_of_new_seeds(whole, log_folder):
-    made, _ = run_here(quick_source(log_folder), whole, jobs=2)
+    made, _ = run_here(quick_source(log_folder), whole)
     text = check(made, 2, Here())
     table = pl.read_csv(whole / "check.csv")
     found = records(whole / "check")
@@ -358,11 +358,50 @@ class Deadly:
         return os._exit, (3,)
 
 
-def test_a_run_whose_process_dies_is_recorded(log_folder, tmp_path):
-    configs = read_configs({"log": log_folder, "router": "knn", "encoder": "tfidf:8"})
-    made = Configuration(configs, tmp_path, on_epoch=Deadly())
-    with Processes(1) as workers:
-        (record,) = workers.submit(made).result()
-    assert record["status"] == "failed"
-    assert "process died" in record["error"]
-    assert records(tmp_path) == {made.id(made.configs[0]): record}
+class DeadlyPlaces:
+    """Places whose first process dies."""
+
+    def __init__(self, places):
+        self.places, self.killed = places, False
+
+    def submit(self, run, configuration):
+        if not self.killed and configuration.prefix == "t000-":
+            self.killed = True
+            return self.places.submit(run, replace(configuration, on_epoch=Deadly()))
+        return self.places.submit(run, configuration)
+
+
+def test_a_run_whose_process_dies_is_recorded_and_the_sweep_goes_on(log_folder, tmp_path):
+    source = quick_source(log_folder) | {"method": "grid"}
+    source["parameters"] |= {"knn.k": {"values": [20, 40]}, "knn.strength": {"value": 2.0}}
+    made = SweepRun(make_sweep(source), tmp_path, jobs=2)
+    made.begin()
+    with Processes(2) as places:
+        made.run(DeadlyPlaces(places))
+        with pytest.raises(ProcessDiedError, match="process died"):
+            places.submit(os._exit, 3).result()
+        assert places.submit(abs, -3).result() == 3
+    assert [trial.status for trial in made.trials] == ["failed", "finished"]
+    assert made.default.status == "finished"
+    assert "process died" in made.trials[0].records[0]["error"]
+    assert {record["name"]: record["status"] for record in records(tmp_path).values()} == {
+        "default": "finished",
+        "trial 0": "failed",
+        "trial 1": "finished",
+    }
+
+
+def test_a_sweep_of_an_earlier_version_is_refused_in_one_line(log_folder, tmp_path):
+    (tmp_path / "trials.json").write_text("[]")
+    with pytest.raises(UserError, match="holds a sweep of an earlier version .* name another --out"):
+        run_here(quick_source(log_folder), tmp_path)
+
+
+def test_processes_that_share_a_study_stop_bad_runs(log_folder, tmp_path):
+    parameters = {"gnn.learning_rate": {"values": [0.001, 0.5]}, "gnn.batch_size": {"value": 16}}
+    early = {"type": "hyperband", "min_iter": 2, "eta": 3, "strict": True}
+    made = SweepRun(make_sweep(make_source(log_folder, parameters, method="grid", early_terminate=early)), tmp_path, 1)
+    made.begin()
+    with Processes(1) as places:
+        made.run(places)
+    assert [trial.status for trial in made.trials] == ["finished", "stopped"]
