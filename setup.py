@@ -76,7 +76,7 @@ setup(
         "transformers>=5.16,<6",  # the layers of its cache
         "trl>=1.16,<2",  # its API moves fast
         "vl-convert-python>=1.9",  # charts as SVG, PNG and PDF, and the scripts that pages carry
-        "wandb>=0.18",
+        "wandb>=0.31",  # its reader of offline runs
     ],
     extras_require={
         "test": TESTS + EXPERIMENTS,

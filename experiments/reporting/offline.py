@@ -1,25 +1,15 @@
-"""Offline W&B folders: the ``.wandb`` file, and the tables beside it.
-
-The file is a log in the format of LevelDB (blocks of 32 KiB, each record in one piece or several) of the records of
-`wandb.proto`; since 0.30 the package itself reads it in Go only.
-"""
+"""Offline W&B folders: the ``.wandb`` file, which W&B's own ``wandb leet inspect`` reads, and the tables beside it."""
 
 from __future__ import annotations
 
 import json
-import struct
-from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime
+import subprocess
+import sys
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from experiments.reporting.records import UNREADABLE, Run, Values
 from experiments.reporting.wandb_runs import Logged, runs_of
-
-BLOCK, HEAD = 32 * 1024, 7
-MAGIC = b":W&B"
-WHOLE, FIRST = 1, 2
-LAST = 4
 
 
 def find_offline(folder: Path) -> list[Path]:
@@ -33,7 +23,7 @@ def read_offline(folder: Path, source: Path) -> list[Run]:
     """Read an offline run; one that cannot be read becomes a run of its own status, so that the report can name it."""
     try:
         return runs_of(read_logged(folder, str(source)))
-    except (OSError, ValueError, KeyError, IndexError, struct.error) as error:
+    except (OSError, ValueError, KeyError) as error:
         return [Run(folder.name, str(source), UNREADABLE, f"cannot be read: {error}")]
 
 
@@ -48,80 +38,41 @@ def read_logged(folder: Path, source: str) -> Logged:
         raise ValueError("it has no run-*.wandb")
     logged, known = Logged(folder.name, source), False
     logged.table = lambda path: _table(folder / "files" / path)
-    for record in records(file.read_bytes()):
-        kind = record.WhichOneof("record_type")
+    for record in records(file):
+        kind = record["type"]
+        content = record.get(kind, {})
         if kind == "run":
             known = True
-            _begin(logged, record.run)
+            logged.id, logged.name = content["run_id"], content.get("display_name", "")
+            logged.group, logged.kind = content.get("run_group"), content.get("job_type", "wandb")
+            logged.started = content["start_time"]
+            logged.config |= content.get("config", {}).get("update", {})
         elif kind == "config":
-            _update(logged.config, record.config.update)
+            logged.config |= content.get("update", {})
         elif kind == "summary":
-            _update(logged.summary, record.summary.update)
+            for key, value in content.get("update", {}).items():
+                table, _, last = key.rpartition(".")
+                logged.summary |= {table: {"path": value}} if last == "path" else {key: value}
         elif kind == "history":
-            row: Values = {}
-            _update(row, record.history.item)
-            logged.history.append(row)
+            logged.history.append(content["item"])
         elif kind == "exit":
-            logged.exit, logged.seconds = record.exit.exit_code, float(record.exit.runtime)
+            logged.exit, logged.seconds = content.get("exit_code", 0), float(content.get("runtime", 0))
     if not known:
         raise ValueError(f"{file.name} holds no run")
     return logged
 
 
-def records(content: bytes) -> Iterator[Any]:
+def records(file: Path) -> Iterator[Values]:
     """Yield the records of a ``.wandb`` file; what a killed run left half written at the end is not one.
 
     Raises:
         ValueError: If it is no such file, or a record is damaged.
     """
-    from google.protobuf.message import DecodeError
-    from wandb.proto import wandb_internal_pb2
-
-    if not content.startswith(MAGIC):
-        raise ValueError("it is no .wandb file")
-    for whole in _pieces(content):
-        record = wandb_internal_pb2.Record()  # type: ignore[attr-defined]
-        try:
-            record.ParseFromString(whole)
-        except DecodeError as error:
-            raise ValueError(f"a record is damaged: {error}") from None
-        yield record
-
-
-def _pieces(content: bytes) -> Iterator[bytes]:
-    at, parts = HEAD, b""
-    while at + HEAD <= len(content):
-        if BLOCK - at % BLOCK < HEAD:
-            at += BLOCK - at % BLOCK
-            continue
-        _, size, kind = struct.unpack("<IHB", content[at : at + HEAD])
-        at += HEAD
-        if at + size > len(content):
-            return
-        parts = content[at : at + size] if kind in (WHOLE, FIRST) else parts + content[at : at + size]
-        at += size
-        if kind in (WHOLE, LAST):
-            yield parts
-
-
-def _begin(logged: Logged, run: Any) -> None:
-    logged.id, logged.name = run.run_id, run.display_name
-    logged.group, logged.kind = run.run_group or None, run.job_type or "wandb"
-    logged.started = datetime.fromtimestamp(run.start_time.seconds, UTC).isoformat()
-    _update(logged.config, run.config.update)
-
-
-def _update(values: Values, items: Iterable[Any]) -> None:
-    """Set what items say; W&B writes a path of keys for what is nested or has a slash."""
-    for item in items:
-        *way, last = list(item.nested_key) or [item.key]
-        inner = values
-        for key in way:
-            inner = inner.setdefault(key, {})
-            if not isinstance(inner, dict):
-                break
-        else:
-            inner[last] = json.loads(item.value_json)
+    command = [sys.executable, "-m", "wandb", "leet", "inspect", "--json", str(file)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise ValueError(f"it is no .wandb file that W&B can read ({' '.join(done.stderr.split())})")
+    yield from map(json.loads, done.stdout.splitlines())
 
 
 def _table(file: Path) -> Values | None:

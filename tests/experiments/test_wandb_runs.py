@@ -87,12 +87,12 @@ def test_tables_and_the_figure_are_in_the_folder(run, kept, out):
 
 def test_the_fitted_router_is_an_artifact_that_still_predicts(out, kept):
     (folder,) = find_offline(out)
-    content = next(folder.glob("run-*.wandb")).read_bytes()
-    logged_ones = [one.artifact for one in records(content) if one.WhichOneof("record_type") == "artifact"]
-    artifacts = {one.name: one for one in logged_ones if one.type == "model"}
+    logged_ones = [one["artifact"] for one in records(next(folder.glob("run-*.wandb"))) if one["type"] == "artifact"]
+    artifacts = {one["name"]: one for one in logged_ones if one["type"] == "model"}
     assert set(artifacts) == {f"router-{record['id']}" for record in kept}
     for record in kept:
-        files = {entry.path: entry.local_path for entry in artifacts[f"router-{record['id']}"].manifest.contents}
+        contents = artifacts[f"router-{record['id']}"]["manifest"]["contents"]
+        files = {entry["path"]: entry["local_path"] for entry in contents}
         assert "router.json" in files
         model = out / "runs" / record["id"] / "model"
         assert all((model / name).samefile(place) for name, place in files.items())
