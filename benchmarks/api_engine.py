@@ -26,6 +26,7 @@ from graphrouter.errors import UserError
 
 TARGET = 1.3
 WORDS = "a train at half speed for an hour goes half as far, so the answer is 42. " * 10
+MESSAGE: Any = {"role": "user", "content": WORDS}
 
 
 def options() -> argparse.Namespace:
@@ -35,6 +36,7 @@ def options() -> argparse.Namespace:
     made.add_argument("--concurrency", type=int, default=64, help="(default: 64)")
     made.add_argument("--delay-ms", type=float, default=50.0, help="of the server (default: 50)")
     made.add_argument("--repeats", type=int, default=5, help="(default: 5)")
+    made.add_argument("--official", action="store_true", help="measure the client of the openai package beside it")
     made.add_argument("--out", type=Path, help="JSON file for all figures")
     made.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)
     return made.parse_args()
@@ -120,14 +122,34 @@ def server(delay_ms: float) -> Iterator[str]:
 
 def measure(address: str, requests: int, concurrency: int) -> dict[str, float]:
     """Ask all requests; returns wall and CPU seconds."""
-    prompt = ({"role": "user", "content": WORDS},)
     engine = OpenAIEngine("slow", f"{address}/v1", concurrency=concurrency)
     wall, cpu = time.perf_counter(), time.process_time()
-    answers = list(engine.generate(Request(str(i), prompt, Sampling(64)) for i in range(requests)))
+    answers = list(engine.generate(Request(str(i), (MESSAGE,), Sampling(64)) for i in range(requests)))
     figures = {"seconds": time.perf_counter() - wall, "cpu_seconds": time.process_time() - cpu}
     if len({answer.key for answer in answers if isinstance(answer, Completion)}) != requests:
         raise UserError(f"all {requests} requests must be answered, but not all were: {answers[-1]}")
     return figures
+
+
+def measure_official(address: str, requests: int, concurrency: int) -> dict[str, float]:
+    """Ask the same by ``openai.AsyncOpenAI``, without any guard of the engine; returns wall and CPU seconds."""
+    import openai
+
+    left = iter(range(requests))
+
+    async def work(client: openai.AsyncOpenAI) -> None:
+        for seed in left:
+            await client.chat.completions.create(
+                model="slow", messages=[MESSAGE], max_tokens=64, temperature=0.0, top_p=1.0, seed=seed
+            )
+
+    async def work_all() -> None:
+        async with openai.AsyncOpenAI(base_url=f"{address}/v1", api_key="none") as client:
+            await asyncio.gather(*(work(client) for _ in range(concurrency)))
+
+    wall, cpu = time.perf_counter(), time.process_time()
+    asyncio.run(work_all())
+    return {"seconds": time.perf_counter() - wall, "cpu_seconds": time.process_time() - cpu}
 
 
 def main() -> None:
@@ -138,16 +160,21 @@ def main() -> None:
     ideal = args.requests * args.delay_ms / 1000 / args.concurrency
     about = machine(1)
     with server(args.delay_ms) as address:
-        runs = [measure(address, args.requests, args.concurrency) for _ in range(args.repeats)]
+        runs: list[dict[str, Any]] = []
+        for _ in range(args.repeats):
+            runs.append({"client": "engine", **measure(address, args.requests, args.concurrency)})
+            if args.official:
+                runs.append({"client": "openai", **measure_official(address, args.requests, args.concurrency)})
         with urllib.request.urlopen(address) as reply:
             counts: dict[str, Any] = json.load(reply)
     rows = [
-        (f"{i}", *(f"{x:.3f}" for x in (ideal, *one.values(), one["seconds"] / ideal))) for i, one in enumerate(runs)
+        (one["client"], *(f"{x:.3f}" for x in (ideal, one["seconds"], one["cpu_seconds"], one["seconds"] / ideal)))
+        for one in runs
     ]
     print(
         f"{args.requests:,} requests, {args.concurrency} at once, {args.delay_ms:g} ms each; target {TARGET} times the ideal"
     )
-    print(table(("run", "ideal s", "measured s", "CPU s", "ratio"), rows))
+    print(table(("client", "ideal s", "measured s", "CPU s", "ratio"), rows))
     print(
         f"most requests at once {counts['most']}; load average {about['load_average']} before, {load_average()} after"
     )

@@ -7,25 +7,24 @@ import json
 import re
 import time
 from asyncio import sleep
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from itertools import count
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import aiohttp
 import yarl
 
 from fusion.engines.api_errors import Kind, Trouble
 from fusion.engines.api_hope import Hope
+from fusion.engines.api_options import ServerOptions
 from fusion.engines.api_reply import read_reply
 from fusion.engines.api_retry import Pace, backoff
+from fusion.engines.background import Answering
 from fusion.engines.base import Answer, Completion, Failure, Request, Waste
 from fusion.text import encodable
 from graphrouter.errors import printable
-
-if TYPE_CHECKING:
-    from fusion.engines.openai_api import OpenAIEngine
 
 CONNECT_S = 10.0
 """Most seconds to make a connection."""
@@ -44,7 +43,7 @@ REAL_KEY_CHARS = 20
 
 
 @asynccontextmanager
-async def open_client(settings: OpenAIEngine, key: str) -> AsyncIterator[Callable[[Request], Awaitable[Answer]]]:
+async def open_client(settings: ServerOptions, key: str) -> AsyncIterator[Answering[Request, Answer]]:
     """Open the connections of a run, and close them afterwards.
 
     Args:
@@ -76,7 +75,7 @@ class Client:
         session: Open connections.
     """
 
-    def __init__(self, settings: OpenAIEngine, key: str, session: aiohttp.ClientSession) -> None:
+    def __init__(self, settings: ServerOptions, key: str, session: aiohttp.ClientSession) -> None:
         self._settings = settings
         self._key, self._key_chars = find_key(key), len(key)
         self._session = session
@@ -223,7 +222,7 @@ def find_key(key: str) -> re.Pattern[str] | None:
     return re.compile("".join(map(forms, key))) if key else None
 
 
-def request_body(settings: OpenAIEngine, request: Request) -> dict[str, Any]:
+def request_body(settings: ServerOptions, request: Request) -> dict[str, Any]:
     """Return the JSON body of a request: only the sampling fields that the server takes, then the extra ones."""
     sampling = request.sampling
     fields: dict[str, Any] = {

@@ -6,13 +6,11 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from fusion.engines.api_options import ServerOptions
 from fusion.engines.api_retry import read_retry_after
 from fusion.engines.base import NOTHING, Waste
-
-if TYPE_CHECKING:
-    from fusion.engines.openai_api import OpenAIEngine
 
 AGAIN = frozenset({408, 409, 425, 429})
 """Statuses below 500 that may be another one next time."""
@@ -70,7 +68,7 @@ class Trouble(Exception):
 
 
 def error_trouble(
-    settings: OpenAIEngine, status: int, headers: Mapping[str, str], reply: Any, body: bytes, waste: Waste | None
+    settings: ServerOptions, status: int, headers: Mapping[str, str], reply: Any, body: bytes, waste: Waste | None
 ) -> Trouble:
     """Turn the reply of a server that reports an error into trouble.
 
@@ -146,7 +144,7 @@ def _unknown_model(about: str, model: str) -> bool:
     return re.search(word, about) is not None and NO_SUCH_MODEL.search(about) is not None
 
 
-def find_remedy(message: str, error: object, settings: OpenAIEngine) -> str:
+def find_remedy(message: str, error: object, settings: ServerOptions) -> str:
     """Return what to change where a server does not take a field of the request body; empty where it says no such thing."""
     if not UNSUPPORTED.search(message):
         return ""
@@ -166,7 +164,7 @@ def find_remedy(message: str, error: object, settings: OpenAIEngine) -> str:
     return f"leave {name} out by send: [{left}]" + (", or change it" if name == "temperature" else "")
 
 
-def _fields(settings: OpenAIEngine) -> Iterator[str]:
+def _fields(settings: ServerOptions) -> Iterator[str]:
     """Return the names in a request body that the user's settings decide on."""
     for name in settings.send:
         yield settings.token_field if name == "max_tokens" else name

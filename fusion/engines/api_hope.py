@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
 
 from fusion.engines.api_errors import Kind, Trouble
+from fusion.engines.api_options import ServerOptions
 from fusion.engines.base import Waste
 from graphrouter.errors import UserError
-
-if TYPE_CHECKING:
-    from fusion.engines.openai_api import OpenAIEngine
 
 START_TRIES = 3
 """Connections that may fail before a run that has heard nothing yet takes it that there is no server."""
@@ -28,7 +25,7 @@ class Hope:
         heard: Whether anything at all came from the server.
     """
 
-    def __init__(self, settings: OpenAIEngine) -> None:
+    def __init__(self, settings: ServerOptions) -> None:
         self.heard = False
         self._settings = settings
         self._answered = False

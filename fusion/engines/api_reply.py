@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from fusion.engines.api_errors import UNWANTED, Kind, Trouble, body_text, error_trouble
+from fusion.engines.api_options import ServerOptions
 from fusion.engines.api_stream import is_stream, join_stream
 from fusion.engines.base import Completion, Request, Waste
 from fusion.engines.clean import parse_json, token_counts
 from fusion.text import encodable
-
-if TYPE_CHECKING:
-    from fusion.engines.openai_api import OpenAIEngine
 
 SHAPES = (KeyError, IndexError, TypeError, AttributeError, RecursionError)
 """What reading raises where a reply is of another form, or is nested deeper than Python can follow."""
 
 
 def read_reply(
-    request: Request, settings: OpenAIEngine, status: int, headers: Mapping[str, str], body: bytes, latency_s: float
+    request: Request, settings: ServerOptions, status: int, headers: Mapping[str, str], body: bytes, latency_s: float
 ) -> Completion:
     """Turn a whole HTTP reply into a completion.
 

@@ -1,17 +1,18 @@
-"""An event loop in a thread of its own, for callers that are not asynchronous."""
+"""Event loop in a thread of its own, for callers that are not asynchronous."""
 
 from __future__ import annotations
 
 import asyncio
 import threading
-from collections import deque
-from collections.abc import Awaitable, Callable
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Callable, Coroutine
+from concurrent.futures import Future
+from contextlib import AbstractAsyncContextManager, suppress
 from queue import SimpleQueue
-from typing import Generic, Self, TypeVar
+from typing import Any, Generic, Self, TypeVar
 
 Q = TypeVar("Q")
 A = TypeVar("A")
+Answering = Callable[[Q], Coroutine[Any, Any, A]]
 
 LEAVE_S = 5.0
 """Seconds to wait for the thread; only the system's name resolver, which cannot be cancelled, can take longer."""
@@ -20,30 +21,21 @@ LEAVE_S = 5.0
 class Background(Generic[Q, A]):
     """Answers questions in the background, each as a task of one event loop. A context manager: the thread lives within.
 
-    A switch between threads costs as much as a request on a busy machine. So a side that has been woken and has not
-    looked yet is not woken again.
-
     Args:
         open_client: Makes, inside the loop, what answers: an asynchronous function from question to answer.
     """
 
-    def __init__(self, open_client: Callable[[], AbstractAsyncContextManager[Callable[[Q], Awaitable[A]]]]) -> None:
+    def __init__(self, open_client: Callable[[], AbstractAsyncContextManager[Answering[Q, A]]]) -> None:
         self._open_client = open_client
-        self._questions: deque[Q] = deque()
-        self._woken = False
-        self._results: deque[A | BaseException] = deque()
-        self._bell: SimpleQueue[None] = SimpleQueue()
-        self._rung = False
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._started = threading.Event()
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self._loop = asyncio.new_event_loop()
+        self._stop = asyncio.Event()
+        self._answer: Future[Answering[Q, A]] = Future()
+        self._done: SimpleQueue[Future[A] | None] = SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
 
     def __enter__(self) -> Self:
         self._thread.start()
-        self._started.wait()
-        if self._loop is None:
-            self.take()  # raises what went wrong while the client was opened
+        self._answer.result()  # raises what went wrong while the client was opened
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -55,73 +47,51 @@ class Background(Generic[Q, A]):
         Raises:
             RuntimeError: If it is closed.
         """
-        assert self._loop is not None
-        self._questions.append(question)
-        if not self._woken:
-            self._woken = True
-            self._loop.call_soon_threadsafe(self._start)
+        answer = self._answer.result()(question)
+        try:
+            asyncio.run_coroutine_threadsafe(answer, self._loop).add_done_callback(self._done.put)
+        except RuntimeError:
+            answer.close()
+            raise
 
     @property
     def ready(self) -> int:
-        """How many results wait for `take`."""
-        return len(self._results)
+        """Results that wait for `take`."""
+        return self._done.qsize()
 
     def take(self) -> A:
         """Wait for the next answer.
 
         Raises:
-            Exception: What the client raised for a question, or while it was opened.
+            Exception: What the client raised for a question.
             RuntimeError: If it was closed meanwhile.
         """
-        while not self._results:
-            self._bell.get()
-            self._rung = False  # before the next look, so that no result is left behind
-        result = self._results.popleft()
-        if isinstance(result, BaseException):
-            raise result
-        return result
+        future = self._done.get()
+        if future is None or future.cancelled():
+            raise RuntimeError("the engine was closed")
+        return future.result()
 
     def close(self) -> None:
         """Cancel what is under way, close the client and end the thread."""
-        if self._loop is not None and self._thread.is_alive():
-            try:
-                self._loop.call_soon_threadsafe(self._stop.set)
-            except RuntimeError:  # it ended by itself just now
-                return
-            self._thread.join(LEAVE_S)
+        with suppress(RuntimeError):  # it has ended by itself
+            self._loop.call_soon_threadsafe(self._stop.set)
+        self._thread.join(LEAVE_S)
 
     def _run(self) -> None:
-        try:
-            asyncio.run(self._serve())
-        except BaseException as error:
-            self._results.append(error)
-        else:
-            self._results.append(RuntimeError("the engine was closed"))
-        self._bell.put(None)
-        self._started.set()
+        with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
+            runner.run(self._serve())
+        self._done.put(None)
 
     async def _serve(self) -> None:
-        self._stop = asyncio.Event()
-        async with self._open_client() as self._client:
-            self._loop = asyncio.get_running_loop()
-            self._started.set()
-            await self._stop.wait()
-            for task in self._tasks:
-                task.cancel()
-            await asyncio.gather(*self._tasks, return_exceptions=True)
-
-    def _start(self) -> None:
-        self._woken = False  # before the deque is emptied, so that no question is left behind
-        while self._questions and not self._stop.is_set():
-            task = asyncio.ensure_future(self._answer(self._questions.popleft()))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
-
-    async def _answer(self, question: Q) -> None:
         try:
-            self._results.append(await self._client(question))
+            async with self._open_client() as answer:
+                self._answer.set_result(answer)
+                await self._stop.wait()
+                tasks = asyncio.all_tasks() - {asyncio.current_task()}
+                for task in tasks:
+                    task.cancel()
+                await asyncio.gather(*tasks, return_exceptions=True)
         except Exception as error:
-            self._results.append(error)
-        if not self._rung:
-            self._rung = True
-            self._bell.put(None)
+            if self._answer.done():
+                raise
+            self._answer.set_exception(error)

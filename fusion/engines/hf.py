@@ -98,7 +98,7 @@ class TransformersEngine(Engine):
         if self._loaded is None:
             from fusion.engines.hf_load import load
 
-            self._loaded = load(self)
+            self._loaded = load(self.model, self.revision, self.device, self.dtype)
         return self._loaded
 
     def _row(self, request: Request, prompt: list[int] | str) -> Row | Failure:

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from contextlib import nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from fusion.engines.base import Request, plain_text
 from graphrouter.errors import UserError, first_line, suggest
 from graphrouter.progress import without_weights_bar
 from graphrouter.training import pick_device
-
-if TYPE_CHECKING:
-    from fusion.engines.hf import TransformersEngine
 
 DTYPES = ("auto", "float32", "bfloat16", "float16")
 
@@ -61,8 +58,14 @@ class Loaded(NamedTuple):
         return text
 
 
-def load(settings: TransformersEngine) -> Loaded:
-    """Load what the settings name, from a folder or the Hugging Face hub.
+def load(name: str, revision: str | None, device: str, dtype: str) -> Loaded:
+    """Load a model from a folder or the Hugging Face hub.
+
+    Args:
+        name: Folder, or name on the hub.
+        revision: Branch, tag or commit on the hub; None for its default.
+        device: auto, cpu or cuda.
+        dtype: One of `DTYPES`; auto is that of the weights, and float32 on a CPU.
 
     Raises:
         UserError: If it is no causal language model with all its weights, or the device or dtype is not at hand.
@@ -70,53 +73,48 @@ def load(settings: TransformersEngine) -> Loaded:
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    device = pick_device(settings.device)
-    if settings.dtype not in DTYPES:
-        raise UserError(
-            f"dtype of {settings.model!r} must be known, but is {settings.dtype!r}{suggest(settings.dtype, DTYPES)}"
-        )
-    dtype = settings.dtype if settings.dtype != "auto" or device.type != "cpu" else "float32"
-    _check_config(settings)
-    where = {"revision": settings.revision} if settings.revision else {}
+    place = pick_device(device)
+    if dtype not in DTYPES:
+        raise UserError(f"dtype of {name!r} must be known, but is {dtype!r}{suggest(dtype, DTYPES)}")
+    dtype = dtype if dtype != "auto" or place.type != "cpu" else "float32"
+    where = {"revision": revision} if revision else {}
+    _check_config(name, where)
     try:
         kind = dtype if dtype == "auto" else getattr(torch, dtype)
         # The bar of weights that are on the disk would break that of the caller. A download keeps its own.
-        with without_weights_bar() if Path(settings.model).is_dir() else nullcontext():
-            both: Any = AutoModelForCausalLM.from_pretrained(
-                settings.model, dtype=kind, output_loading_info=True, **where
-            )
-        tokenizer = AutoTokenizer.from_pretrained(settings.model, **where)
+        with without_weights_bar() if Path(name).is_dir() else nullcontext():
+            both: Any = AutoModelForCausalLM.from_pretrained(name, dtype=kind, output_loading_info=True, **where)
+        tokenizer = AutoTokenizer.from_pretrained(name, **where)
     except (OSError, ValueError, ImportError, RuntimeError, KeyError, TypeError) as error:
-        raise _refused(settings, error) from None
+        raise _refused(name, error) from None
     model, report = both
     if report["missing_keys"]:
         missing = sorted(report["missing_keys"])
-        raise UserError(f"{settings.model} must hold all weights, but lacks {missing[0]} and {len(missing) - 1} others")
-    return Loaded(model.to(device).eval(), tokenizer, _ends(model, tokenizer), context_limit(model.config))
+        raise UserError(f"{name} must hold all weights, but lacks {missing[0]} and {len(missing) - 1} others")
+    return Loaded(model.to(place).eval(), tokenizer, _ends(model, tokenizer), context_limit(model.config))
 
 
-def _check_config(settings: TransformersEngine) -> None:
+def _check_config(name: str, where: dict[str, str]) -> None:
     """Refuse what is no decoder with keys and values for its past tokens, before its weights are read."""
     from transformers import AutoConfig
     from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES as CAUSAL
 
     try:
-        where = {"revision": settings.revision} if settings.revision else {}
-        config = AutoConfig.from_pretrained(settings.model, **where)
+        config = AutoConfig.from_pretrained(name, **where)
     except (OSError, ValueError, ImportError, KeyError) as error:
-        raise _refused(settings, error) from None
+        raise _refused(name, error) from None
     kinds = {name for names in CAUSAL.values() for name in ([names] if isinstance(names, str) else names)}
     architectures = config.architectures or [config.model_type]
     if config.is_encoder_decoder or not kinds.intersection(architectures):
         raise UserError(
-            f"model must be a causal language model, but {settings.model} is {', '.join(architectures)}; "
+            f"model must be a causal language model, but {name} is {', '.join(architectures)}; "
             "take a decoder-only one, such as a Llama or Qwen"
         )
 
 
-def _refused(settings: TransformersEngine, error: Exception) -> UserError:
+def _refused(name: str, error: Exception) -> UserError:
     return UserError(
-        f"model must be a folder or a hub name with a causal language model and its tokenizer, but {settings.model}: "
+        f"model must be a folder or a hub name with a causal language model and its tokenizer, but {name}: "
         f"{first_line(error)}"
     )
 
