@@ -73,7 +73,7 @@ setup(
         "torch>=2.4,<2.14",  # without an upper bound pip may take a build that needs CUDA packages of several GB
         "torch-geometric>=2.5",
         "tqdm>=4.60",
-        "transformers>=5.16,<6",  # the layers of its cache
+        "transformers>=5.16,<6",  # its cache lets rows leave a batch
         "trl>=1.16,<2",  # its API moves fast
         "vl-convert-python>=1.9",  # charts as SVG, PNG and PDF, and the scripts that pages carry
         "wandb>=0.31",  # its reader of offline runs

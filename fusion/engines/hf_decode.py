@@ -11,9 +11,9 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from transformers import DynamicCache
 
 from fusion.engines.base import Request
-from fusion.engines.hf_cache import GrowingCache
 from fusion.engines.questions import cut_at_question
 
 KEEP = 0.75
@@ -70,7 +70,7 @@ class Decoder:
         """Fill in the responses of unfinished rows."""
         ids, mask = self._pad([row.prompt for row in rows])
         position = (mask.cumsum(1) - 1).clamp_(min=0)
-        cache, live = GrowingCache(), list(rows)
+        cache, live = DynamicCache(), list(rows)  # no config: a sliding window is in the mask, and rows can leave
         while True:
             logits = self._forward(ids, mask, position, cache)
             chosen = choose(logits, live)
@@ -85,7 +85,7 @@ class Decoder:
                 keep = torch.tensor(going, device=mask.device)
                 live = [live[index] for index in going]
                 chosen, mask, position = chosen[keep], mask[keep], position[keep]
-                cache.select(keep)
+                cache.batch_select_indices(keep)
             ids = chosen[:, None]
             mask = torch.cat([mask, mask.new_ones(len(live), 1)], dim=1)
 
@@ -96,7 +96,7 @@ class Decoder:
         mask = torch.tensor([[0] * (width - len(prompt)) + [1] * len(prompt) for prompt in prompts])
         return ids.to(self._model.device), mask.to(self._model.device)
 
-    def _forward(self, ids: Tensor, mask: Tensor, position: Tensor, cache: GrowingCache) -> Tensor:
+    def _forward(self, ids: Tensor, mask: Tensor, position: Tensor, cache: DynamicCache) -> Tensor:
         """Return the logits [B, V] of the next token."""
         further = {"position_ids": position} if self._positions else {}
         output = self._model(
