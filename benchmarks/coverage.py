@@ -104,19 +104,13 @@ def fitted(log: Any, encoder: str, seed: int, routers: Sequence[str]) -> tuple[A
     import numpy as np
 
     from graphrouter.config import make_router
-    from graphrouter.encoders import find_encoder
-    from graphrouter.pipeline.training import routing_data
-    from graphrouter.splits import by_query
+    from graphrouter.evaluation.run import fit_router
+    from graphrouter.prepared import prepare
 
-    split = by_query(log, seed)
-    data = routing_data(log, find_encoder(encoder), split)
-    train, validation, test = (data.take(rows) for rows in (split.train, split.validation, split.test))
-    qualities = []
-    for name in routers:
-        router = make_router(name, SMALL.get(name))
-        router.seed = seed
-        qualities.append(router.fit(train, validation).predict(test.queries).quality)
-    return test, np.stack(qualities), len(split.train) + len(split.validation)
+    prepared = prepare(log, encoder, seed=seed)
+    done = [fit_router(make_router(name, SMALL.get(name)), prepared).predict() for name in routers]
+    seen = len(prepared.split.train) + len(prepared.split.validation)
+    return prepared.test, np.stack([one.quality for one in done]), seen
 
 
 def coverage(bounds: Sequence[dict[str, tuple[float, float, float]]]) -> Iterator[dict[str, Any]]:

@@ -7,8 +7,8 @@ from typing import Any
 from graphrouter.dataset import RoutingData
 from graphrouter.encoders import Encoder, encoder_of
 from graphrouter.log import LLMLog
-from graphrouter.pipeline import routing_data
-from graphrouter.splits import PARTS, Split, by_query
+from graphrouter.prepared import prepare
+from graphrouter.splits import PARTS, Split
 
 
 def make_encoder(log: LLMLog, name: str | None) -> Encoder:
@@ -18,9 +18,8 @@ def make_encoder(log: LLMLog, name: str | None) -> Encoder:
 
 def load_parts(log: LLMLog, encoder: Encoder, seed: int) -> dict[str, RoutingData]:
     """Encode and split a log; a sentence-transformers model encodes only what its cache lacks."""
-    split = by_query(log, seed)
-    data = routing_data(log, encoder, split, progress=True)
-    return {name: data.take(getattr(split, name)) for name in PARTS}
+    prepared = prepare(log, encoder, seed=seed, progress=True)
+    return {name: getattr(prepared, name) for name in PARTS}
 
 
 def about(log: LLMLog, split: Split, encoder: Encoder, seed: int) -> dict[str, Any]:

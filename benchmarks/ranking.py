@@ -68,7 +68,8 @@ def compute(job: Job, folder: str) -> str:
 
     What takes long, the priors, has a file of its own: without the file of tops, only the posteriors are made anew.
     """
-    from fusion.ranking.graph import domains_of, log_data, posterior_of
+    from fusion.ranking.graph import domains_of, posterior_of
+    from graphrouter.prepared import prepare, undivided
 
     name = hashlib.sha256(json.dumps(asdict(job)).encode()).hexdigest()[:20]
     file = Path(folder) / f"tops-{name}.npz"
@@ -77,7 +78,9 @@ def compute(job: Job, folder: str) -> str:
     log = of_tasks(LLMLog.load(job.log), job.tasks)
     seen, truth = draw_once(log, job.draw)
     data = replace(
-        log_data(log, job.encoder, "cpu", False), performance=seen, draws=(~np.isnan(seen)).astype(np.float32)
+        prepare(log, job.encoder, split=undivided, device="cpu").data,
+        performance=seen,
+        draws=(~np.isnan(seen)).astype(np.float32),
     )
     prior, near = priors(job, data, Path(folder) / f"priors-{name}.npz")
     graph = posterior_of(data, prior, domains_of(log), job.draw)

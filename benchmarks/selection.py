@@ -30,17 +30,18 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
     """Select once, and return times, counts and the peak of memory."""
     from fusion.selection import SelectionSettings, select
     from fusion.selection.candidates import candidates
-    from fusion.selection.context import Context
+    from fusion.selection.inputs import SelectionInputs
     from graphrouter.log import load_log
+    from graphrouter.prepared import prepare
 
     took: dict[str, float] = {}
     log = load_log(args.log)
     settings = SelectionSettings(ranking=args.ranking, seed=args.seed, encoder=args.encoder)
-    context = Context(log, settings, progress=True)
-    settings.rows = args.rows or len(context.split.train) * settings.top_k // 10
-    took["vectors"] = seconds(lambda: context.vectors)
+    prepared = prepare(log, settings.encoder, seed=settings.seed, progress=True)
+    settings.rows = args.rows or len(prepared.split.train) * settings.top_k // 10
+    took["vectors"] = seconds(lambda: prepared.vectors)
     ranked: list[Any] = []
-    took["candidates and ranking"] = seconds(lambda: ranked.append(candidates(context)))
+    took["candidates and ranking"] = seconds(lambda: ranked.append(candidates(SelectionInputs(prepared, settings))))
     made: list[Any] = []
     took["all, vectors cached"] = seconds(lambda: made.append(select(log, settings)))
     with tempfile.TemporaryDirectory() as folder:

@@ -13,14 +13,13 @@ from graphrouter.log import RARE_TASKS
 from graphrouter.ranges import COUNT, Allowed, check_fields
 from graphrouter.routers import find_router
 from graphrouter.routers.base import Router
+from graphrouter.run import TUNE_BY
 from graphrouter.scenario import find_scenario
 from graphrouter.settings import COMMAND_LINE, check, check_layers, find_config, merge, parse_overrides, read_yaml
 
 NOT_IN_CONFIG = ("seed",)
 """Fields of a router that a run sets and a config does not."""
 
-
-TUNE_BY = ("nll", "reward", "none")
 
 INTERVALS = ("fitted", "methods")
 
@@ -40,7 +39,7 @@ BASELINES = [
 
 ALLOWED: dict[str, Allowed] = {
     "seeds": COUNT,
-    "tune_by": TUNE_BY,
+    "tune_by": (*TUNE_BY, "none"),
     "settings": COUNT,
     "interval": INTERVALS,
     "rare_tasks": RARE_TASKS,
@@ -206,13 +205,12 @@ def _fits(router: Router, setting: dict[str, Any]) -> bool:
 
 def _check_comparison(config: CompareConfig, where: dict[str, str]) -> None:
     rules = {
-        "routers must name one router or more": bool(config.routers),
-        "ours must be among the routers": set(config.ours or ()) <= set(config.routers),
+        "routers": ("name one router or more", bool(config.routers)),
+        "ours": ("be among the routers", set(config.ours or ()) <= set(config.routers)),
     }
-    for rule, holds in rules.items():
-        key = rule.split()[0]
+    for key, (rule, holds) in rules.items():
         if not holds:
-            raise UserError(f"{where[key]}: {rule}, but is {getattr(config, key)!r}")
+            raise UserError(f"{where[key]}: {key} must {rule}, but is {getattr(config, key)!r}")
     for key, allowed in ALLOWED.items():
         check_fields(config, {key: allowed}, f"{where[key]}: ")
     for name in config.scenarios or ():

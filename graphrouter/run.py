@@ -27,6 +27,10 @@ PACKAGES = (
 )
 
 
+TUNE_BY = ("nll", "reward")
+"""Validation scores that a router's setting may be chosen by. In a config and on the command line ``none`` is a choice too."""
+
+
 @dataclass
 class RunOptions:
     """Where and how to run.

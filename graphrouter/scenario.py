@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from graphrouter.errors import UserError, suggest
+
+if TYPE_CHECKING:
+    from graphrouter.log import LLMLog
 
 
 @dataclass(frozen=True)
@@ -59,6 +64,43 @@ def find_scenario(name: str) -> Scenario:
     if name not in SCENARIOS:
         raise UserError(f"unknown scenario {name!r}{suggest(name, list(SCENARIOS))}")
     return SCENARIOS[name]
+
+
+def choose_scenarios(
+    log: LLMLog, scenarios: Sequence[str | Scenario] | str | Scenario | None, target: str = "performance"
+) -> list[Scenario]:
+    """Check scenarios, or choose those that a log has values for.
+
+    Args:
+        log: The log.
+        scenarios: Scenarios or their names; None to choose.
+        target: Target of those that are chosen.
+
+    Raises:
+        UserError: If the log has no cost for a scenario that weighs it, or their targets differ.
+    """
+    if scenarios is None:
+        named = [scenario for scenario in SCENARIOS.values() if scenario.target == target]
+        found = [scenario for scenario in named if scenario.beta == 0 or log.has_cost]
+        return found or [Scenario(target, 1.0, 0.0, target)]
+    given = [scenarios] if isinstance(scenarios, str | Scenario) else scenarios
+    chosen = [find_scenario(one) if isinstance(one, str) else one for one in given]
+    if not chosen:
+        raise UserError("a comparison must have one scenario or more, but none was named")
+    if len({scenario.name for scenario in chosen}) < len(chosen):
+        raise UserError(f"every scenario must occur once, but they are {', '.join(s.name for s in chosen)}")
+    for scenario in chosen:
+        if scenario.beta != 0 and not log.has_cost:
+            raise UserError(
+                f"the scenario {scenario.name} weighs cost, but {log.name} has none for every record; estimate it "
+                "with --estimate-cost, or choose performance_first"
+            )
+        if scenario.target != chosen[0].target:
+            raise UserError(
+                f"the scenarios of one comparison must share a target, but {chosen[0].name} has "
+                f"{chosen[0].target} and {scenario.name} has {scenario.target}; run two comparisons"
+            )
+    return chosen
 
 
 def fit_cost_scale(cost: np.ndarray) -> float:

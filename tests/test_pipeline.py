@@ -19,10 +19,11 @@ from graphrouter.encoders import LogVectors, TfidfEncoder, find_encoder
 from graphrouter.errors import UserError
 from graphrouter.files import check_writable, replace_file
 from graphrouter.log import LLMLog
-from graphrouter.pipeline import RoutingPipeline, routing_data, train
+from graphrouter.pipeline import RoutingPipeline, train
 from graphrouter.pipeline.saved import about_digest
 from graphrouter.pipeline.storage import read_state, state_bytes
 from graphrouter.pipeline.unseen import log_queries, unseen_part
+from graphrouter.prepared import prepare
 from graphrouter.routers import find_router
 from graphrouter.splits import by_query, normalise_text
 from graphrouter.testing import BEST, make_log
@@ -542,8 +543,8 @@ def test_the_python_interface_is_three_lines() -> None:
     assert decision.llm in router.llm_names
 
 
-def test_routing_data_is_in_the_order_of_the_log(log: LLMLog) -> None:
-    data = routing_data(log, TfidfEncoder(4), by_query(log, 0))
+def test_prepared_data_is_in_the_order_of_the_log(log: LLMLog) -> None:
+    data = prepare(log, TfidfEncoder(4)).data
     assert data.queries.ids.tolist() == log.queries["query_id"].to_list()
     assert normalise_text(log.queries["query"][0]) == "algebra question 0"
     assert data.llms.vectors.shape == (3, data.queries.vectors.shape[1])

@@ -118,24 +118,17 @@ def compare_routers(
         split: Log and seed to split.
     """
     from graphrouter.config import read_comparison
-    from graphrouter.dataset import llm_texts
-    from graphrouter.encoders import TfidfEncoder, encoder_of
     from graphrouter.evaluation import compare
-    from graphrouter.scenario import find_scenario
 
     named = routers if isinstance(routers, Mapping) else make_routers(settings, routers)
-    chosen = [find_scenario(name) for name in scenarios] if scenarios is not None else None
-    encoder = encoder_of(log, settings.encoder, settings.run.device)
-    if not isinstance(encoder, TfidfEncoder):
-        encoder.encode_log(log, llm_texts(log), progress=settings.run.progress)
     tried = [word for word in settings.overrides if word.startswith("settings=")]
     return compare(
         log,
-        encoder,
+        settings.encoder,
         named,
         seeds=range(settings.seeds),
         out=settings.out / folder,
-        scenarios=chosen,
+        scenarios=scenarios,
         tune=settings.tune_by != "none",
         tune_by="nll" if settings.tune_by == "none" else settings.tune_by,
         settings=read_comparison(None, tried).settings,

@@ -16,8 +16,7 @@ import numpy as np
 import polars as pl
 
 from experiments.runs.config import RunConfig, run_id, settings
-from experiments.runs.data import RunData, load_run
-from experiments.runs.fitting import History, fit
+from experiments.runs.data import load_run, new_llm
 from experiments.runs.record import (
     REFERENCES,
     curve_rows,
@@ -32,18 +31,19 @@ from experiments.runs.record import (
     without_rewards,
 )
 from graphrouter.config import make_router
-from graphrouter.dataset import RoutingData
 from graphrouter.errors import UserError, first_line
-from graphrouter.evaluation.fitting import predict_all
+from graphrouter.evaluation.run import FittedRouter, fit_router
 from graphrouter.evaluation.store import Outcomes, Predictions
 from graphrouter.files import atomic_write, replace_file
 from graphrouter.pipeline import RoutingPipeline
 from graphrouter.pipeline.training import as_pipeline
-from graphrouter.routers.base import Router
+from graphrouter.prepared import PreparedLog
 from graphrouter.run import RunOptions, provenance
 from graphrouter.settings import to_plain
+from graphrouter.splits import PARTS
 
 Record = dict[str, Any]
+History = list[dict[str, Any]]
 OnEpoch = Callable[[str, dict[str, float]], None]
 
 
@@ -144,54 +144,61 @@ def _run(
     on_result: Callable[[RoutingPipeline, Record], None] | None,
 ) -> Record:
     data = load_run(config, run.device, run.progress)
-    record["settings"]["encoder"] = data.encoder.spec
-    fitted = fit(config, data, run, history)
-    done = _predict(fitted.router, data, data.test)
+    record["settings"]["encoder"] = data.encoder_name
+    fitted, before = _fit(config, data, run, history)
+    done, scenarios, llms = fitted.predict(), data.scenarios, data.test.llms.names
     outcomes = outcomes_of(data.test, data.cost_scale)
-    known = _references(data)
-    scored = scores_of("test", outcomes, [done, *known.values()], data.scenarios)
-    validation = _predict(fitted.router, data, data.validation)
+    known = {name: fit_router(make_router(name), data, seed=0).predict() for name in REFERENCES}
+    scored = scores_of("test", outcomes, [done, *known.values()], scenarios)
     checked = outcomes_of(data.validation, data.cost_scale)
-    llms = data.test.llms.names
     found: Record = {
-        "fit_seconds": fitted.seconds,
+        "fit_seconds": fitted.about["fit_seconds"],
         "predict_seconds": done.about["predict_seconds"],
-        "sizes": {name: len(getattr(data, name).queries) for name in ("train", "validation", "test")}
+        "sizes": {name: len(getattr(data, name).queries) for name in PARTS}
         | {"llms": len(llms), "tasks": len({task for task in data.test.queries.tasks if task})},
-        "metrics": scores_of("validation", checked, [validation], data.scenarios)[0] | scored[0],
+        "metrics": scores_of("validation", checked, [fitted.predict("validation")], scenarios)[0] | scored[0],
         "references": dict(zip(known, scored[1:], strict=True)),
-        "tasks": task_rows(outcomes, done, known, data.scenarios[0]),
+        "tasks": task_rows(outcomes, done, known, scenarios[0]),
         "shares": shares_of(outcomes, done, llms),
-        "curve": curve_rows(outcomes, done, data.scenarios),
+        "curve": curve_rows(outcomes, done, scenarios),
         "llms": llm_rows(outcomes, done, llms),
     }
-    queries = query_table(data.test, outcomes, done, data.scenarios)
-    if fitted.before is not None and data.new_llm is not None:
-        without = _predict(fitted.before, data, data.test.take_llms(data.known_llms))
-        found["metrics"] |= new_llm_metrics(outcomes, done, without, data.new_llm, data.scenarios)
-        for one in data.scenarios if routable(outcomes) else ():
-            rewards = pl.Series(without_rewards(outcomes, without, data.new_llm, one)).fill_nan(None)
+    queries = query_table(data.test, outcomes, done, scenarios)
+    if before is not None:
+        without, column = before.predict(), llms.index(str(config.held_out))
+        found["metrics"] |= new_llm_metrics(outcomes, done, without, column, scenarios)
+        for one in scenarios if routable(outcomes) else ():
+            rewards = pl.Series(without_rewards(outcomes, without, column, one)).fill_nan(None)
             queries = queries.with_columns(rewards.alias(f"without_reward:{one.name}"))
     _write_queries(folder, queries, outcomes, done)
     if on_result is not None:
-        fitted_on = data.log, data.train, data.validation, data.cost_scale, data.scenarios[0].target
-        on_result(as_pipeline(fitted.router, data.encoder, *fitted_on), record | found)
+        on_result(as_pipeline(fitted.router, data), record | found)
     return found
 
 
-def _predict(router: Router, data: RunData, part: RoutingData) -> Predictions:
-    return predict_all(router, router.name, part.queries, part.performance, data.scenarios, data.cost_scale)
+_last: list[tuple[str, FittedRouter, History]] = []
+"""Last fit without a new LLM, with the id of its run: runs that differ only in the shots share it."""
 
 
-def _references(data: RunData) -> dict[str, Predictions]:
-    """Fit the references on what the run was fitted on, and let them predict its test queries."""
-    known = {}
-    for name in REFERENCES:
-        router = make_router(name).fit(data.train, data.validation)
-        if router.needs_outcomes:
-            router.reveal(data.test)
-        known[name] = _predict(router, data, data.test)
-    return known
+def _fit(
+    config: RunConfig, data: PreparedLog, run: RunOptions, history: History
+) -> tuple[FittedRouter, FittedRouter | None]:
+    """Fit a run's router, with the new LLM taken in where one is left out; then return it as it was before, too."""
+    router, new = make_router(config.router, config.hyperparameters), new_llm(config)
+    if new is None:
+        return fit_router(router, data, run=run), None
+    key = run_id(replace(config, shots=0))
+    if _last and _last[0][0] == key:
+        history.extend(_last[0][2])
+    else:
+        known = data.vary(llms=tuple(name for name in data.llms or data.log.llm_names if name != new))
+        fitted = fit_router(router, known, run=run)
+        _last[:] = [(key, fitted, list(history))]
+    before = _last[0][1]
+    started = time.perf_counter()
+    extended = before.router.extend(data.train)
+    seconds = before.about["fit_seconds"] + time.perf_counter() - started
+    return replace(before, router=extended, prepared=data, about=before.about | {"fit_seconds": seconds}), before
 
 
 def _write_queries(folder: Path, queries: pl.DataFrame, outcomes: Outcomes, done: Predictions) -> None:

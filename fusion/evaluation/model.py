@@ -16,15 +16,15 @@ from fusion.evaluation.scoring import Measures, Part, ScoredCandidate, aligned, 
 from fusion.guidance import Source
 from fusion.llms import LLM, read_llms
 from graphrouter.config import make_router
-from graphrouter.encoders import encoder_of
 from graphrouter.errors import UserError, suggest
+from graphrouter.evaluation.run import fit_router
 from graphrouter.log import LLMLog
-from graphrouter.pipeline.training import routing_data
+from graphrouter.prepared import prepare
 from graphrouter.routers import Oracle
 from graphrouter.run import RunOptions
-from graphrouter.scenario import find_scenario, fit_cost_scale
 from graphrouter.splits import Split, by_query
 
+SCENARIO = "performance_first"
 ROUTERS = ("best_single", "best_per_task", "gnn")
 ORACLE = Oracle.name
 
@@ -164,25 +164,17 @@ def log_candidates(
     Args:
         log: The log.
         split: The routers are trained on its train and validation part.
-        seed: Of the routers.
+        seed: Seed of the routers.
         routers: Their names.
-        encoder: Of the routers; None for the log's default.
+        encoder: Encoder of the routers; None for the log's default.
         run: Where to run them.
     """
+    prepared = prepare(log, encoder, seed=seed, split=split, scenarios=[SCENARIO], device=run.device)
     test = log.take(split.test)
     values = {ScoredCandidate(llm, "llm", "llm"): of_llm(test, llm) for llm in test.llm_names}
-    data = routing_data(log, encoder_of(log, encoder, run.device), split)
-    train, validation, asked = (data.take(rows) for rows in (split.train, split.validation, split.test))
-    scenario, scale = find_scenario("performance_first"), fit_cost_scale(train.cost)
     for name in dict.fromkeys([*routers, ORACLE]):
-        router = replace(make_router(name), seed=seed)
-        router.run = replace(run, progress=False)
-        router.fit(train, validation)
-        if router.needs_outcomes:
-            router.reveal(asked)
-        values[ScoredCandidate(name, "query", "router")] = of_choice(
-            test, router.utility(asked.queries, scenario, scale)
-        )
+        done = fit_router(make_router(name), prepared, run=replace(run, progress=False)).predict()
+        values[ScoredCandidate(name, "query", "router")] = of_choice(test, done.utility[SCENARIO])
     return values
 
 

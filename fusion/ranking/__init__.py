@@ -92,11 +92,15 @@ def rank(
 
 def _graph_keys(log: LLMLog, encoder: str | Encoder | None, settings: RankingSettings) -> pl.DataFrame:
     """Return ``score``, ``performance`` and ``thrift`` (cost below zero) [R], in the order of ``log.records``."""
-    from fusion.ranking.graph import domains_of, graph_posterior, log_data
+    from fusion.ranking.graph import domains_of, graph_posterior
+    from graphrouter.prepared import prepare, undivided
 
-    data = log_data(log, encoder, settings.device, settings.progress)
+    if len(log.llm_names) < 2:
+        raise UserError(f"{log.name}: the ranking 'graph' needs two LLMs or more, but the log has one; add another")
+    # An encoder that learns is fitted on all texts, which tell of no outcome.
+    prepared = prepare(log, encoder, split=undivided, device=settings.device, progress=settings.progress)
     posterior = graph_posterior(
-        data,
+        prepared.data,
         domains_of(log),
         folds=settings.folds,
         seed=settings.seed,

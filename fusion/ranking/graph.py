@@ -3,35 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from copy import copy
 from typing import Any
 
 import numpy as np
 
 from fusion.ranking.crossfit import Prior, cross_fit
 from fusion.ranking.response_model import ResponseEdges, ResponseModel, make_edges
-from graphrouter.dataset import RoutingData, llm_texts
-from graphrouter.encoders import Encoder, default_encoder, find_encoder
-from graphrouter.errors import UserError
+from graphrouter.dataset import RoutingData
 from graphrouter.log import LLMLog
-from graphrouter.splits import query_groups
 
 Array = np.ndarray
-
-
-def log_data(log: LLMLog, encoder: str | Encoder | None, device: str, progress: bool) -> RoutingData:
-    """Return a log as routers see it. An encoder that learns is fitted on all texts, which tell of no outcome.
-
-    Raises:
-        UserError: If the log has fewer than two LLMs, or the encoder does not do.
-    """
-    if len(log.llm_names) < 2:
-        raise UserError(f"{log.name}: the ranking 'graph' needs two LLMs or more, but the log has one; add another")
-    spec = default_encoder(log) if encoder is None else encoder
-    found = find_encoder(spec, device) if isinstance(spec, str) else copy(spec)
-    texts = log.queries["query"].to_list()
-    found.fit(texts)
-    return RoutingData.from_log(log, *found.encode_log(log, llm_texts(log), progress=progress), query_groups(texts))
 
 
 def graph_posterior(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from copy import copy
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ import polars as pl
 
 from fusion.selection.candidates import candidates
 from fusion.selection.card import card, summary_lines
-from fusion.selection.context import Context
+from fusion.selection.inputs import SelectionInputs
 from fusion.selection.output import write_folder
 from fusion.selection.pairs import preference_pairs
 from fusion.selection.rules import RULES, Outcome, SelectionRule, chosen_rules, run
@@ -20,6 +19,7 @@ from fusion.selection.settings import RANKINGS, SelectionSettings, make_settings
 from fusion.selection.tokens import with_tokens
 from graphrouter.identity import log_digest
 from graphrouter.log import LLMLog
+from graphrouter.prepared import prepare
 from graphrouter.run import provenance
 from graphrouter.settings import to_plain
 from graphrouter.splits import PARTS
@@ -87,23 +87,25 @@ def select(
         UserError: If a rule leaves nothing (it is named), or the log or the encoder does not do.
     """
     settings = settings or SelectionSettings()
-    context = Context(log, settings, progress)
+    prepared = prepare(log, settings.encoder, seed=settings.seed, progress=progress)
+    inputs = SelectionInputs(prepared, settings)
     rules = chosen_rules(settings)
-    rows = candidates(context, ranked, cache)
-    done = run(rows.filter(pl.col("part") == "train"), context, rules)
+    rows = candidates(inputs, ranked, cache)
+    done = run(rows.filter(pl.col("part") == "train"), inputs, rules)
     selected = with_tokens(done.rows, settings.tokenizer)
-    pairs = preference_pairs(selected, _pool(done), context)
-    held, held_pairs = _validation(rows.filter(pl.col("part") == "validation"), context, rules)
+    pairs = preference_pairs(selected, _pool(done), inputs)
+    held, held_pairs = _validation(rows.filter(pl.col("part") == "validation"), inputs, rules)
     made = {"rows": selected, "pairs": pairs, "validation_rows": held, "validation_pairs": held_pairs}
-    about = _about(context, done, made)
+    about = _about(inputs, done, made)
     text = card(about, selected, pairs, _right(done, settings))
     return Selection(**made, report=done.counts, about=about, text=text, seconds=done.seconds)
 
 
-def _validation(rows: pl.DataFrame, context: Context, rules: list[SelectionRule]) -> tuple[pl.DataFrame, pl.DataFrame]:
+def _validation(
+    rows: pl.DataFrame, inputs: SelectionInputs, rules: list[SelectionRule]
+) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Return the best response of each validation query, by the rules that concern single responses, and their pairs."""
-    held = copy(context)  # with its vectors
-    held.settings = replace(context.settings, top_k=1)
+    held = SelectionInputs(inputs.prepared, replace(inputs.settings, top_k=1))
     done = run(rows, held, [rule for rule in rules if rule.validation], may_end_empty=True)
     return done.rows, preference_pairs(done.rows, _pool(done), held)
 
@@ -118,17 +120,17 @@ def _right(done: Outcome, settings: SelectionSettings) -> pl.DataFrame:
     return done.entered.get("right", done.entered["answered"]).filter(pl.col("performance") >= settings.right)
 
 
-def _about(context: Context, done: Outcome, made: Mapping[str, pl.DataFrame]) -> dict[str, Any]:
+def _about(inputs: SelectionInputs, done: Outcome, made: Mapping[str, pl.DataFrame]) -> dict[str, Any]:
     """Return what ``selection.json`` holds."""
-    log, settings = context.log, context.settings
+    log, settings = inputs.prepared.log, inputs.settings
     rows = made["rows"]
     totals = done.counts.group_by("rule", maintain_order=True).agg(pl.col("kept").sum(), pl.col("dropped").sum())
-    used = "vectors" in vars(context)
+    used = "vectors" in vars(inputs.prepared)
     return {
         "log": {"name": log.name, "simulated": log.simulated, "fingerprint": log_digest(log)},
-        "split": {"seed": settings.seed, **{part: len(getattr(context.split, part)) for part in PARTS}},
+        "split": {"seed": settings.seed, **{part: len(getattr(inputs.prepared.split, part)) for part in PARTS}},
         "settings": to_plain(settings),
-        "encoder": context.encoder.id if used else None,
+        "encoder": inputs.prepared.fitted.id if used else None,
         "tokens_estimated": settings.tokenizer is None,
         "rules": totals.to_dicts(),
         "counts": {

@@ -6,10 +6,9 @@ from pathlib import Path
 
 import polars as pl
 
-from fusion.selection.context import Context
+from fusion.selection.inputs import SelectionInputs
 from fusion.selection.texts import draw
 from fusion.tasks.graders import gold_answers
-from graphrouter.encoders import find_encoder
 from graphrouter.log import LLMLog
 
 KEY = ["query_id", "llm", "draw"]
@@ -17,11 +16,11 @@ GOLD = "ground_truth"
 """Stands for the LLM in the rows of ``baseline``."""
 
 
-def candidates(context: Context, ranked: pl.DataFrame | None = None, cache: Path | None = None) -> pl.DataFrame:
+def candidates(inputs: SelectionInputs, ranked: pl.DataFrame | None = None, cache: Path | None = None) -> pl.DataFrame:
     """Return one row per response.
 
     Args:
-        context: Its log must have responses, except for ``baseline``.
+        inputs: The log must have responses, except for ``baseline``.
         ranked: From `fusion.ranking.rank`, of the training and validation queries; None to make it.
         cache: File that the ranking is read from, or written to where it is not there; None for no cache.
 
@@ -31,16 +30,16 @@ def candidates(context: Context, ranked: pl.DataFrame | None = None, cache: Path
         performance, rank, score, reason`` (why the ranking does not hold it eligible, or null)``, solved`` (the query's
         solve rate), sorted by query and rank.
     """
-    log, settings = context.known, context.settings
+    log, settings = inputs.prepared.known_log, inputs.settings
     if settings.ranking == "baseline":
         rows = _gold(log)
     else:
-        rows = _ranked(context, cache) if ranked is None else ranked
+        rows = _ranked(inputs, cache) if ranked is None else ranked
         rows = _with_performance(rows, log).join(_responses(log), KEY, "left")
     if settings.ranking == "random":
         rows = _shuffled(rows, settings.seed)
     rows = rows.join(_solved(rows) if settings.by_graph else observed_solve_rate(log), on="query_id")
-    rows = rows.join(_about_queries(context), on="query_id").join(_styles(log), on="llm", how="left")
+    rows = rows.join(_about_queries(inputs), on="query_id").join(_styles(log), on="llm", how="left")
     return rows.with_columns(
         pl.col("rank").cast(pl.Int64), pl.col("score").cast(pl.Float64), chars=pl.col("response").str.len_chars()
     ).sort("query_id", "rank", "llm", "draw")
@@ -54,15 +53,16 @@ def observed_solve_rate(log: LLMLog) -> pl.DataFrame:
     )
 
 
-def _ranked(context: Context, cache: Path | None) -> pl.DataFrame:
+def _ranked(inputs: SelectionInputs, cache: Path | None) -> pl.DataFrame:
     """Rank the training and validation queries, or read that ranking from its cache."""
     from fusion.ranking.cache import rank_once
 
-    settings = context.settings
+    settings = inputs.settings
     name = "performance" if settings.ranking == "random" else settings.ranking
-    # A fresh encoder: what TF-IDF learns, it learns here from other queries than the context's.
-    encoder = find_encoder(context.encoder.spec) if name == "graph" else None
-    return rank_once(context.known, name, cache, encoder=encoder, seed=settings.seed, progress=context.progress)
+    encoder = inputs.prepared.encoder_name if name == "graph" else None
+    return rank_once(
+        inputs.prepared.known_log, name, cache, encoder=encoder, seed=settings.seed, progress=inputs.prepared.progress
+    )
 
 
 def _with_performance(rows: pl.DataFrame, log: LLMLog) -> pl.DataFrame:
@@ -88,9 +88,9 @@ def _solved(rows: pl.DataFrame) -> pl.DataFrame:
     return cells.sort("query_id", "llm").group_by("query_id", maintain_order=True).agg(solved=pl.col("score").mean())
 
 
-def _about_queries(context: Context) -> pl.DataFrame:
-    queries = context.log.queries.select("query_id", pl.col("task").fill_null(""), "query")
-    parts = {"train": context.split.train, "validation": context.split.validation}
+def _about_queries(inputs: SelectionInputs) -> pl.DataFrame:
+    queries = inputs.prepared.log.queries.select("query_id", pl.col("task").fill_null(""), "query")
+    parts = {"train": inputs.prepared.split.train, "validation": inputs.prepared.split.validation}
     return pl.concat([queries[rows].with_columns(part=pl.lit(part)) for part, rows in parts.items()])
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 import polars as pl
 
-from fusion.selection.context import Array, Context
+from fusion.selection.inputs import Array, SelectionInputs
 from fusion.selection.texts import ngrams, numbers, words
 
 SHORTEST = 8
@@ -20,14 +20,14 @@ BOILERPLATE = 10
 CHUNK = 4096
 
 
-def no_shared_ngram(rows: pl.DataFrame, context: Context) -> pl.DataFrame:
+def no_shared_ngram(rows: pl.DataFrame, inputs: SelectionInputs) -> pl.DataFrame:
     """Drop queries that share words in a row with an evaluation query.
 
     After Brown et al., Language models are few-shot learners (arXiv:2005.14165), appendix C: runs of 13 words, fewer where
     an evaluation query is shorter, but 8 or more, and what is common to many texts does not count.
     """
     queries = rows.select("query_id", "query").unique("query_id").sort("query_id")
-    found = shares_ngram(queries["query"].to_list(), context.evaluation_texts, context.settings.ngram)
+    found = shares_ngram(queries["query"].to_list(), inputs.evaluation_texts, inputs.settings.ngram)
     return rows.join(queries.filter(found), on="query_id", how="anti", maintain_order="left")
 
 
@@ -82,15 +82,15 @@ def _without(sequence: list[str], common: set[str]) -> list[str]:
     return [word for word, is_covered in zip(sequence, covered, strict=True) if not is_covered]
 
 
-def no_near_vector(rows: pl.DataFrame, context: Context) -> pl.DataFrame:
+def no_near_vector(rows: pl.DataFrame, inputs: SelectionInputs) -> pl.DataFrame:
     """Drop queries whose vector is close to that of an evaluation query with the same numbers.
 
     Encoders put questions that differ only in their numbers next to each other; a rewording keeps the numbers.
     """
     queries = rows.select("query_id", "query").unique("query_id").sort("query_id")
-    vectors = context.vectors[[context.row_of[query_id] for query_id in queries["query_id"]]]
-    texts = (queries["query"].to_list(), context.evaluation_texts)
-    found = near(vectors, context.evaluation_vectors, *texts, context.settings.similarity)
+    vectors = inputs.prepared.vectors[0][[inputs.row_of[query_id] for query_id in queries["query_id"]]]
+    texts = (queries["query"].to_list(), inputs.evaluation_texts)
+    found = near(vectors, inputs.evaluation_vectors, *texts, inputs.settings.similarity)
     return rows.join(queries.filter(found), on="query_id", how="anti", maintain_order="left")
 
 

@@ -7,7 +7,7 @@ from fnmatch import fnmatchcase
 import polars as pl
 
 from fusion.selection.candidates import GOLD
-from fusion.selection.context import Context
+from fusion.selection.inputs import SelectionInputs
 from graphrouter.errors import UserError, suggest
 
 LICENCE_COLUMNS = ("licence", "license")
@@ -24,23 +24,23 @@ PERIOD = 60
 PROBE = 20
 
 
-def answered(rows: pl.DataFrame, context: Context) -> pl.DataFrame:
+def answered(rows: pl.DataFrame, inputs: SelectionInputs) -> pl.DataFrame:
     """Drop records without the text of a response."""
     return rows.filter(pl.col("chars") > 0)
 
 
-def from_llms(rows: pl.DataFrame, context: Context) -> pl.DataFrame:
+def from_llms(rows: pl.DataFrame, inputs: SelectionInputs) -> pl.DataFrame:
     """Drop responses of LLMs that may not be used: by name, size, licence or prompting style.
 
     Raises:
         UserError: If a pattern names no LLM, or the log does not say what is asked for.
     """
-    settings = context.settings
-    llms = context.log.llms
+    settings = inputs.settings
+    llms = inputs.prepared.log.llms
     if settings.llms:
-        llms = llms.filter(pl.col("llm").is_in(_matching(settings.llms, context.log.llm_names, "llms")))
+        llms = llms.filter(pl.col("llm").is_in(_matching(settings.llms, inputs.prepared.log.llm_names, "llms")))
     if settings.without_llms:
-        unwanted = _matching(settings.without_llms, context.log.llm_names, "without_llms")
+        unwanted = _matching(settings.without_llms, inputs.prepared.log.llm_names, "without_llms")
         llms = llms.filter(~pl.col("llm").is_in(unwanted))
     if settings.max_size is not None:
         llms = llms.filter(pl.col("size_b") <= settings.max_size)
@@ -51,21 +51,21 @@ def from_llms(rows: pl.DataFrame, context: Context) -> pl.DataFrame:
     return rows.filter(pl.col("llm").is_in(llms["llm"].implode()) | (pl.col("llm") == GOLD))
 
 
-def unrefused(rows: pl.DataFrame, context: Context) -> pl.DataFrame:
+def unrefused(rows: pl.DataFrame, inputs: SelectionInputs) -> pl.DataFrame:
     """Drop refusals, as the ranking sees them."""
     return rows.filter(pl.col("reason").ne_missing("refused"))
 
 
-def complete(rows: pl.DataFrame, context: Context) -> pl.DataFrame:
+def complete(rows: pl.DataFrame, inputs: SelectionInputs) -> pl.DataFrame:
     """Drop what is cut off, goes on to a question of its own, or ends in a loop."""
     cut = pl.col("reason").eq_missing("truncated") | pl.col("response").str.contains(NEW_QUESTION)
     rows = rows.filter(~cut)
     return rows.filter(~pl.Series([loops(text) for text in rows["response"]], dtype=pl.Boolean))
 
 
-def right(rows: pl.DataFrame, context: Context) -> pl.DataFrame:
+def right(rows: pl.DataFrame, inputs: SelectionInputs) -> pl.DataFrame:
     """Drop wrong responses. Unlike the ranking, also where no LLM has a right one."""
-    return rows.filter(pl.col("performance") >= context.settings.right)
+    return rows.filter(pl.col("performance") >= inputs.settings.right)
 
 
 def loops(text: str) -> bool:

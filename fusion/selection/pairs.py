@@ -5,7 +5,7 @@ from __future__ import annotations
 import polars as pl
 
 from fusion.selection.candidates import KEY
-from fusion.selection.context import Context
+from fusion.selection.inputs import SelectionInputs
 from fusion.selection.texts import draw
 from graphrouter.splits import normalise_text
 
@@ -21,7 +21,7 @@ SCHEMA = {
 }
 
 
-def preference_pairs(selected: pl.DataFrame, pool: pl.DataFrame, context: Context) -> pl.DataFrame:
+def preference_pairs(selected: pl.DataFrame, pool: pl.DataFrame, inputs: SelectionInputs) -> pl.DataFrame:
     """Pair selected responses with wrong ones; each response is used once.
 
     The margin is the difference of what the two were ranked by: with ``graph`` that of their expected quality. It must be
@@ -32,19 +32,19 @@ def preference_pairs(selected: pl.DataFrame, pool: pl.DataFrame, context: Contex
     Args:
         selected: The rows of the selection.
         pool: All complete, unrefused responses of LLMs that may be used, the wrong ones among them.
-        context: Of the selection.
+        inputs: Inputs of the selection.
 
     Returns:
         Columns as in `SCHEMA`, sorted by query and by the rank of the chosen response.
     """
-    if context.settings.pairs == "off":
+    if inputs.settings.pairs == "off":
         return pl.DataFrame(schema=SCHEMA)
-    least = context.settings.right
+    least = inputs.settings.right
     wrong = pool.filter(pl.col("performance") < least, pl.col("score").is_not_null()).join(
         selected.select("query_id").unique(), "query_id", "semi"
     )
-    chance = [draw(context.settings.seed, *key) for key in wrong.select(KEY).iter_rows()]
-    largest_first = context.settings.pairs == "hardest"  # the largest score of a wrong response is the smallest margin
+    chance = [draw(inputs.settings.seed, *key) for key in wrong.select(KEY).iter_rows()]
+    largest_first = inputs.settings.pairs == "hardest"  # the largest score of a wrong response is the smallest margin
     wrong = wrong.with_columns(pl.Series("chance", chance, dtype=pl.String))
     wrong = wrong.sort("query_id", "score", "chance", descending=[False, largest_first, False])
     by_query = wrong.partition_by("query_id", as_dict=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from fusion.selection.context import Context
+from fusion.selection.inputs import SelectionInputs
 from fusion.selection.texts import alike, shingles
 from graphrouter.splits import query_groups
 
@@ -12,7 +12,7 @@ ENOUGH = 5
 """Responses to a query from which it has a reference length of its own."""
 
 
-def of_usual_length(rows: pl.DataFrame, context: Context) -> pl.DataFrame:
+def of_usual_length(rows: pl.DataFrame, inputs: SelectionInputs) -> pl.DataFrame:
     """Drop responses that are far longer or shorter than the reference length.
 
     The reference is the middle half of a task's right responses: a response may be as long as a multiple of their upper
@@ -22,8 +22,8 @@ def of_usual_length(rows: pl.DataFrame, context: Context) -> pl.DataFrame:
     """
     own = pl.len().over("query_id") >= ENOUGH
     lower, upper = _quartile(0.25, own), _quartile(0.75, own)
-    most = pl.max_horizontal(upper) * context.settings.longest
-    least = pl.min_horizontal(lower) * context.settings.shortest
+    most = pl.max_horizontal(upper) * inputs.settings.longest
+    least = pl.min_horizontal(lower) * inputs.settings.shortest
     return rows.filter(pl.col("chars").is_between(least, most))
 
 
@@ -33,7 +33,7 @@ def _quartile(share: float, own: pl.Expr) -> list[pl.Expr]:
     return [length.over("task"), pl.when(own).then(length.over("query_id"))]
 
 
-def without_duplicates(rows: pl.DataFrame, context: Context) -> pl.DataFrame:
+def without_duplicates(rows: pl.DataFrame, inputs: SelectionInputs) -> pl.DataFrame:
     """Drop a response that is nearly equal to a better ranked one to the same query, or to one of the same wording."""
     queries = rows.select("query_id", "query").unique("query_id")
     groups = queries.select("query_id", group=pl.Series(query_groups(queries["query"])))
@@ -44,7 +44,7 @@ def without_duplicates(rows: pl.DataFrame, context: Context) -> pl.DataFrame:
         if here != group:
             group, seen = here, []
         found = shingles(response)
-        if not any(alike(found, other, context.settings.overlap) for other in seen):
+        if not any(alike(found, other, inputs.settings.overlap) for other in seen):
             seen.append(found)
             kept.append(row)
     return rows[sorted(kept)]

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import polars as pl
 
 from fusion.selection import choice, decontamination, eligibility, responses
-from fusion.selection.context import Context
+from fusion.selection.inputs import SelectionInputs
 from fusion.selection.settings import SelectionSettings
 from graphrouter.errors import UserError, suggest
 
@@ -21,7 +21,7 @@ class SelectionRule:
     Attributes:
         name: What ``skip`` and the report call it.
         does: Half a sentence, for the data card.
-        keep: The rows and the context to the rows that stay. Must not depend on the order of the rows that come.
+        keep: Function from the rows and the inputs to the rows that stay. Must not depend on the order of the rows that come.
         loosen: The settings that let it keep more.
         validation: Whether validation rows go through it too.
         always: Whether it cannot be left out.
@@ -30,7 +30,7 @@ class SelectionRule:
 
     name: str
     does: str
-    keep: Callable[[pl.DataFrame, Context], pl.DataFrame]
+    keep: Callable[[pl.DataFrame, SelectionInputs], pl.DataFrame]
     loosen: str = ""
     validation: bool = True
     always: bool = False
@@ -105,12 +105,14 @@ def chosen_rules(settings: SelectionSettings, rules: Sequence[SelectionRule] = R
     return [rule for rule in rules if rule.name not in settings.skip and not (rule.extra and extras)]
 
 
-def run(rows: pl.DataFrame, context: Context, rules: Sequence[SelectionRule], may_end_empty: bool = False) -> Outcome:
+def run(
+    rows: pl.DataFrame, inputs: SelectionInputs, rules: Sequence[SelectionRule], may_end_empty: bool = False
+) -> Outcome:
     """Apply rules one after the other.
 
     Args:
         rows: From `fusion.selection.candidates.candidates`.
-        context: Of the selection.
+        inputs: Inputs of the selection.
         rules: In their order.
         may_end_empty: Whether it does not matter if nothing is left.
 
@@ -122,11 +124,11 @@ def run(rows: pl.DataFrame, context: Context, rules: Sequence[SelectionRule], ma
     for rule in rules:
         before = outcome.entered[rule.name] = outcome.rows
         started = time.perf_counter()
-        outcome.rows = rule.keep(before, context)
+        outcome.rows = rule.keep(before, inputs)
         outcome.seconds[rule.name] = time.perf_counter() - started
         counts.append(count(rule.name, before, outcome.rows))
         if not outcome.rows.height and not may_end_empty:
-            raise UserError(_emptied(rule, before, context))
+            raise UserError(_emptied(rule, before, inputs))
     outcome.counts = pl.concat(counts)
     return outcome
 
@@ -140,10 +142,10 @@ def count(name: str, before: pl.DataFrame, after: pl.DataFrame) -> pl.DataFrame:
     return named.sort(cell)
 
 
-def _emptied(rule: SelectionRule, before: pl.DataFrame, context: Context) -> str:
+def _emptied(rule: SelectionRule, before: pl.DataFrame, inputs: SelectionInputs) -> str:
     hint = f"loosen {rule.loosen}, " if rule.loosen else ""
     leave = "use another log" if rule.always else f"leave the rule out with --skip {rule.name}"
     return (
-        f"{context.log.name} must have rows that all rules keep, but {rule.name!r}, which keeps those that {rule.does}, "
-        f"dropped the last {before.height:,} (ranking {context.settings.ranking}); {hint}or {leave}"
+        f"{inputs.prepared.log.name} must have rows that all rules keep, but {rule.name!r}, which keeps those that {rule.does}, "
+        f"dropped the last {before.height:,} (ranking {inputs.settings.ranking}); {hint}or {leave}"
     )

@@ -19,6 +19,7 @@ from graphrouter.cli.options import (
     tell,
 )
 from graphrouter.routers import router_names
+from graphrouter.run import TUNE_BY
 
 if TYPE_CHECKING:
     from graphrouter.config import CompareConfig
@@ -50,7 +51,7 @@ def add_commands(commands: Any) -> None:
         "--ours", metavar="A,B", type=names, help="those that are no baselines (default: gnn, conv_gnn)"
     )
     parser.add_argument("--interval", choices=("fitted", "methods"), help=INTERVAL_HELP)
-    parser.add_argument("--tune-by", choices=("nll", "reward", "none"), help="what chooses settings on validation")
+    parser.add_argument("--tune-by", choices=(*TUNE_BY, "none"), help="what chooses settings on validation")
     parser.add_argument(
         "--config", metavar="FILE", help="YAML with all of these, or a name in configs/compare (default: default)"
     )
@@ -90,25 +91,18 @@ def compare(args: argparse.Namespace) -> None:
 
 def _run(config: CompareConfig, args: argparse.Namespace) -> None:
     from graphrouter.config import comparison_routers
-    from graphrouter.dataset import llm_texts
-    from graphrouter.encoders import TfidfEncoder, encoder_of
     from graphrouter.evaluation import compare as run_comparison
     from graphrouter.evaluation import format_table
-    from graphrouter.scenario import find_scenario
 
     run = run_options(args)
     log = open_log(args.log, config.estimate_cost, config.prices, config.rare_tasks)
-    encoder = encoder_of(log, config.encoder, args.device)
-    if not isinstance(encoder, TfidfEncoder):
-        # Its vectors are the same for all seeds. An encoder that fails does so here, before anything is written.
-        encoder.encode_log(log, llm_texts(log), progress=run.progress)
     done = run_comparison(
         log,
-        encoder,
+        config.encoder,
         comparison_routers(config),
         seeds=range(config.seeds),
         out=args.out,
-        scenarios=[find_scenario(name) for name in config.scenarios] if config.scenarios is not None else None,
+        scenarios=config.scenarios,
         tune=config.tune_by != "none",
         tune_by="nll" if config.tune_by == "none" else config.tune_by,
         settings=config.settings,

@@ -28,6 +28,11 @@ class Encoder(ABC):
     def id(self) -> str:
         """Text that identifies what the vectors are: the same id, the same vectors."""
 
+    @property
+    def learns(self) -> bool:
+        """Whether `fit` changes the vectors."""
+        return type(self).fit is not Encoder.fit
+
     @abstractmethod
     def encode(self, texts: Sequence[str], *, progress: bool = False, keep: bool = True) -> Array:
         """Encode texts, each on its own.

@@ -7,29 +7,28 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from graphrouter.config import INTERVALS, hyperparameters, router_of
-from graphrouter.dataset import RoutingData, llm_texts
-from graphrouter.encoders import Encoder, encoder_of
+from graphrouter.encoders import Encoder
 from graphrouter.errors import UserError, suggest
 from graphrouter.evaluation.collected import Evaluation
-from graphrouter.evaluation.fitting import TUNE_BY, fit_best, predict_all
+from graphrouter.evaluation.run import fit_router
 from graphrouter.evaluation.store import Config, Outcomes, Store, log_config
 from graphrouter.evaluation.summary import summarise
 from graphrouter.evaluation.support import Support
 from graphrouter.identity import digest_of
 from graphrouter.log import LLMLog, check_log
+from graphrouter.prepared import Encode, PreparedLog, prepare
 from graphrouter.routers.base import Router
-from graphrouter.run import RunOptions, provenance
-from graphrouter.scenario import SCENARIOS, Scenario, find_scenario, fit_cost_scale
+from graphrouter.run import TUNE_BY, RunOptions, provenance
+from graphrouter.scenario import Scenario
 from graphrouter.settings import to_plain
-from graphrouter.splits import PARTS, Split, by_query, query_groups
+from graphrouter.splits import PARTS, Split, by_query
 
 Array = np.ndarray
-Encode = Callable[[LLMLog, Split], tuple[Array, Array]]
-"""Log and split -> vectors [Q, D] of its queries and [M, D] of its LLMs."""
 
 MOST_SETTINGS = 6
 
@@ -82,27 +81,29 @@ def compare(
     """
     run = run or RunOptions()
     check_log(log)
-    encode, spec = _encoding(log, encoder, run)
     named = _named(routers)
-    chosen = choose_scenarios(log, scenarios)
-    log = log.with_target(chosen[0].target)
     _check_options(log, seeds, tune_by, settings, interval)
     if ours is None:
         ours = [name for name, router in named.items() if not router.baseline]
     _check_ours(ours, named)
-    splits = {seed: split(log, seed) for seed in seeds}  # before anything is written: the log may not divide
+    options: Any = {"scenarios": scenarios, "device": run.device, "progress": run.progress}
+    first = prepare(log, encoder, seed=seeds[0], split=split, **options)
+    # All are divided before anything is written: the log may not divide.
+    prepared = [first, *(first.vary(seed=seed, split=split(first.log, seed)) for seed in seeds[1:])]
+    if not first.learns:
+        first.vectors  # noqa: B018 - the same for all seeds; an encoder that fails does so before anything is written
     if tune_by == "reward":
-        _check_choices(log, [one.validation for one in splits.values()])
-    support = _support(log, [one.test for one in splits.values()])
+        _check_choices(first.log, [one.split.validation for one in prepared])
+    support = _support(first.log, [one.split.test for one in prepared])
     if run.progress and not support.routable:
         print(support.sentence, file=sys.stderr, flush=True)  # before hours of fitting, not after
     store = Store(out)
     config: Config = {
         "kind": "compare",
-        "log": log_config(log),
-        "encoder": spec,
-        "vectors": encode.given(log) if isinstance(encode, Encoder) else spec,
-        "scenarios": [asdict(scenario) for scenario in chosen],
+        "log": log_config(first.log),
+        "encoder": first.encoder_name,
+        "vectors": first.vectors_id,
+        "scenarios": [asdict(scenario) for scenario in first.scenarios],
         "tune": tune,
         "tune_by": tune_by,
         "settings": settings if tune else 1,
@@ -114,84 +115,45 @@ def compare(
         "provenance": provenance(),
     }
     store.begin(config)
-    groups = query_groups(log.queries["query"])
-    for seed in seeds:
-        _run_seed(store, config, log, encode, splits[seed], groups, named, seed, chosen, run)
+    while prepared:
+        _run_seed(store, config, prepared.pop(0), named, run)  # its data goes with it
     return summarise(store.out)
 
 
-def _encoding(
-    log: LLMLog, encoder: str | Encoder | Array | Encode | None, run: RunOptions
-) -> tuple[Encoder | Encode, str]:
-    """Return what makes vectors, and its name for the config."""
-    if callable(encoder) and not isinstance(encoder, Encoder | type):
-        return encoder, str(getattr(encoder, "spec", getattr(encoder, "__qualname__", type(encoder).__qualname__)))
-    found = encoder_of(log, encoder, run.device)
-    return found, found.spec
-
-
 def _run_seed(
-    store: Store,
-    config: Config,
-    log: LLMLog,
-    encoder: Encoder | Encode,
-    split: Split,
-    groups: Array,
-    routers: Mapping[str, Router],
-    seed: int,
-    scenarios: list[Scenario],
-    run: RunOptions,
+    store: Store, config: Config, prepared: PreparedLog, routers: Mapping[str, Router], run: RunOptions
 ) -> None:
     """Fit and predict what a seed lacks."""
-    finished = store.finished()
+    finished, seed = store.finished(), prepared.seed
     missing = [name for name in routers if (name, seed) not in finished]
     if not missing:
         return
-    data = RoutingData.from_log(log, *_encode(encoder, log, split, run), groups)
-    train, validation, test = (data.take(rows) for rows in (split.train, split.validation, split.test))
-    outcomes = store.keep_outcomes(seed, _outcomes(data, split, test, not isinstance(encoder, Encoder)))
-    commit = config["provenance"]["commit"]
+    outcomes = store.keep_outcomes(seed, _outcomes(prepared))
+    prepared = prepared.vary(known_scale=outcomes.cost_scale)
     for name in missing:
-        options = replace(run, checkpoint=None, wandb_name=f"{log.name}-{name}-seed{seed}")
-        router, about = fit_best(
-            routers[name],
-            seed,
-            train,
-            validation,
-            scenarios,
-            outcomes.cost_scale,
-            settings=config["settings"],
-            tune_by=config["tune_by"],
-            run=options,
-        )
-        if router.needs_outcomes:
-            router.reveal(test)
-        done = predict_all(router, name, test.queries, test.performance, scenarios, outcomes.cost_scale)
-        done = replace(done, about=about | done.about | {"commit": commit})
+        options = replace(run, checkpoint=None, wandb_name=f"{prepared.log.name}-{name}-seed{seed}")
+        tuning = {"settings": config["settings"], "tune_by": config["tune_by"]}
+        fitted = fit_router(routers[name], prepared, run=options, **tuning)
+        done = fitted.predict("test", label=name)
+        done = replace(done, about=fitted.about | done.about | {"commit": config["provenance"]["commit"]})
         store.save_predictions(name, seed, done)
         if run.progress:
             _report_progress(store, config, name, seed, done.about)
 
 
-def _encode(encoder: Encoder | Encode, log: LLMLog, split: Split, run: RunOptions) -> tuple[Array, Array]:
-    """Vectors of queries and LLMs; what an encoder learns, it learns from the training queries."""
-    if not isinstance(encoder, Encoder):
-        return encoder(log, split)
-    encoder.fit(log.queries["query"].gather(split.train).to_list())
-    return encoder.encode_log(log, llm_texts(log), progress=run.progress)
-
-
-def _outcomes(data: RoutingData, split: Split, test: RoutingData, arrays_given: bool) -> Outcomes:
+def _outcomes(prepared: PreparedLog) -> Outcomes:
     """Return a seed's outcomes, with what identifies its split, and its vectors where the config cannot know them."""
-    scale = fit_cost_scale(data.cost[split.train])
-    parts = {name: getattr(split, name) for name in PARTS}
+    scale, test = prepared.cost_scale, prepared.test
+    parts = {name: getattr(prepared.split, name) for name in PARTS}
     about: Config = {
         "cost_scale": scale if np.isfinite(scale) else None,
         "sizes": {name: len(rows) for name, rows in parts.items()},
         "split": digest_of(*parts.values()),
     }
-    if arrays_given:
-        about["vectors"] = digest_of(np.concatenate([data.queries.vectors.ravel(), data.llms.vectors.ravel()]))
+    if not isinstance(prepared.encoder, Encoder):
+        about["vectors"] = digest_of(
+            np.concatenate([side.vectors.ravel() for side in (prepared.data.queries, prepared.data.llms)])
+        )
     tasks = np.array([task or "" for task in test.queries.tasks])
     return Outcomes(tasks, test.queries.groups, test.performance, test.cost, about)
 
@@ -215,35 +177,6 @@ def _named(routers: Sequence[str | Router] | Mapping[str, str | Router]) -> dict
         if not re.fullmatch(r"[\w.+=-]+", name):
             raise UserError(f"a router's name must consist of letters, digits and _ . + = -, but one is {name!r}")
     return named
-
-
-def choose_scenarios(log: LLMLog, scenarios: Sequence[str | Scenario] | None) -> list[Scenario]:
-    """Check scenarios, or choose those that a log has values for.
-
-    Raises:
-        UserError: If the log has no cost for a scenario that weighs it, or their targets differ.
-    """
-    if scenarios is None:
-        named = (SCENARIOS[name] for name in ("performance_first", "balance", "cost_first"))
-        return [scenario for scenario in named if scenario.beta == 0 or log.has_cost]
-    given = [scenarios] if isinstance(scenarios, str | Scenario) else scenarios
-    chosen = [find_scenario(one) if isinstance(one, str) else one for one in given]
-    if not chosen:
-        raise UserError("a comparison must have one scenario or more, but none was named")
-    if len({scenario.name for scenario in chosen}) < len(chosen):
-        raise UserError(f"every scenario must occur once, but they are {', '.join(s.name for s in chosen)}")
-    for scenario in chosen:
-        if scenario.beta != 0 and not log.has_cost:
-            raise UserError(
-                f"the scenario {scenario.name} weighs cost, but {log.name} has none for every record; estimate it "
-                "with --estimate-cost, or choose performance_first"
-            )
-        if scenario.target != chosen[0].target:
-            raise UserError(
-                f"the scenarios of one comparison must share a target, but {chosen[0].name} has "
-                f"{chosen[0].target} and {scenario.name} has {scenario.target}; run two comparisons"
-            )
-    return chosen
 
 
 def _check_options(log: LLMLog, seeds: Sequence[int], tune_by: str, settings: int, interval: str) -> None:

@@ -13,15 +13,15 @@ import numpy as np
 from graphrouter.dataset import Queries
 from graphrouter.errors import UserError
 from graphrouter.evaluation.collected import Evaluation
-from graphrouter.evaluation.comparison import choose_scenarios, router_config
-from graphrouter.evaluation.fitting import predict_all
+from graphrouter.evaluation.comparison import router_config
+from graphrouter.evaluation.run import predict_queries
 from graphrouter.evaluation.store import Config, Outcomes, Store, log_config
 from graphrouter.evaluation.summary import REFERENCE, summarise
 from graphrouter.identity import digest_of
 from graphrouter.log import LLMLog
 from graphrouter.routers.base import Router
 from graphrouter.run import provenance
-from graphrouter.scenario import Scenario
+from graphrouter.scenario import Scenario, choose_scenarios
 
 Array = np.ndarray
 
@@ -66,7 +66,7 @@ def evaluate_router(
     scored = np.flatnonzero(log.cells("draws").sum(axis=1) > 0)
     asked = queries.take(scored)
     performance, cost = log.cells("performance")[scored], log.cells("cost")[scored]
-    done = predict_all(router, router.name, asked, performance, chosen, cost_scale, columns)
+    done = predict_queries(router, router.name, asked, performance, chosen, cost_scale, columns)
     about = {
         "cost_scale": cost_scale if np.isfinite(cost_scale) else None,
         "sizes": {"all": len(scored)},

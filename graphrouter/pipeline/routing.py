@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from math import isfinite
 from pathlib import Path
@@ -11,16 +11,17 @@ from typing import Any
 import numpy as np
 
 from graphrouter.config import hyperparameters, make_router
-from graphrouter.dataset import Queries, RoutingData, llm_texts
+from graphrouter.dataset import Queries
 from graphrouter.encoders import Encoder, unit_rows
 from graphrouter.errors import UserError
 from graphrouter.log import LLMLog
 from graphrouter.pipeline.saved import encoder_config, read_folder, rebuild_encoder, write_folder
+from graphrouter.prepared import PreparedLog, prepare, undivided
 from graphrouter.routers.base import Prediction, Router
 from graphrouter.run import RunOptions, provenance
 from graphrouter.scenario import Scenario, find_scenario
 from graphrouter.settings import to_plain
-from graphrouter.splits import by_query, query_groups
+from graphrouter.splits import Split, by_query, query_groups
 
 Array = np.ndarray
 Tasks = Sequence[str | None] | None
@@ -238,7 +239,7 @@ class RoutingPipeline:
                 f"{lacks}; add them to its llms, or train on it"
             )
         log = log.with_target(self.target)
-        train = self._training_part(log)
+        train = self.prepare(log, by_query).train
         router = self.router
         for last, _ in enumerate(new, start=1):
             router = router.extend(train.take_llms([name for name in there if name in {*known, *new[:last]}]))
@@ -249,14 +250,19 @@ class RoutingPipeline:
             seen_groups=np.union1d(self.seen_groups, train.queries.groups),
         )
 
-    def _training_part(self, log: LLMLog) -> RoutingData:
-        vectors = self.encoder.encode_log(log, llm_texts(log))
-        data = RoutingData.from_log(log, *vectors, query_groups(log.queries["query"]))
-        if data.queries.vectors.shape[1] != self.dimensions:
-            raise UserError(
-                f"the vectors of {log.name} must have {self.dimensions} dimensions, but have {data.queries.vectors.shape[1]}"
-            )
-        return data.take(by_query(log, self.seed).train)
+    def prepare(
+        self, log: LLMLog, split: Callable[[LLMLog, int], Split] = undivided, progress: bool = False
+    ) -> PreparedLog:
+        """Return a log, which has this router's target as performance, with the vectors of the fitted encoder.
+
+        Raises:
+            UserError: If the vectors are not of the length that the router knows.
+        """
+        prepared = prepare(log, self.encoder, seed=self.seed, split=split, progress=progress).vary(refit=False)
+        dimensions = prepared.vectors[0].shape[1]
+        if dimensions != self.dimensions:
+            raise UserError(f"the vectors of {log.name} must have {self.dimensions} dimensions, but have {dimensions}")
+        return prepared
 
     def save(self, folder: str | Path) -> Path:
         """Write ``router.json``, which is readable, and beside it a file with what was learnt.

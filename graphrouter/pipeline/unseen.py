@@ -6,11 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from graphrouter.dataset import Queries, RoutingData, llm_texts
+from graphrouter.dataset import Queries
 from graphrouter.errors import UserError
 from graphrouter.log import LLMLog
 from graphrouter.pipeline.routing import RoutingPipeline
-from graphrouter.splits import query_groups
 
 Array = np.ndarray
 
@@ -66,9 +65,4 @@ def unseen_part(pipeline: RoutingPipeline, log: LLMLog) -> UnseenPart:
 
 def log_queries(pipeline: RoutingPipeline, log: LLMLog, progress: bool = False) -> Queries:
     """Return a log's queries as the router sees them, in the log's row order."""
-    vectors = pipeline.encoder.encode_log(log, llm_texts(log), progress=progress)
-    if vectors[0].shape[1] != pipeline.dimensions:
-        raise UserError(
-            f"the vectors of {log.name} must have {pipeline.dimensions} dimensions, but have {vectors[0].shape[1]}"
-        )
-    return RoutingData.from_log(log, *vectors, query_groups(log.queries["query"])).queries
+    return pipeline.prepare(log, progress=progress).data.queries

@@ -158,7 +158,7 @@ def test_a_larger_share_or_pool_holds_a_smaller_one(log_folder):
 def test_the_encoder_is_fitted_on_the_runs_own_training_queries(log_folder):
     whole, part = load_run(config(log_folder)), load_run(config(log_folder, "train_share=0.3"))
     assert not np.allclose(whole.test.queries.vectors, part.test.queries.vectors)
-    assert load_run(config(log_folder, "pool=3")).encoder is whole.encoder
+    assert load_run(config(log_folder, "pool=3")).fitted is whole.fitted
 
 
 def test_a_new_llm_is_scored_in_the_whole_pool(log_folder, tmp_path):

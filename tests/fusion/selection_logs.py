@@ -4,9 +4,10 @@ from typing import Any
 
 import polars as pl
 
-from fusion.selection.context import Context
+from fusion.selection.inputs import SelectionInputs
 from fusion.selection.settings import SelectionSettings
 from graphrouter.log import LLMLog
+from graphrouter.prepared import prepare
 
 LLMS = {"ada": 1.0, "bob": 0.7, "cyd": 0.4}
 """Share of the queries that each solves."""
@@ -66,9 +67,10 @@ def rank_by_hand(log: LLMLog) -> pl.DataFrame:
     )
 
 
-def context(log: LLMLog | None = None, **settings: Any) -> Context:
-    """Return the context of a selection by TF-IDF vectors."""
-    return Context(log or make_log(), SelectionSettings(**{"encoder": "tfidf:8", **settings}))
+def inputs(log: LLMLog | None = None, **settings: Any) -> SelectionInputs:
+    """Return the inputs of a selection by TF-IDF vectors."""
+    chosen = SelectionSettings(**{"encoder": "tfidf:8", **settings})
+    return SelectionInputs(prepare(log or make_log(), chosen.encoder, seed=chosen.seed), chosen)
 
 
 def rows(*given: dict[str, Any]) -> pl.DataFrame:

@@ -10,9 +10,10 @@ import torch
 from fusion.cli import main
 from fusion.ranking import crossfit, rank
 from fusion.ranking.crossfit import Prior, cross_fit, fold_of
-from fusion.ranking.graph import domains_of, graph_posterior, log_data, posterior_of
+from fusion.ranking.graph import domains_of, graph_posterior, posterior_of
 from fusion.ranking.response_model import ResponseModel, make_edges
 from graphrouter.errors import UserError
+from graphrouter.prepared import prepare, undivided
 from graphrouter.simulate import simulate_with_truth
 
 QUICK = {
@@ -76,7 +77,7 @@ def test_the_same_seed_gives_the_same_ranking_whatever_the_order_of_rows(simulat
 
 def test_no_own_outcome_reaches_a_prior():
     log, _ = simulate_with_truth(queries=60, tasks=2, llms=4, seed=3)
-    data = log_data(log, "tfidf:8", "cpu", False)
+    data = prepare(log, "tfidf:8", split=undivided).data
     gnn = {**QUICK, "epochs": 1}
     before = cross_fit(data, 3, 0, gnn, "cpu")
     changed = data.performance.copy()
@@ -92,7 +93,7 @@ def test_no_own_outcome_reaches_a_prior():
 
 def test_folds_in_processes_of_their_own_tell_the_same(monkeypatch):
     log, _ = simulate_with_truth(queries=60, tasks=2, llms=4, seed=3)
-    data = log_data(log, "tfidf:8", "cpu", False)
+    data = prepare(log, "tfidf:8", split=undivided).data
     quick = QUICK | {"members": 1, "epochs": 2}
     threads = torch.get_num_threads()
     try:
@@ -110,7 +111,7 @@ def test_folds_in_processes_of_their_own_tell_the_same(monkeypatch):
 
 def test_own_outcomes_are_evidence():
     log, _ = simulate_with_truth(queries=60, tasks=2, llms=4, seed=3)
-    data = log_data(log, "tfidf:8", "cpu", False)
+    data = prepare(log, "tfidf:8", split=undivided).data
     settings = {"folds": 3, "seed": 0, "gnn": {**QUICK, "epochs": 1}, "device": "cpu"}
     row = 7
     posteriors = []
@@ -123,7 +124,7 @@ def test_own_outcomes_are_evidence():
 
 def test_the_response_model_never_learns_from_the_fold_that_it_judges(monkeypatch):
     log, _ = simulate_with_truth(queries=60, tasks=2, llms=4, seed=3)
-    data = log_data(log, "tfidf:8", "cpu", False)
+    data = prepare(log, "tfidf:8", split=undivided).data
     half = np.full(data.performance.shape, 0.5)
     fold = np.arange(60) % 3
     learnt = []

@@ -216,14 +216,14 @@ class TestPairs:
             assert not selection.pairs.select("query_id", side).is_duplicated().any()
 
     def pair(self, chosen, wrong, **given):
-        from selection_logs import context, rows
+        from selection_logs import inputs, rows
 
         base = {"query_id": "q"}
         selected = rows(*(base | {"llm": f"c{n}", "rank": n, **row} for n, row in enumerate(chosen)))
         lost = [
             base | {"llm": f"w{n}", "performance": 0.0, "response": f"wrong {n}"} | row for n, row in enumerate(wrong)
         ]
-        return preference_pairs(selected, pl.concat([selected, rows(*lost)]), context(**given)).to_dicts()
+        return preference_pairs(selected, pl.concat([selected, rows(*lost)]), inputs(**given)).to_dicts()
 
     @pytest.mark.parametrize(("which", "expected"), [("hardest", "w1"), ("widest", "w2")])
     def test_which_wrong_response_is_taken(self, which, expected):

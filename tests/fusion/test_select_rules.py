@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from selection_logs import context, make_log, rows
+from selection_logs import inputs, make_log, rows
 
 from fusion.selection import RULES, make_settings
 from fusion.selection.choice import best, fewer_of_easy, not_too_easy, not_too_hard, within_budget, within_share
@@ -42,7 +42,7 @@ PROSE = [
 
 
 def kept(rule, frame, **settings):
-    return sorted(rule(frame, context(**settings))["query_id"])
+    return sorted(rule(frame, inputs(**settings))["query_id"])
 
 
 class TestOneResponse:
@@ -172,8 +172,10 @@ class TestNgrams:
 
     def test_the_rule_looks_at_the_test_part_and_at_further_logs(self, tmp_path):
         log = make_log()
-        here = context(log)
-        test, train = (log.queries["query"][int(part[0])] for part in (here.split.test, here.split.train))
+        here = inputs(log)
+        test, train = (
+            log.queries["query"][int(part[0])] for part in (here.prepared.split.test, here.prepared.split.train)
+        )
         frame = rows({"query": test}, {"query": train})
         assert kept(no_shared_ngram, frame) == ["q001"]
         folder = str(log.save(tmp_path / "log"))
@@ -188,8 +190,8 @@ class TestVectors:
 
     def test_the_rule_compares_with_the_test_part(self):
         log = make_log()
-        here = context(log, similarity=0.999)
-        ids = log.queries["query_id"].gather([here.split.train[0], here.split.test[0]]).to_list()
+        here = inputs(log, similarity=0.999)
+        ids = log.queries["query_id"].gather([here.prepared.split.train[0], here.prepared.split.test[0]]).to_list()
         texts = dict(log.queries.select("query_id", "query").iter_rows())
         frame = rows(*({"query_id": query_id, "query": texts[query_id]} for query_id in ids))
         assert no_near_vector(frame, here)["query_id"].to_list() == ids[:1]
@@ -213,7 +215,7 @@ class TestDifficulty:
     def test_an_easy_query_keeps_fewer_responses_than_a_hard_one(self):
         shares = {"a": 0.95, "b": 0.6, "c": 0.1}
         given = [{"query_id": q, "rank": rank, "solved": s} for q, s in shares.items() for rank in range(1, 6)]
-        thinned = fewer_of_easy(rows(*given), context(top_k=5))
+        thinned = fewer_of_easy(rows(*given), inputs(top_k=5))
         ranks = thinned.group_by("query_id").agg("rank").sort("query_id")["rank"].to_list()
         assert ranks == [[1], [1, 2], [1, 2, 3, 4, 5]]
 
@@ -222,18 +224,18 @@ class TestLength:
     def test_verbose_and_terse_responses_are_dropped_by_the_middle_half_of_their_task(self):
         sizes = {"sums": [24, 26, 100, 100, 100, 100, 100, 149, 151], "totals": [1000, 1000, 1000]}
         given = [{"task": task, "response": "x" * size} for task, sizes in sizes.items() for size in sizes]
-        usual = of_usual_length(rows(*given), context(shortest=0.25, longest=1.5))
+        usual = of_usual_length(rows(*given), inputs(shortest=0.25, longest=1.5))
         assert sorted(usual["chars"]) == [26, 100, 100, 100, 100, 100, 149, 1000, 1000, 1000]
 
     def test_a_task_may_have_short_and_reasoned_answers(self):
         given = [{"response": "x" * size} for size in [3] * 4 + [90] * 4]
-        assert of_usual_length(rows(*given), context()).height == 8
+        assert of_usual_length(rows(*given), inputs()).height == 8
 
     def test_a_hard_query_may_have_long_answers(self):
         easy = [{"response": "x" * 100} for _ in range(20)]
         hard = [{"query_id": "hard", "llm": str(n), "response": "x" * 400} for n in range(5)]
-        assert of_usual_length(rows(*easy, *hard), context()).height == 25
-        assert of_usual_length(rows(*easy, *hard[:4]), context()).height == 20
+        assert of_usual_length(rows(*easy, *hard), inputs()).height == 25
+        assert of_usual_length(rows(*easy, *hard[:4]), inputs()).height == 20
 
 
 class TestDuplicates:
@@ -245,9 +247,9 @@ class TestDuplicates:
             {"query_id": "q", "llm": "cyd", "rank": 3, "response": text.replace("snow melts", "rain falls again")},
             {"query_id": "other", "llm": "ada", "rank": 1, "response": text},
         ]
-        left = without_duplicates(rows(*given), context(overlap=0.9))
+        left = without_duplicates(rows(*given), inputs(overlap=0.9))
         assert sorted(zip(left["query_id"], left["llm"], strict=True)) == [("other", "ada"), ("q", "bob"), ("q", "cyd")]
-        assert without_duplicates(rows(*given), context(overlap=0.6)).height == 2
+        assert without_duplicates(rows(*given), inputs(overlap=0.6)).height == 2
 
     def test_queries_of_the_same_wording_are_one(self):
         given = [
@@ -270,8 +272,8 @@ class TestTopK:
     def test_other_llms_come_before_a_second_draw(self):
         given = [("ada", 0, 1), ("ada", 1, 2), ("bob", 0, 3), ("cyd", 0, 4)]
         frame = rows(*({"query_id": "q", "llm": llm, "draw": draw, "rank": rank} for llm, draw, rank in given))
-        assert best(frame, context(top_k=2))["llm"].to_list() == ["ada", "bob"]
-        assert best(frame, context(top_k=4)).height == 4
+        assert best(frame, inputs(top_k=2))["llm"].to_list() == ["ada", "bob"]
+        assert best(frame, inputs(top_k=4)).height == 4
 
     def many(self, queries, llms):
         names = [f"llm{n}" for n in range(llms)]
@@ -283,18 +285,18 @@ class TestTopK:
         return rows(*given)
 
     def test_an_llm_that_has_given_its_share_lets_the_next_move_up(self):
-        here = context(top_k=1, llm_share=0.25)
+        here = inputs(top_k=1, llm_share=0.25)
         chosen = best(within_share(self.many(40, 8), here), here)
         assert Counter(chosen["llm"]) == {"llm0": 10, "llm1": 10, "llm2": 10, "llm3": 10}
 
     def test_a_query_never_loses_its_last_response(self):
-        here = context(top_k=1, llm_share=0.01)
+        here = inputs(top_k=1, llm_share=0.01)
         one_llm = self.many(10, 1)
         more = one_llm.head(1).with_columns(llm=pl.lit("other"), rank=pl.lit(5, pl.Int64))
         assert best(within_share(pl.concat([one_llm, more]), here), here)["query_id"].n_unique() == 10
 
     def test_a_share_too_small_for_the_llms_there_are_is_the_equal_share(self):
-        here = context(top_k=1, llm_share=0.1)
+        here = inputs(top_k=1, llm_share=0.1)
         assert set(Counter(best(within_share(self.many(20, 2), here), here)["llm"]).values()) == {10}
 
 
@@ -311,7 +313,7 @@ class TestBudget:
     def here(self, frame, **settings):
         texts = frame.select("query_id", "task", "query").unique("query_id")
         log = LLMLog("budget", texts, pl.DataFrame({"llm": ["1", "2"]}), frame.select("query_id", "llm", "performance"))
-        return context(log, encoder="tfidf:4", **settings)
+        return inputs(log, encoder="tfidf:4", **settings)
 
     def test_tasks_get_equal_parts_and_a_small_one_gives_all(self):
         frame = self.many(large=20, small=3, middle=10)
@@ -337,11 +339,9 @@ class TestBudget:
     def test_tokens_are_never_exceeded_and_what_fits_is_not_left_out(self, sizes, tokens):
         given = [{"response": "x" * size, "task": f"t{place % 3}"} for place, size in enumerate(sizes)]
         frame = rows(*given)
-        here = context(tokens=tokens, clusters=1)
-        here.__dict__ |= {
-            "vectors": np.zeros((len(sizes), 2)),
-            "row_of": {q: n for n, q in enumerate(frame["query_id"])},
-        }
+        here = inputs(tokens=tokens, clusters=1)
+        here.prepared.__dict__["vectors"] = np.zeros((len(sizes), 2)), None
+        here.__dict__["row_of"] = {q: n for n, q in enumerate(frame["query_id"])}
         left = within_budget(frame, here)
         used = sum(-(-size // 4) for size in left["chars"])
         out = frame.join(left, on="query_id", how="anti")
@@ -349,14 +349,14 @@ class TestBudget:
         assert all(used + -(-size // 4) > tokens for size in out["chars"])
 
     def test_without_a_budget_all_rows_stay(self):
-        frame = self.many(large=3)
+        frame = self.many(large=10)
         assert within_budget(frame, self.here(frame)).equals(frame)
 
 
 class TestRun:
     def test_the_order_of_rows_changes_nothing(self):
         log = make_log(90)
-        here = context(log, rows=20, similarity=1.0, top_k=2)
+        here = inputs(log, rows=20, similarity=1.0, top_k=2)
         from selection_logs import rank_by_hand
 
         from fusion.selection.candidates import candidates
@@ -370,7 +370,7 @@ class TestRun:
 
     def test_what_is_kept_and_dropped_adds_up_per_task_and_llm(self):
         frame = rows({"performance": 0.0}, {"task": "totals"}, {"llm": "bob", "performance": 0.0}, {})
-        done = run(frame, context(), [SelectionRule("right", "are right", right)])
+        done = run(frame, inputs(), [SelectionRule("right", "are right", right)])
         assert done.counts.rows() == [
             ("right", "sums", "ada", 1, 1),
             ("right", "sums", "bob", 0, 1),
@@ -381,7 +381,7 @@ class TestRun:
         with pytest.raises(
             UserError, match="'right'.*dropped the last 2.*loosen right, or leave the rule out with --skip right"
         ):
-            run(rows({"performance": 0.0}, {"performance": 0.2}), context(), RULES)
+            run(rows({"performance": 0.0}, {"performance": 0.2}), inputs(), RULES)
 
     def test_each_rule_that_can_be_skipped_is(self):
         for rule in RULES:
@@ -429,7 +429,7 @@ def test_seeded_chance_is_used():
     )
     chosen = []
     for seed in (0, 1):
-        here = context(top_k=1, llm_share=0.5, seed=seed)
+        here = inputs(top_k=1, llm_share=0.5, seed=seed)
         chosen.append(best(within_share(frame, here), here).filter(pl.col("llm") == "a")["query_id"].to_list())
     assert len(chosen[0]) == len(chosen[1]) == 10
     assert chosen[0] != chosen[1]
