@@ -11,7 +11,7 @@ import polars as pl
 from experiments.ablation.comparing import Scores
 from experiments.ablation.grid import Variant
 from experiments.ablation.results import Results, Run, Unit
-from experiments.ablation.simultaneous import simultaneous
+from graphrouter.evaluation.differences import Pair, differences
 
 Array = np.ndarray
 PROTOCOL = "leave_llm_out"
@@ -42,10 +42,9 @@ def new_llm_table(results: Results, scores: Scores) -> pl.DataFrame | None:
                 draws.append((len(rows) - 1, name, values))
     if not rows:
         return None
-    stacked = np.stack([values for _, _, values in draws])
-    joint = simultaneous(stacked[:, 0], stacked[:, 1:])
-    for place, (row, name, values) in enumerate(draws):
-        rows[row] |= {name: values[0], f"{name}_low": joint.low[place], f"{name}_high": joint.high[place]}
+    pairs = [Pair(values[None], np.zeros_like(values)[None], "reward", np.zeros(1)) for _, _, values in draws]
+    for (row, name, _), found in zip(draws, differences(pairs), strict=True):
+        rows[row] |= found.cells(name)
     return pl.DataFrame(rows, infer_schema_length=None).unique(maintain_order=True)
 
 
@@ -91,7 +90,7 @@ def _compared(
         return np.asarray(np.mean([value(unit) for unit in units], axis=0))
 
     def without(run: Run) -> Array:
-        return run.score((scenario, "without_reward"), scores.weights[run.test_queries])
+        return scores.resampled.score(run.record["id"], f"without_reward:{scenario}")
 
     column = (scenario, "reward")
     found = {"gain": over(list(runs.values()), lambda run: scores.of(run, column) - without(run))}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -15,11 +14,9 @@ import polars as pl
 from experiments.ablation.grid import Key, Plan, Variant, read_plan
 from experiments.runs.config import run_id
 from experiments.runs.execute import read_record
-from experiments.runs.record import summed
 from graphrouter import metrics
 from graphrouter.errors import UserError
 from graphrouter.files import check_writable, replace_file
-from graphrouter.metrics.weighted import ratio
 from graphrouter.settings import to_plain, to_yaml
 
 Array = np.ndarray
@@ -68,19 +65,11 @@ class Run:
         """One row per test query."""
         return pl.read_parquet(self.folder / "queries.parquet")
 
-    @cached_property
-    def test_queries(self) -> str:
-        """A digest that is the same for runs with the same test queries."""
-        return hashlib.sha256("\n".join(self.queries["query_id"]).encode()).hexdigest()
-
-    def score(self, column: Column, weights: Array) -> Array:
-        """Return a metric [B] for weights [B, Q] of the test queries."""
-        scenario, metric = column
-        if metric == "auroc":
-            with np.load(self.folder / "edges.npz") as edges:
-                quality = np.where(np.isnan(edges["performance"]), 0.5, edges["quality"])
-                return metrics.auroc(quality, edges["performance"], weights)
-        return ratio(*summed(self.queries, f"{metric}:{scenario}" if scenario else metric), weights)
+    def auroc(self, weights: Array) -> Array:
+        """Return the AUROC of the edges [B] for weights [B, Q] of the test queries."""
+        with np.load(self.folder / "edges.npz") as edges:
+            quality = np.where(np.isnan(edges["performance"]), 0.5, edges["quality"])
+            return metrics.auroc(quality, edges["performance"], weights)
 
 
 @dataclass(eq=False)

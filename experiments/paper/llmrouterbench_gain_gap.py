@@ -118,7 +118,7 @@ def table_rows(tested: Scored) -> list[Row]:
             parts = [
                 function(choice, outcomes.rewards(tested.scenario), weights)
                 for choice, outcomes, weights in zip(
-                    tested.choices(router), tested.outcomes, tested.weights, strict=True
+                    tested.choices(router), tested.outcomes, tested.resampling.weights, strict=True
                 )
             ]
             row |= estimate(key, np.mean(parts, axis=0))

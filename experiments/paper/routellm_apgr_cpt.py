@@ -118,7 +118,9 @@ def curve(tested: Scored, router: str, task: str, strong: int, weak: int) -> np.
     from graphrouter.metrics import call_curve
 
     parts = []
-    for outcomes, utility, weights in zip(tested.outcomes, tested.utility(router), tested.weights, strict=True):
+    for outcomes, utility, weights in zip(
+        tested.outcomes, tested.utility(router), tested.resampling.weights, strict=True
+    ):
         rows = (outcomes.tasks == task) & ~_missing(outcomes.performance[:, [strong, weak]])
         performance = outcomes.performance[rows].astype(float)
         score = utility[rows, strong] - utility[rows, weak]

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from graphrouter import metrics
-from graphrouter.evaluation.bootstrap import draw_weights, interval, mean_over_seeds
+from graphrouter.evaluation import differences
+from graphrouter.evaluation.differences import Resampling
 from graphrouter.evaluation.store import Config, Outcomes, Store
-from graphrouter.metrics.weighted import mean
 from graphrouter.scenario import Scenario
 
 Array = np.ndarray
@@ -43,9 +43,9 @@ class Scored:
         return [self.store.outcomes(seed) for seed in self.seeds]
 
     @cached_property
-    def weights(self) -> list[Array]:
-        """Of each seed, [1 + B, Q]; the first row is the sample itself."""
-        return draw_weights([outcomes.groups for outcomes in self.outcomes])
+    def resampling(self) -> Resampling:
+        """Draws of the test queries."""
+        return Resampling([outcomes.groups for outcomes in self.outcomes])
 
     def tasks(self) -> list[str]:
         """Return the names of the tasks of the test queries, sorted."""
@@ -87,9 +87,7 @@ class Scored:
             values: Of each seed, [Q].
             masks: Of each seed, [Q] bool, which queries count; None for all.
         """
-        kept = masks if masks is not None else self.all()
-        rows = zip(values, self.weights, kept, strict=True)
-        return mean_over_seeds([mean(part[mask], draws[:, mask]) for part, draws, mask in rows])
+        return self.resampling.mean(values, masks)
 
     def macro(self, values: Sequence[Array], tasks: Sequence[str], masks: Sequence[Array] | None = None) -> Array:
         """Return [1 + B], the mean over tasks of the mean over their queries (of a mask)."""
@@ -107,5 +105,4 @@ class Scored:
 
 def estimate(key: str, resampled: Array) -> dict[str, float]:
     """Return a value and its 95% interval as the cells of a row: KEY, KEY_low, KEY_high."""
-    low, high = interval(resampled[1:])
-    return {key: float(resampled[0]), f"{key}_low": low, f"{key}_high": high}
+    return differences.estimate(resampled).cells(key)

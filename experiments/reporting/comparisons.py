@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from experiments.reporting.records import FINISHED, Run, Values
-from experiments.runs.record import curve_rows, query_table, scores_of, shares_of, task_rows
 from graphrouter import metrics
 from graphrouter.errors import UserError
+from graphrouter.evaluation.rows import curve_rows, query_table, scores_of, shares_of, task_rows
 from graphrouter.evaluation.store import Config, Outcomes, Predictions, Store
 from graphrouter.scenario import Scenario
 

@@ -7,7 +7,7 @@ from html import escape
 
 from experiments.reporting.charts import difference_bar
 from experiments.reporting.figure import Figure, count, names
-from experiments.reporting.paired import MOST, Difference, differences
+from experiments.reporting.paired import MOST, ConfigurationDifference, differences
 from experiments.reporting.panels import Panel
 from graphrouter.evaluation.page import cell, name_cell, signed, table, text
 
@@ -52,7 +52,7 @@ def difference_section(panel: Panel) -> Figure:
     return Figure(title, _says(panel, found), "".join(parts) + _note(found, left_out), head, data)
 
 
-def _bars(rows: Sequence[Difference]) -> str:
+def _bars(rows: Sequence[ConfigurationDifference]) -> str:
     """A table of one metric: factors in the order of the runs, the largest loss first."""
     order = list(dict.fromkeys(one.one.first.group or "" for one in sorted(rows, key=lambda one: one.one.first.id)))
     lower = rows[0].metric == "nll"
@@ -79,11 +79,11 @@ def _bars(rows: Sequence[Difference]) -> str:
     return f'<div class="tall">{drawn}</div>'
 
 
-def _colour(one: Difference) -> str:
+def _colour(one: ConfigurationDifference) -> str:
     return {"better": "good", "worse": "bad", "unclear": ""}[one.verdict]
 
 
-def _says(panel: Panel, found: Sequence[Difference]) -> str:
+def _says(panel: Panel, found: Sequence[ConfigurationDifference]) -> str:
     """Say what is clearly better or worse, what is not clear, and how small an effect could have been seen."""
     parts = []
     for metric in list(dict.fromkeys(one.metric for one in found))[:2]:
@@ -105,12 +105,12 @@ def _says(panel: Panel, found: Sequence[Difference]) -> str:
     return " ".join(parts)
 
 
-def _named(rows: Sequence[Difference]) -> str:
+def _named(rows: Sequence[ConfigurationDifference]) -> str:
     ordered = sorted(rows, key=lambda one: -abs(one.value))
     return f" ({names([one.one.label for one in ordered], 3)})" if rows else ""
 
 
-def _note(found: Sequence[Difference], left_out: int) -> str:
+def _note(found: Sequence[ConfigurationDifference], left_out: int) -> str:
     lacking = f" Left out, as their test queries differ: {count(left_out, 'pair')} of runs." if left_out else ""
     return (
         f'<p class="note">Means over seeds of paired differences on the same test queries; 95% intervals that hold for all '

@@ -1,33 +1,30 @@
 """Paired differences of configurations to their base, query by query, with intervals that hold all at once.
 
-The same statistic as the tables of an ablation: wordings are drawn, one draw serves all runs, and the correction is that
-of `experiments.ablation.simultaneous`. Here it is done for all runs of a split at once, as one matrix product.
+The same statistic as the tables of an ablation, see `graphrouter.evaluation.differences.differences`.
 """
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
 
-from experiments.ablation.comparing import RESAMPLES, verdict
-from experiments.ablation.simultaneous import simultaneous
+from experiments.ablation.comparing import RESAMPLES
 from experiments.reporting.panels import Configuration, Panel
 from experiments.reporting.records import Run
-from experiments.runs.record import summed
-from graphrouter.evaluation.bootstrap import draw_weights
-
-Array = np.ndarray
+from graphrouter.evaluation.differences import Difference, Pair
+from graphrouter.evaluation.differences import differences as differences_of
+from graphrouter.evaluation.rows import ResampledTables
+from graphrouter.metrics import metrics_of
 
 MOST = 80
 """Configurations that are compared with a base: of more, the best ones."""
 
 
 @dataclass(frozen=True)
-class Difference:
+class ConfigurationDifference(Difference):
     """A configuration against its base, in one metric.
 
     Attributes:
@@ -35,40 +32,15 @@ class Difference:
         base: That it is compared with.
         metric: ``nll`` or ``SCENARIO/reward``.
         seeds: Runs that both have.
-        value: Mean of the configuration less that of the base.
-        low: Of the simultaneous 95% interval.
-        high: Likewise.
-        p: Adjusted.
-        deviation: Over seeds, of the difference; NaN for one seed.
-        verdict: ``better``, ``worse`` or ``unclear``.
     """
 
     one: Configuration
     base: Configuration
     metric: str
     seeds: int
-    value: float
-    low: float
-    high: float
-    p: float
-    deviation: float
-    verdict: str
 
 
-@dataclass(eq=False)
-class Resampled:
-    """The metrics of runs in every resample.
-
-    Attributes:
-        values: By run and metric, [1 + B]; the first is the sample itself.
-        queries: By run, a digest of its test queries.
-    """
-
-    values: dict[tuple[Run, str], Array] = field(default_factory=dict)
-    queries: dict[Run, str] = field(default_factory=dict)
-
-
-def differences(panel: Panel) -> tuple[list[Difference], int]:
+def differences(panel: Panel) -> tuple[list[ConfigurationDifference], int]:
     """Compare every configuration that has a base, of its own group before that of all, in its own folder.
 
     Returns:
@@ -78,17 +50,24 @@ def differences(panel: Panel) -> tuple[list[Difference], int]:
     pairs = [(one, base) for one in fair if (base := base_of(one, panel.configurations)) is not None]
     runs = list(dict.fromkeys(run for pair in pairs for one in pair for run in one.runs))
     known, left_out = resample(runs), 0
-    rows: list[tuple[Configuration, Configuration, str, Array]] = []
+    rows: list[tuple[Configuration, Configuration, str, Pair]] = []
     for one, base in pairs:
         both = one.pairs(base)
         alike = [(a, b) for a, b in both if a in known.queries and known.queries[a] == known.queries.get(b)]
         left_out += len(both) - len(alike)
-        for metric in dict.fromkeys(metric for _, metric in known.values):
-            sides = [(known.values.get((a, metric)), known.values.get((b, metric))) for a, b in alike]
-            by_seed = [x - y for x, y in sides if x is not None and y is not None]
-            if by_seed and np.isfinite(by_seed).all():
-                rows.append((one, base, metric, np.stack(by_seed)))
-    return _corrected(rows), left_out
+        columns = [(a, b, set(columns_of(known.tables[a])) & set(columns_of(known.tables[b]))) for a, b in alike]
+        for name in dict.fromkeys(name for table in known.tables.values() for name in columns_of(table)):
+            sides = [(known.score(a, name), known.score(b, name)) for a, b, shared in columns if name in shared]
+            if sides and np.isfinite([x - y for x, y in sides]).all():
+                metric, _, scenario = name.partition(":")
+                ones, bases = (np.stack([both[side] for both in sides]) for side in (0, 1))
+                pair = Pair(ones, bases, metric, np.arange(len(sides)))
+                rows.append((one, base, f"{scenario}/{metric}" if scenario else metric, pair))
+    found = differences_of([pair for *_, pair in rows])
+    return [
+        ConfigurationDifference(**vars(difference), one=one, base=base, metric=metric, seeds=len(pair.seeds))
+        for (one, base, metric, pair), difference in zip(rows, found, strict=True)
+    ], left_out
 
 
 def base_of(one: Configuration, among: Sequence[Configuration]) -> Configuration | None:
@@ -98,51 +77,13 @@ def base_of(one: Configuration, among: Sequence[Configuration]) -> Configuration
     return next(iter(own + [base for base in bases if base.first.group is None]), None)
 
 
-def _corrected(rows: list[tuple[Configuration, Configuration, str, Array]]) -> list[Difference]:
-    if not rows:
-        return []
-    means = np.stack([by_seed.mean(axis=0) for *_, by_seed in rows])
-    joint = simultaneous(means[:, 0], means[:, 1:])
-    return [
-        Difference(
-            one, base, metric, len(by_seed), float(means[k, 0]), float(joint.low[k]), float(joint.high[k]), float(joint.p[k]),
-            float(by_seed[:, 0].std(ddof=1)) if len(by_seed) > 1 else float("nan"),
-            verdict(metric.rpartition("/")[2], joint.low[k], joint.high[k]),
-        )
-        for k, (one, base, metric, by_seed) in enumerate(rows)
-    ]  # fmt: skip
+def resample(runs: Sequence[Run]) -> ResampledTables[Run]:
+    """Read the queries of runs, those that have any, and resample them."""
+    frames = ((run, run.frame()) for run in runs)
+    return ResampledTables({run: frame for run, frame in frames if frame is not None and frame.height}, RESAMPLES)
 
 
-def resample(runs: Sequence[Run]) -> Resampled:
-    """Read the queries of runs, and compute their metrics in every resample: one matrix product per split."""
-    made, splits = Resampled(), dict[str, list[tuple[Run, pl.DataFrame]]]()
-    for run in runs:
-        frame = run.frame()
-        if frame is not None and frame.height:
-            digest = hashlib.sha256("\n".join(frame["query_id"]).encode()).hexdigest()
-            made.queries[run] = digest
-            splits.setdefault(digest, []).append((run, frame))
-    groups = [alike[0][1]["group"].to_numpy() for alike in splits.values()]
-    weights = draw_weights(groups, RESAMPLES) if groups else []
-    for alike, drawn in zip(splits.values(), weights, strict=True):
-        keys, tops, counts = [], [], []
-        for run, frame in alike:
-            for metric, (total, count) in _parts(frame).items():
-                keys.append((run, metric))
-                tops.append(total)
-                counts.append(count)
-        with np.errstate(invalid="ignore"):  # a metric that no query has a value for stays NaN
-            ratios = (drawn @ np.stack(tops, axis=1)) / (drawn @ np.stack(counts, axis=1))
-        made.values |= dict(zip(keys, ratios.T, strict=True))
-    return made
-
-
-def _parts(frame: pl.DataFrame) -> dict[str, tuple[Array, Array]]:
-    """By metric [Q] and [Q]: what is summed, and what it is divided by."""
-    parts = {}
-    if "nll" in frame.columns:
-        parts["nll"] = summed(frame, "nll")
-    for name in frame.columns:
-        if name.startswith("reward:"):
-            parts[f"{name.partition(':')[2]}/reward"] = summed(frame, name)
-    return parts
+def columns_of(frame: pl.DataFrame) -> list[str]:
+    """Return the columns that are compared: the headline metrics that are means over queries."""
+    headlines = {name for subject in ("edge", "scenario") for name in metrics_of(subject, headline=True, slow=False)}
+    return [name for name in frame.columns if name.partition(":")[0] in headlines]

@@ -17,7 +17,9 @@ import polars as pl
 
 from experiments.runs.config import RunConfig, run_id, settings
 from experiments.runs.data import load_run, new_llm
-from experiments.runs.record import (
+from graphrouter.config import make_router
+from graphrouter.errors import UserError, first_line
+from graphrouter.evaluation.rows import (
     REFERENCES,
     curve_rows,
     llm_rows,
@@ -30,8 +32,6 @@ from experiments.runs.record import (
     task_rows,
     without_rewards,
 )
-from graphrouter.config import make_router
-from graphrouter.errors import UserError, first_line
 from graphrouter.evaluation.run import FittedRouter, fit_router
 from graphrouter.evaluation.store import Outcomes, Predictions
 from graphrouter.files import atomic_write, replace_file

@@ -13,22 +13,21 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import polars as pl
 
 from experiments.runs.config import RunConfig
 from experiments.runs.configuration import Configuration
-from experiments.runs.record import summed
 from experiments.sweeps.outcome import best_trial, markdown, under_fixed
 from experiments.sweeps.runner import SweepRun, Workers
 from graphrouter.errors import UserError
-from graphrouter.evaluation.bootstrap import draw_weights, interval, mean_over_seeds
+from graphrouter.evaluation.bootstrap import mean_over_seeds
+from graphrouter.evaluation.differences import difference
+from graphrouter.evaluation.rows import ResampledTables
 from graphrouter.files import replace_file
-from graphrouter.metrics import lower_is_better
-from graphrouter.metrics.weighted import ratio
 
-Array = np.ndarray
 FOLDER = "check"
+COMPARED = ("nll", "performance", "reward", "cost")
+"""Metrics that are means over the rows of ``queries.parquet``."""
 BEST, AS_IT_COMES = "best", "as it comes"
 
 
@@ -97,39 +96,23 @@ def compared(parts: list[list[pl.DataFrame]]) -> pl.DataFrame:
 
     Returns:
         ``metric, best, default, difference, low, high, verdict``; the verdict is ``better`` or ``worse`` where the
-        interval leaves out 0.
+        interval leaves out 0, else ``unclear``.
     """
     parts = [[frame.filter(pl.col("cells") > 0).sort("query_id") for frame in pair] for pair in parts]
-    if any(pair[0]["query_id"].to_list() != pair[1]["query_id"].to_list() for pair in parts):
+    sides = {(seed, side): frame for seed, pair in enumerate(parts) for side, frame in enumerate(pair)}
+    resampled = ResampledTables(sides)
+    if any(resampled.queries[seed, 0] != resampled.queries[seed, 1] for seed in range(len(parts))):
         raise UserError("both configurations must have the same test queries, but have others; remove the check folder")
-    weights = draw_weights([pair[0]["group"].to_numpy() for pair in parts])
-    names = [name for name in parts[0][0].columns if name.partition(":")[0] in ("nll", "performance", "reward", "cost")]
     rows = []
-    for name in names:
-        if any(frame[name].null_count() for pair in parts for frame in pair):
+    for name in parts[0][0].columns:
+        metric, _, scenario = name.partition(":")
+        if metric not in COMPARED or any(frame[name].null_count() for frame in sides.values()):
             continue  # a log without cost
         best, default = (
-            mean_over_seeds(
-                [ratio(*summed(pair[side], name), draws) for pair, draws in zip(parts, weights, strict=True)]
-            )
-            for side in (0, 1)
+            mean_over_seeds([resampled.score((seed, side), name) for seed in range(len(parts))]) for side in (0, 1)
         )
-        rows.append(_row(name, best, default))
+        found = difference(best, default, metric)
+        row = {"metric": f"test/{scenario}/{metric}" if scenario else f"test/{metric}", "best": found.mean}
+        row |= {"default": found.other_mean, "difference": found.value, "low": found.low, "high": found.high}
+        rows.append(row | {"verdict": found.verdict})
     return pl.DataFrame(rows)
-
-
-def _row(name: str, best: Array, default: Array) -> dict[str, Any]:
-    metric, _, scenario = name.partition(":")
-    difference = best - default
-    low, high = interval(difference[1:])
-    sign = -1 if lower_is_better(metric) else 1
-    verdict = "better" if sign * low > 0 and sign * high > 0 else "worse" if low * high > 0 else "not told apart"
-    return {
-        "metric": f"test/{scenario}/{metric}" if scenario else f"test/{metric}",
-        "best": best[0],
-        "default": default[0],
-        "difference": difference[0],
-        "low": low,
-        "high": high,
-        "verdict": verdict,
-    }

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from experiments.runs.config import RunConfig
 from experiments.runs.data import scored_by
-from experiments.runs.record import metric_names
 from experiments.sweeps.file import Sweep
 from graphrouter.errors import UserError, suggest
+from graphrouter.evaluation.rows import metric_names
 from graphrouter.scenario import SCENARIOS
 
 OF_DATA = ("log", "scenarios", "estimate_cost", "protocol", "held_out", "llms")

@@ -14,7 +14,7 @@ from graphrouter.config import comparison_routers, read_comparison
 from graphrouter.encoders import encoder_of
 from graphrouter.errors import UserError
 from graphrouter.evaluation import compare
-from graphrouter.evaluation.bootstrap import draw_weights, interval, mean_over_seeds
+from graphrouter.evaluation.differences import Resampling, estimate
 from graphrouter.evaluation.store import Outcomes, Store
 from graphrouter.evaluation.support import Support
 from graphrouter.log import LLMLog
@@ -135,10 +135,10 @@ def _gain(router: str, out: Path, seeds: Sequence[int], log: LLMLog) -> Gain:
     """Score a router's choices with and without guides on the same resamples of the test queries."""
     stores = {name: Store(out / name) for name in ("without", "with")}
     kept = [stores["with"].outcomes(seed) for seed in seeds]
-    weights = draw_weights([outcomes.groups for outcomes in kept])
+    resampling = Resampling([outcomes.groups for outcomes in kept])
     guided = log.llms["guide"].is_not_null().to_numpy()
     means: dict[str, list[Array]] = {}
-    for seed, draws in zip(seeds, weights, strict=True):
+    for seed, draws in zip(seeds, resampling.weights, strict=True):
         for name, store in stores.items():
             outcomes = store.outcomes(seed)
             choice = _choice(store, router, seed, outcomes)
@@ -146,11 +146,11 @@ def _gain(router: str, out: Path, seeds: Sequence[int], log: LLMLog) -> Gain:
             means.setdefault(f"cost {name}", []).append(metrics.cost(choice, outcomes.cost, draws[:1]))
             if name == "with":
                 means.setdefault("guided", []).append(np.array([guided[choice].mean()]))
-    over_seeds = {name: mean_over_seeds(values) for name, values in means.items()}
-    low, high = interval((over_seeds["with"] - over_seeds["without"])[1:])
+    over_seeds = {name: resampling.over_seeds(values) for name, values in means.items()}
+    found = estimate(over_seeds["with"] - over_seeds["without"])
     first = {name: float(values[0]) for name, values in over_seeds.items()}
     costs = first["cost without"], first["cost with"]
-    return Gain(router, first["without"], first["with"], low, high, *costs, first["guided"])
+    return Gain(router, first["without"], first["with"], found.low, found.high, *costs, first["guided"])
 
 
 def _choice(store: Store, router: str, seed: int, outcomes: Outcomes) -> Array:

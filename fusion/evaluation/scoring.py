@@ -9,11 +9,10 @@ import numpy as np
 import polars as pl
 
 from graphrouter.errors import UserError
-from graphrouter.evaluation.bootstrap import draw_weights, interval, mean_over_seeds
+from graphrouter.evaluation.differences import Resampling, estimate
 from graphrouter.log import LLMLog
 from graphrouter.metrics import choose
 from graphrouter.metrics.routing import taken
-from graphrouter.metrics.weighted import mean
 from graphrouter.splits import query_groups
 
 Array = np.ndarray
@@ -116,7 +115,7 @@ def score(parts: Sequence[Part], against: Sequence[tuple[str, str]]) -> tuple[pl
     """Score candidates overall, per domain and per task, with intervals; and pairs of them.
 
     Means are over the queries of a part, then over parts. Intervals are by a bootstrap over clusters of queries, see
-    `graphrouter.evaluation.bootstrap.draw_weights`; all candidates are scored on the same draws, so that differences are
+    `graphrouter.evaluation.differences`; all candidates are scored on the same draws, so that differences are
     paired.
 
     Args:
@@ -126,52 +125,41 @@ def score(parts: Sequence[Part], against: Sequence[tuple[str, str]]) -> tuple[pl
     Returns:
         Tables with the columns of `SCORES` and `DIFFERENCES`. ``scope`` is ``all``, ``domain`` or ``task``.
     """
-    draws = draw_weights([part.groups for part in parts])
+    resampling = Resampling([part.groups for part in parts])
     scores, differences = [], []
     for scope, name, masks in _scopes(parts):
-        weights = [draw * mask for draw, mask in zip(draws, masks, strict=True)]
         count = int(sum(mask.sum() for mask in masks))
-        scores += [(*row[:3], scope, name, count, *row[3:]) for row in _score(parts, weights)]
-        differences += [(one, other, scope, name, *_pair(parts, weights, one, other)) for one, other in against]
+        means = {candidate: _means(parts, candidate, resampling, masks) for candidate in parts[0].values}
+        for candidate, resampled in means.items():
+            about = (candidate.name, candidate.level, candidate.kind, scope, name, count)
+            found = estimate(resampled["performance"])
+            scores.append((*about, *vars(found).values(), *(float(resampled[one][0]) for one in MEASURES[1:])))
+        for one, other in against:
+            found = estimate(resampling.mean([_paired(part, one, other) for part in parts], masks))
+            differences.append((one, other, scope, name, *vars(found).values()))
     return (
         pl.DataFrame(scores, schema=SCORES, orient="row"),
         pl.DataFrame(differences, schema=DIFFERENCES, orient="row"),
     )
 
 
+def _means(
+    parts: Sequence[Part], candidate: ScoredCandidate, resampling: Resampling, masks: Sequence[Array]
+) -> dict[str, Array]:
+    """Return by measure [1 + B], the mean over queries and then over parts."""
+    return {name: resampling.mean([part.values[candidate][name] for part in parts], masks) for name in MEASURES}
+
+
+def _paired(part: Part, one: str, other: str) -> Array:
+    """Return [Q], the performance of one candidate above that of another."""
+    named = {candidate.name: values["performance"] for candidate, values in part.values.items()}
+    return named[one] - named[other]
+
+
 def _scopes(parts: Sequence[Part]) -> Iterator[tuple[str, str, list[Array]]]:
-    """Yield a scope, its name, and per part [Q], 1 for the queries in it."""
-    yield "all", "", [np.ones(len(part.groups)) for part in parts]
+    """Yield a scope, its name, and per part [Q] which queries are in it."""
+    yield "all", "", [np.ones(len(part.groups), dtype=bool) for part in parts]
     for scope in ("domain", "task"):
         labels = [getattr(part, f"{scope}s") for part in parts]
         for name in sorted({label for part in labels for label in part.tolist()}):
-            yield scope, name, [(part == name).astype(np.float64) for part in labels]
-
-
-def _score(parts: Sequence[Part], weights: Sequence[Array]) -> Iterator[tuple[object, ...]]:
-    for candidate in parts[0].values:
-        first = [draw[:1] for draw in weights]
-        resampled = _over_parts([part.values[candidate]["performance"] for part in parts], weights)
-        rest = [
-            float(_over_parts([part.values[candidate][measure] for part in parts], first)[0])
-            for measure in MEASURES[1:]
-        ]
-        yield (
-            candidate.name,
-            candidate.level,
-            candidate.kind,
-            float(resampled[0]),
-            *interval(resampled[1:]),
-            *rest,
-        )
-
-
-def _pair(parts: Sequence[Part], weights: Sequence[Array], one: str, other: str) -> tuple[float, float, float]:
-    named = [{candidate.name: values["performance"] for candidate, values in part.values.items()} for part in parts]
-    resampled = _over_parts([values[one] - values[other] for values in named], weights)
-    return float(resampled[0]), *interval(resampled[1:])
-
-
-def _over_parts(values: Sequence[Array], weights: Sequence[Array]) -> Array:
-    """Return [B], the mean over parts of the weighted mean over queries."""
-    return mean_over_seeds([mean(part, draw) for part, draw in zip(values, weights, strict=True)])
+            yield scope, name, [part == name for part in labels]

@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from graphrouter.errors import UserError
-from graphrouter.evaluation.bootstrap import draw_weights, interval
+from graphrouter.evaluation.differences import Resampling, estimate
 from graphrouter.log import LLMLog
 from graphrouter.metrics.weighted import ratio
 from graphrouter.splits import query_groups
@@ -91,7 +91,7 @@ def evaluate_thoughts(log: LLMLog, seed: int = 0) -> ThoughtLevel:
     test = log.take(asked)
     named = test.queries["domain"].fill_null("no domain").to_numpy()
     domains = tuple(sorted(set(named.tolist())))
-    draws = draw_weights([query_groups(test.queries["query"])], seed=seed)[0]
+    draws = Resampling([query_groups(test.queries["query"])], seed=seed).weights[0]
     masks = {None: np.ones(len(named)), **{domain: (named == domain).astype(np.float64) for domain in domains}}
     rows = list(_rows(test, arms, {domain: draws * mask for domain, mask in masks.items()}, masks))
     return ThoughtLevel(log.name, len(named), domains, pl.DataFrame(rows, schema=SCHEMA, orient="row"))
@@ -191,7 +191,7 @@ def _compare(alone: _Answers, guided: _Answers, weights: Array, mask: Array, pai
     both = ~np.isnan(alone.measures["performance"]) & ~np.isnan(guided.measures["performance"])
     means = {name: float(_mean(values, both, weights[:1])[0]) for name, values in guided.measures.items()}
     extra = {name: _mean(values - alone.measures[name], both, weights) for name, values in guided.measures.items()}
-    difference = (float(extra["performance"][0]), *interval(extra["performance"][1:])) if paired else (None,) * 3
+    difference = vars(estimate(extra["performance"])).values() if paired else (None,) * 3
     rest = [value for name in MEASURES[1:] for value in (means[name], float(extra[name][0]) if paired else None)]
     shown = float(_mean(guided.shown, both, weights[:1])[0])
     counted = both[mask > 0]

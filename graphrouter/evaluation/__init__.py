@@ -3,7 +3,7 @@
 from graphrouter.evaluation.collected import Evaluation
 from graphrouter.evaluation.comparison import compare
 from graphrouter.evaluation.single import evaluate_router
-from graphrouter.evaluation.summary import summarise
 from graphrouter.evaluation.text import format_table
+from graphrouter.evaluation.write import summarise
 
 __all__ = ["Evaluation", "compare", "evaluate_router", "format_table", "summarise"]

@@ -17,8 +17,8 @@ from graphrouter.errors import UserError, suggest
 from graphrouter.evaluation.collected import Evaluation
 from graphrouter.evaluation.run import fit_router
 from graphrouter.evaluation.store import Config, Outcomes, Store, log_config
-from graphrouter.evaluation.summary import summarise
 from graphrouter.evaluation.support import Support
+from graphrouter.evaluation.write import summarise
 from graphrouter.identity import digest_of
 from graphrouter.log import LLMLog, check_log
 from graphrouter.prepared import Encode, PreparedLog, prepare

@@ -16,7 +16,8 @@ from graphrouter.evaluation.collected import Evaluation
 from graphrouter.evaluation.comparison import router_config
 from graphrouter.evaluation.run import predict_queries
 from graphrouter.evaluation.store import Config, Outcomes, Store, log_config
-from graphrouter.evaluation.summary import REFERENCE, summarise
+from graphrouter.evaluation.summary import REFERENCE
+from graphrouter.evaluation.write import summarise
 from graphrouter.identity import digest_of
 from graphrouter.log import LLMLog
 from graphrouter.routers.base import Router

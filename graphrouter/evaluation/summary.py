@@ -1,17 +1,16 @@
-"""Saved predictions -> results.csv, summary.csv and report.html."""
+"""Saved predictions -> what they score: by seed, task and scenario, and with intervals."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Iterator
-from pathlib import Path
+from collections.abc import Iterator
 
 import numpy as np
 import polars as pl
 
 from graphrouter import metrics
-from graphrouter.evaluation.bootstrap import FEW, draw_seeds, draw_weights, interval, mean_over_seeds
+from graphrouter.evaluation.bootstrap import FEW, draw_seeds
 from graphrouter.evaluation.collected import RESULT_COLUMNS, Evaluation, average, collect
+from graphrouter.evaluation.differences import Resampling, baselines, best_of, estimate
 from graphrouter.evaluation.scores import (
     Scores,
     curve_scores,
@@ -22,7 +21,7 @@ from graphrouter.evaluation.scores import (
 )
 from graphrouter.evaluation.store import Config, Outcomes, Predictions, Store
 from graphrouter.evaluation.support import Support
-from graphrouter.metrics import METRICS, lower_is_better, metrics_of
+from graphrouter.metrics import METRICS, metrics_of
 from graphrouter.scenario import Scenario
 
 Array = np.ndarray
@@ -30,26 +29,6 @@ Array = np.ndarray
 Result = tuple[str, str, int, str, str, str, str, float]
 REFERENCE = "LLM "
 """Before the name of an LLM that stands in a table as a reference."""
-
-
-def summarise(out: str | Path) -> Evaluation:
-    """Score the predictions saved in a folder, and write its tables and its report anew.
-
-    What the log's outcomes can score is added to the config, as ``routing``.
-
-    Raises:
-        UserError: If the folder is none of a comparison, or a prediction is missing.
-    """
-    from graphrouter.evaluation.report import render_report
-
-    store = Store(out)
-    evaluation = evaluate_store(store)
-    store.write("config.json", json.dumps(evaluation.config, indent=2) + "\n")
-    for name, frame in (("results.csv", evaluation.results), ("summary.csv", evaluation.summary)):
-        # A null is written as nothing, an empty text as two quotes.
-        store.write(name, frame.with_columns(pl.col(pl.String).replace("", None)).write_csv())
-    store.write("report.html", render_report(evaluation))
-    return evaluation
 
 
 def evaluate_store(store: Store) -> Evaluation:
@@ -60,13 +39,13 @@ def evaluate_store(store: Store) -> Evaluation:
     kept = [store.outcomes(seed) for seed in seeds]
     labels = [*config["routers"], *(config.get("references") or [])]
     oracle = [config["routers"].get(label, {}).get("oracle", False) for label in labels]
-    weights = draw_weights([outcomes.groups for outcomes in kept])
+    resampling = Resampling([outcomes.groups for outcomes in kept], seeds=_draw_seeds(config, kept))
     rows: list[Result] = []
     values: dict[tuple[str, str], list[Array]] = {}
     support = Support.of([outcomes.performance for outcomes in kept])
     evaluation = Evaluation(config | {"routing": support.about()}, support, pl.DataFrame(), pl.DataFrame())
     support_of_task = _task_support(kept)
-    for seed, outcomes, draws in zip(seeds, kept, weights, strict=True):
+    for seed, outcomes, draws in zip(seeds, kept, resampling.weights, strict=True):
         predictions = [_predictions(store, config, label, seed, outcomes, scenarios) for label in labels]
         whole = _all_scores(outcomes, predictions, scenarios, draws, oracle, support)
         for key, resampled in whole.items():
@@ -77,8 +56,7 @@ def evaluate_store(store: Store) -> Evaluation:
         rows += _validation_rows(config, labels, seed, predictions)
         collect(evaluation, seed, outcomes, labels, predictions, scenarios)
     evaluation.results = pl.DataFrame([row for row in rows if np.isfinite(row[-1])], schema=_schema(), orient="row")
-    draws_of_seeds = _draw_seeds(config, kept)
-    averaged = {key: mean_over_seeds(parts, draws_of_seeds) for key, parts in values.items()}
+    averaged = {key: resampling.over_seeds(parts) for key, parts in values.items()}
     evaluation.summary = _summary(config, labels, averaged)
     average(evaluation, len(seeds))
     return evaluation
@@ -170,21 +148,6 @@ def _schema() -> dict[str, type[pl.DataType]]:
     return {column: {"seed": pl.Int64, "value": pl.Float64}.get(column, pl.String) for column in RESULT_COLUMNS}
 
 
-def baselines(config: Config) -> list[str]:
-    """Return the names of what routers are compared against: all but ours and the oracle."""
-    routers = [
-        name for name, router in config["routers"].items() if name not in config["ours"] and not router["oracle"]
-    ]
-    return [*routers, *(config.get("references") or [])]
-
-
-def best_of(names: Iterable[str], means: dict[str, float], metric: str) -> str | None:
-    """Return the name of the best finite mean, the first where they tie; None where there is none."""
-    known = [name for name in names if np.isfinite(means.get(name, np.nan))]
-    pick = min if lower_is_better(metric) else max
-    return pick(known, key=lambda name: means[name]) if known else None
-
-
 def _summary(config: Config, labels: list[str], values: Scores) -> pl.DataFrame:
     rows = []
     for (scenario, metric), resampled in values.items():
@@ -193,13 +156,17 @@ def _summary(config: Config, labels: list[str], values: Scores) -> pl.DataFrame:
         for row, label in enumerate(labels):
             if not np.isfinite(means[label]):
                 continue
-            low, high = interval(resampled[row, 1:])
             entry: dict[str, object] = {"log": config["log"]["label"], "router": label, "scenario": scenario}
-            entry |= {"metric": metric, "mean": means[label], "low": low, "high": high, "best_baseline": best}
+            found = estimate(resampled[row])
+            entry |= {
+                "metric": metric,
+                "mean": found.value,
+                "low": found.low,
+                "high": found.high,
+                "best_baseline": best,
+            }
             if best is not None and label != best:
-                paired = resampled[row] - resampled[labels.index(best)]
-                bounds = interval(paired[1:])
-                entry |= {"difference": paired[0], "difference_low": bounds[0], "difference_high": bounds[1]}
+                entry |= estimate(resampled[row] - resampled[labels.index(best)]).cells("difference")
             rows.append(entry)
     numbers = ("mean", "low", "high", "difference", "difference_low", "difference_high")
     order = ("log", "router", "scenario", "metric", "mean", "low", "high", "best_baseline", *numbers[3:])

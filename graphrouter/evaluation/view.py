@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 
 from graphrouter.evaluation.collected import Evaluation
-from graphrouter.evaluation.summary import baselines, best_of
+from graphrouter.evaluation.differences import baselines, best_of
 from graphrouter.metrics import METRICS
 
 Row = dict[str, Any]

@@ -9,8 +9,9 @@ import polars as pl
 import pytest
 
 from graphrouter.evaluation import bootstrap, scores
+from graphrouter.evaluation.differences import best_of
 from graphrouter.evaluation.store import Outcomes, Predictions, Store
-from graphrouter.evaluation.summary import best_of, evaluate_store
+from graphrouter.evaluation.summary import evaluate_store
 from graphrouter.scenario import SCENARIOS
 
 NAN = np.nan

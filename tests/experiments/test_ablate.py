@@ -12,12 +12,13 @@ import pytest
 import yaml
 
 from experiments.ablate import main
-from experiments.ablation.comparing import Scores, compare, verdict
+from experiments.ablation.comparing import Scores, compare
 from experiments.ablation.grid import read_plan
 from experiments.ablation.results import Results
-from experiments.ablation.simultaneous import simultaneous
 from experiments.runs import jobs as run_jobs
 from graphrouter.errors import UserError
+from graphrouter.evaluation.differences import verdict
+from graphrouter.evaluation.simultaneous import simultaneous
 from graphrouter.log import load_log
 from graphrouter.metrics import auroc
 
@@ -111,7 +112,9 @@ def test_standard_errors_are_those_of_a_bootstrap_over_wordings(finished):
     first, second = (run for run, _ in pairs.values())
     shared = set(first.queries["group"]) & set(second.queries["group"])
     columns = [[run.queries["group"].to_list().index(group) for group in shared] for run in (first, second)]
-    drawn = [scores.weights[run.test_queries][:, rows] for run, rows in zip((first, second), columns, strict=True)]
+    drawn = [
+        scores.resampled.weights(run.record["id"])[:, rows] for run, rows in zip((first, second), columns, strict=True)
+    ]
     assert shared
     assert np.array_equal(*drawn)  # a wording that both seeds test is drawn once for both
     run = first

@@ -10,7 +10,6 @@ import pytest
 from report_runs import many_runs, real_run, small_log
 
 from experiments import report
-from experiments.ablation.simultaneous import simultaneous
 from experiments.reporting import Run, read_runs, render
 from experiments.reporting.best import best_section
 from experiments.reporting.charts import Line, difference_bar, line_chart, number_axis, word_axis
@@ -21,6 +20,7 @@ from experiments.reporting.importance import Importance, encode, importance
 from experiments.reporting.paired import base_of, differences
 from experiments.reporting.panels import Configuration, Panel, panels
 from experiments.reporting.training_curves import training_section
+from graphrouter.evaluation.simultaneous import simultaneous
 
 
 @pytest.fixture(scope="module")

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+import hashlib
+from collections.abc import Mapping, Sequence
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 import polars as pl
 
 from graphrouter import metrics
 from graphrouter.dataset import RoutingData
+from graphrouter.evaluation.bootstrap import RESAMPLES, draw_weights
 from graphrouter.evaluation.scores import (
     ALPHAS,
     Scores,
@@ -23,10 +25,12 @@ from graphrouter.evaluation.scores import (
 from graphrouter.evaluation.store import Outcomes, Predictions
 from graphrouter.evaluation.support import Support
 from graphrouter.metrics.edges import log_loss
+from graphrouter.metrics.weighted import ratio
 from graphrouter.scenario import Scenario
 
 Array = np.ndarray
 Numbers = dict[str, float]
+K = TypeVar("K")
 REFERENCES = ("best_single", "best_per_task", "random", "oracle")
 
 
@@ -245,6 +249,33 @@ def summed(queries: pl.DataFrame, name: str) -> tuple[Array, Array]:
     counts = queries["cells"] if name == "nll" else queries[name].is_not_null()
     weight = counts.to_numpy().astype(np.float64)
     return queries[name].fill_null(0.0).to_numpy() * weight, weight
+
+
+class ResampledTables(Generic[K]):
+    """Metrics of runs in every resample of their test queries, from tables as `query_table` makes them.
+
+    Text groups are drawn, together over all runs and seeds, and one draw serves all runs, so that differences are paired.
+
+    Attributes:
+        tables: By run, Q rows.
+        queries: By run, a digest that is the same for runs with the same test queries.
+    """
+
+    def __init__(self, tables: Mapping[K, pl.DataFrame], resamples: int = RESAMPLES) -> None:
+        self.tables = tables
+        ids = {key: "\n".join(table["query_id"]) for key, table in tables.items()}
+        self.queries = {key: hashlib.sha256(text.encode()).hexdigest() for key, text in ids.items()}
+        sets = {self.queries[key]: table["group"].to_numpy() for key, table in tables.items()}
+        drawn = draw_weights(list(sets.values()), resamples) if sets else []
+        self._weights = dict(zip(sets, drawn, strict=True))
+
+    def weights(self, key: K) -> Array:
+        """Return [1 + B, Q], how often each query of a run counts; the first row is the sample itself."""
+        return self._weights[self.queries[key]]
+
+    def score(self, key: K, name: str) -> Array:
+        """Return [1 + B], the mean of a column in every resample; see `summed`."""
+        return ratio(*summed(self.tables[key], name), self.weights(key))
 
 
 def _number(value: Any) -> float | None:
