@@ -11,7 +11,7 @@ from typing import Any
 from graphrouter.errors import UserError, suggest
 from graphrouter.log import RARE_TASKS
 from graphrouter.ranges import COUNT, Allowed, check_fields
-from graphrouter.routers import find_router
+from graphrouter.routers import find_router, router_names
 from graphrouter.routers.base import Router
 from graphrouter.run import TUNE_BY
 from graphrouter.scenario import find_scenario
@@ -52,7 +52,7 @@ class CompareConfig:
     """What a comparison runs, beside the log and the folder that it writes to.
 
     Attributes:
-        routers: Names of routers.
+        routers: Names of routers; ``all`` stands for every one, ``-NAME`` behind it leaves one out.
         seeds: How many seeds, from 0; each is a split and a start of every router.
         scenarios: Names of scenarios. The default leaves out those that a log without cost cannot run.
         encoder: See `graphrouter.encoders.find_encoder`; None for the default of the log.
@@ -119,7 +119,8 @@ def read_router(config: str | Path | None = None, overrides: Sequence[str] = (),
     """Make a router from a YAML file or by name, with ``key=value`` words laid over it.
 
     Args:
-        config: File with ``router: NAME`` and hyperparameters; see `graphrouter.settings.find_config`.
+        config: File with ``router: NAME`` and hyperparameters, see `graphrouter.settings.find_config`; or the name of a
+            router, for its defaults.
         overrides: Such as ``knn.k=20``; the router's name may be left out, as there is but one.
         name: Of the router, where there is no file.
 
@@ -128,7 +129,9 @@ def read_router(config: str | Path | None = None, overrides: Sequence[str] = (),
     """
     values: dict[str, Any] = {}
     where = COMMAND_LINE
-    if config is not None:
+    if str(config) in router_names() and not Path(str(config)).is_file():
+        name = str(config)
+    elif config is not None:
         where = str(find_config(config, "routers"))
         values = read_yaml(where)
         name = values.pop("router", None)
@@ -139,6 +142,15 @@ def read_router(config: str | Path | None = None, overrides: Sequence[str] = (),
     own = typed.pop(name, {})
     typed = merge(typed, _mapping(own, name, COMMAND_LINE))
     return make_router(name, merge(values, typed), COMMAND_LINE if typed else where)
+
+
+def _expanded(names: Sequence[str]) -> list[str]:
+    """Put all routers in the place of ``all``, and leave out what has a minus in front."""
+    found = [name for given in names for name in (router_names() if given == "all" else [given])]
+    left_out = {name.removeprefix("-") for name in found if name.startswith("-")}
+    for name in left_out:
+        find_router(name)
+    return [name for name in dict.fromkeys(found) if not name.startswith("-") and name not in left_out]
 
 
 def read_comparison(file: str | Path | None, overrides: Sequence[str] = (), **given: Any) -> CompareConfig:
@@ -160,6 +172,7 @@ def read_comparison(file: str | Path | None, overrides: Sequence[str] = (), **gi
         typed = merge(typed, {key: value} if key in fields else {"hyperparameters": {key: value}})
     in_file = read_yaml(path)
     config = CompareConfig(**check_layers(CompareConfig, [(in_file, path), (typed, COMMAND_LINE)]))
+    config = dataclasses.replace(config, routers=_expanded(config.routers))
     for key in overridden:
         if key not in (*fields, *config.routers):
             raise UserError(f"{COMMAND_LINE}: {_unknown(key, config.routers, fields)}")

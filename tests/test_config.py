@@ -61,21 +61,19 @@ def written(folder: Path, text: str) -> Path:
 
 class TestRouterFiles:
     @pytest.mark.parametrize("name", router_names())
-    def test_the_file_of_each_router_holds_all_its_defaults(self, name: str) -> None:
-        values = read_yaml(configs_folder() / "routers" / f"{name}.yaml")
-        assert values.pop("router") == name
-        default = find_router(name)()
-        assert set(values) == set(hyperparameters(default))
-        assert hyperparameters(read_router(name)) == hyperparameters(default)
+    def test_a_name_stands_for_the_defaults(self, name: str) -> None:
+        assert hyperparameters(read_router(name)) == hyperparameters(find_router(name)())
+        assert hyperparameters(read_router(None, [], name)) == hyperparameters(find_router(name)())
+
+    def test_a_file_that_is_not_there_is_no_name(self) -> None:
+        with pytest.raises(UserError, match="no config 'nowhere/knn.yaml'"):
+            read_router("nowhere/knn.yaml")
 
     def test_what_sweeps_have_found_loads(self) -> None:
         found = sorted((configs_folder() / "routers" / "found").glob("*.yaml"))
         assert found
         for file in found:
             assert hyperparameters(read_router(file)) != hyperparameters(read_router("gnn"))
-
-    def test_there_is_no_file_without_a_router(self) -> None:
-        assert {file.stem for file in (configs_folder() / "routers").glob("*.yaml")} == set(router_names())
 
 
 class TestMakeRouter:
@@ -231,9 +229,15 @@ class TestComparison:
     def test_the_default_file_holds_the_defaults(self) -> None:
         assert read_comparison(None) == CompareConfig()
 
-    def test_spine_holds_every_router(self) -> None:
-        # conv_gnn is there to be compared with gnn, in ablations.
-        assert set(read_comparison("spine").routers) == set(router_names()) - {"conv_gnn"}
+    def test_all_stands_for_every_router(self, tmp_path: Path) -> None:
+        others = [name for name in router_names() if name != "conv_gnn"]
+        assert read_comparison("spine").routers == others
+        assert read_comparison(None, routers=["knn", "all"]).routers == [
+            "knn",
+            *(n for n in router_names() if n != "knn"),
+        ]
+        with pytest.raises(UserError, match="unknown router 'knm'; did you mean 'knn'"):
+            read_comparison(written(tmp_path, "routers: [all, -knm]\n"))
 
     def test_options_and_overrides_win_over_the_file(self) -> None:
         config = read_comparison("demo", ["knn.k=20", "seeds=2"], routers=["knn", "linear"], encoder=None)
