@@ -45,7 +45,7 @@ def run(args: argparse.Namespace) -> None:
     """
     from dataclasses import replace
 
-    from experiments.runs.configuration import Configuration, read_configs
+    from experiments.runs.configuration import SeedRuns, read_configs
     from experiments.runs.wandb_log import Logging, mean_metrics
     from experiments.sweeps.file import parse_words
     from graphrouter.errors import UserError
@@ -54,7 +54,7 @@ def run(args: argparse.Namespace) -> None:
     configs = read_configs(parse_words(args.overrides), (), "command line")
     check_writable(args.out, "the run")
     out = Path(args.out)
-    made = Configuration(configs, out, logging=Logging(args.wandb, out, args.project))
+    made = SeedRuns(configs, out, logging=Logging(args.wandb, out, args.project))
     records = made.run(replace(run_options(args), wandb="off"))  # logged as a whole, not each training on its own
     if (error := records[-1]["error"]) is not None:
         raise UserError(f"the run must finish, but {error}; see {made.folder(configs[len(records) - 1])}/run.json")

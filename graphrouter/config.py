@@ -129,12 +129,16 @@ def read_router(config: str | Path | None = None, overrides: Sequence[str] = (),
     """
     values: dict[str, Any] = {}
     where = COMMAND_LINE
-    if str(config) in router_names() and not Path(str(config)).is_file():
-        name = str(config)
-    elif config is not None:
-        where = str(find_config(config, "routers"))
-        values = read_yaml(where)
-        name = values.pop("router", None)
+    if config is not None:
+        try:
+            where = str(find_config(config, "routers"))
+        except UserError:
+            if not str(config).isidentifier():
+                raise
+            name = find_router(str(config)).name
+        else:
+            values = read_yaml(where)
+            name = values.pop("router", None)
     if not isinstance(name, str):
         raise UserError(f"{where} must name its router, as in 'router: knn', but has {name!r} there")
     make_router(name, values, where)

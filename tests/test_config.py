@@ -68,6 +68,8 @@ class TestRouterFiles:
     def test_a_file_that_is_not_there_is_no_name(self) -> None:
         with pytest.raises(UserError, match="no config 'nowhere/knn.yaml'"):
             read_router("nowhere/knn.yaml")
+        with pytest.raises(UserError, match="unknown router 'knnn'; did you mean 'knn'"):
+            read_router("knnn")
 
     def test_what_sweeps_have_found_loads(self) -> None:
         found = sorted((configs_folder() / "routers" / "found").glob("*.yaml"))

@@ -49,7 +49,7 @@ def begin(out: Path, plan: Plan) -> None:
 
 
 @dataclass(eq=False)
-class Run:
+class AblationRun:
     """A finished run.
 
     Attributes:
@@ -85,9 +85,9 @@ class Results:
 
     out: Path
     plan: Plan
-    runs: dict[str, Run] = field(default_factory=dict)
+    runs: dict[str, AblationRun] = field(default_factory=dict)
     failed: dict[str, dict[str, Any]] = field(default_factory=dict)
-    _of: dict[Key, dict[Unit, Run]] = field(default_factory=dict, repr=False)
+    _of: dict[Key, dict[Unit, AblationRun]] = field(default_factory=dict, repr=False)
 
     @classmethod
     def read(cls, out: Path) -> Results:
@@ -102,21 +102,21 @@ class Results:
         for job in results.plan.jobs():
             record = read_record(out / "runs" / job.id)
             if record is not None and record["status"] == "finished":
-                results.runs[job.id] = Run(out / "runs" / job.id, record)
+                results.runs[job.id] = AblationRun(out / "runs" / job.id, record)
             elif record is not None:
                 results.failed[job.id] = record
         if not results.runs:
             raise UserError(f"{out} must hold finished runs, but has none; run the ablation first")
         return results
 
-    def of(self, variant: Variant) -> dict[Unit, Run]:
+    def of(self, variant: Variant) -> dict[Unit, AblationRun]:
         """Return the finished runs of a variant by what they are of: the seed, and what the variant is run over."""
         if variant.key not in self._of:
             ids = {tuple(unit.items()): run_id(config) for unit, config in variant.runs(self.plan.grid.seeds)}
             self._of[variant.key] = {unit: self.runs[id_] for unit, id_ in ids.items() if id_ in self.runs}
         return self._of[variant.key]
 
-    def pairs(self, variant: Variant, other: Variant) -> dict[Unit, tuple[Run, Run]]:
+    def pairs(self, variant: Variant, other: Variant) -> dict[Unit, tuple[AblationRun, AblationRun]]:
         """Return the runs of two variants that belong together; one that is run over less serves several."""
         mine, theirs = self.of(variant), self.of(other)
         wider = mine if len(variant.over) >= len(other.over) else theirs
@@ -136,7 +136,7 @@ class Results:
         return [*edges, *((scenario, name) for scenario in scenarios for name in headlines)]
 
 
-def _restricted(runs: dict[Unit, Run], unit: Unit) -> Run | None:
+def _restricted(runs: dict[Unit, AblationRun], unit: Unit) -> AblationRun | None:
     """Return the run of a unit, or of the part of it that these runs tell apart."""
     known = {key for one in runs for key, _ in one}
     return runs.get(tuple((key, value) for key, value in unit if key in known))

@@ -25,7 +25,7 @@ TRIES = 1000
 
 
 @dataclass(frozen=True)
-class Question:
+class PoolQuestion:
     """An item of the evaluation set.
 
     Attributes:
@@ -39,7 +39,7 @@ class Question:
     level: int
 
 
-def evaluation_questions(generator: Generator, count: int, seed: int) -> list[Question]:
+def evaluation_questions(generator: Generator, count: int, seed: int) -> list[PoolQuestion]:
     """Return questions of a task that no model is trained on, without duplicates, topics and levels in turn.
 
     Args:
@@ -51,14 +51,14 @@ def evaluation_questions(generator: Generator, count: int, seed: int) -> list[Qu
         UserError: If the task does not have so many.
     """
     rng = Random(f"{seed} evaluation {generator.name}")
-    found: dict[str, Question] = {}
+    found: dict[str, PoolQuestion] = {}
     cells = [(topic, level) for level in LEVELS for topic in generator.topics]
     for number in range(count):
         topic, level = cells[number % len(cells)]
         for _ in range(TRIES):
             item = draw(generator, rng, topic, level, evaluation=True)
             if (text := normalise_text(item.text)) not in found:
-                found[text] = Question(item, topic, level)
+                found[text] = PoolQuestion(item, topic, level)
                 break
         else:
             raise UserError(f"{generator.name} has no {count} different questions; ask for {number} or fewer per task")

@@ -36,12 +36,15 @@ SOURCES = [
 
 def rebuild(args: argparse.Namespace) -> Table:
     """Run the comparisons, and make the table."""
-    from experiments.paper.runs import Settings, open_log
+    from experiments.paper.runs import PaperSettings, open_log
     from experiments.paper.scenarios import Paper, run_scenarios, scenario_columns, scenario_rows
     from experiments.paper.table import Table
     from graphrouter.evaluation.store import log_label
 
-    settings, log = Settings.of(args), open_log(args.log, rare_tasks=args.rare_tasks, cost=True, prices=args.prices)
+    settings, log = (
+        PaperSettings.of(args),
+        open_log(args.log, rare_tasks=args.rare_tasks, cost=True, prices=args.prices),
+    )
     tested = run_scenarios(log, settings, "by_query", ROUTERS, ("performance_first", "balance", "cost_first"))
     judged = log.records["judge_score"].is_not_null().any()
     if judged:

@@ -31,12 +31,15 @@ SOURCES = [
 
 def rebuild(args: argparse.Namespace) -> Table:
     """Run the comparisons, and make the table."""
-    from experiments.paper.runs import Settings, by_source, leaked, open_log
+    from experiments.paper.runs import PaperSettings, by_source, leaked, open_log
     from experiments.paper.scenarios import Paper, least_gain, run_scenarios, scenario_columns, scenario_rows
     from experiments.paper.table import Table
     from graphrouter.evaluation.store import log_label
 
-    settings, log = Settings.of(args), open_log(args.log, rare_tasks=args.rare_tasks, cost=True, prices=args.prices)
+    settings, log = (
+        PaperSettings.of(args),
+        open_log(args.log, rare_tasks=args.rare_tasks, cost=True, prices=args.prices),
+    )
     tested = run_scenarios(log, settings, "by_query", ROUTERS, SCENARIOS)
     second, source_notes = None, ["The log names no split of its source, so there is no second column."]
     if set(log.queries["source_split"].drop_nulls()) >= {"train", "test"}:

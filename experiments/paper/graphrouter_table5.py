@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from experiments.paper.command import add_table, main
 
 if TYPE_CHECKING:
-    from experiments.paper.runs import Settings
+    from experiments.paper.runs import PaperSettings
     from experiments.paper.scored import Scored
     from experiments.paper.table import Row, Table
     from graphrouter.log import LLMLog
@@ -50,7 +50,7 @@ def choose_new(log: LLMLog, named: list[str] | None) -> list[str]:
     return new
 
 
-def arms(settings: Settings, new: list[str], shots: int) -> dict[str, Router]:
+def arms(settings: PaperSettings, new: list[str], shots: int) -> dict[str, Router]:
     """Return every router: trained on all, and with few logged queries of the new LLMs."""
     from experiments.paper.few_shot import EXTENDED, REFITTED, FewShot
     from experiments.paper.runs import make_routers
@@ -68,7 +68,7 @@ def arms(settings: Settings, new: list[str], shots: int) -> dict[str, Router]:
 
 def rebuild(args: argparse.Namespace) -> Table:
     """Run the comparison, and make the table."""
-    from experiments.paper.runs import Settings, compare_routers, open_log
+    from experiments.paper.runs import PaperSettings, compare_routers, open_log
     from experiments.paper.scored import Scored
     from experiments.paper.table import Column, Table
     from graphrouter.errors import UserError
@@ -76,7 +76,10 @@ def rebuild(args: argparse.Namespace) -> Table:
 
     if args.shots < 0:
         raise UserError(f"--shots must be 0 or more, but is {args.shots}")
-    settings, log = Settings.of(args), open_log(args.log, rare_tasks=args.rare_tasks, cost=True, prices=args.prices)
+    settings, log = (
+        PaperSettings.of(args),
+        open_log(args.log, rare_tasks=args.rare_tasks, cost=True, prices=args.prices),
+    )
     new = choose_new(log, args.new)
     evaluation = compare_routers(
         log,
@@ -144,7 +147,7 @@ def claims(rows: list[Row]) -> list[str]:
     ]
 
 
-def differences(settings: Settings, log: LLMLog, new: list[str]) -> list[str]:
+def differences(settings: PaperSettings, log: LLMLog, new: list[str]) -> list[str]:
     """Return how the setting differs from the published one."""
     return [
         settings.note(),

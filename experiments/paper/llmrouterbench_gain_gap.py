@@ -50,12 +50,12 @@ SOURCES = [
 
 def rebuild(args: argparse.Namespace) -> Table:
     """Run the comparison, and make the table."""
-    from experiments.paper.runs import Settings, compare_routers, open_log
+    from experiments.paper.runs import PaperSettings, compare_routers, open_log
     from experiments.paper.scored import Scored
     from experiments.paper.table import Table
     from graphrouter.evaluation.store import log_label
 
-    settings, log = Settings.of(args), open_log(args.log, rare_tasks=args.rare_tasks)
+    settings, log = PaperSettings.of(args), open_log(args.log, rare_tasks=args.rare_tasks)
     compare_routers(log, settings, "by_query", ROUTERS, scenarios=["performance_first"])
     rows = table_rows(Scored(settings.out / "by_query"))
     return Table(

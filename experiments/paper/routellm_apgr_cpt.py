@@ -60,12 +60,12 @@ SOURCES = [
 
 def rebuild(args: argparse.Namespace) -> Table:
     """Run the comparison, and make the table."""
-    from experiments.paper.runs import Settings, compare_routers, open_log
+    from experiments.paper.runs import PaperSettings, compare_routers, open_log
     from experiments.paper.scored import Scored
     from experiments.paper.table import Column, Table
     from graphrouter.evaluation.store import log_label
 
-    settings, log = Settings.of(args), open_log(args.log, rare_tasks=args.rare_tasks)
+    settings, log = PaperSettings.of(args), open_log(args.log, rare_tasks=args.rare_tasks)
     strong, weak = choose_pair(log, args.strong, args.weak)
     pair = log.take_llms([strong, weak])
     compare_routers(pair, settings, "by_query", ROUTERS, scenarios=["performance_first"])

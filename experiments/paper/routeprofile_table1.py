@@ -40,12 +40,12 @@ SOURCES = [
 
 def rebuild(args: argparse.Namespace) -> Table:
     """Run the comparisons, and make the table."""
-    from experiments.paper.runs import Settings, by_source, compare_routers, leaked, open_log
+    from experiments.paper.runs import PaperSettings, by_source, compare_routers, leaked, open_log
     from experiments.paper.scored import Scored
     from experiments.paper.table import Column, Table
     from graphrouter.evaluation.store import log_label
 
-    settings, log = Settings.of(args), open_log(args.log, rare_tasks=args.rare_tasks)
+    settings, log = PaperSettings.of(args), open_log(args.log, rare_tasks=args.rare_tasks)
     scenario = ["performance_first"]
     compare_routers(log, settings, "by_query", ROUTERS, scenarios=scenario)
     tested, second = Scored(settings.out / "by_query"), None

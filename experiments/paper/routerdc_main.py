@@ -34,12 +34,12 @@ SOURCES = [
 
 def rebuild(args: argparse.Namespace) -> Table:
     """Run the comparison, and make the table."""
-    from experiments.paper.runs import Settings, by_source, compare_routers, leaked, open_log
+    from experiments.paper.runs import PaperSettings, by_source, compare_routers, leaked, open_log
     from experiments.paper.scored import Scored
     from experiments.paper.table import Table
     from graphrouter.evaluation.store import log_label
 
-    settings, log = Settings.of(args), open_log(args.log, rare_tasks=args.rare_tasks)
+    settings, log = PaperSettings.of(args), open_log(args.log, rare_tasks=args.rare_tasks)
     parts = {part: part_tasks(log, part) for part in (INSIDE, OUTSIDE)}
     seen = leaked(log, (INSIDE, OUTSIDE))
     compare_routers(log, settings, FOLDER, ROUTERS, scenarios=["performance_first"], split=by_source(INSIDE, OUTSIDE))

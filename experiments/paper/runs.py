@@ -26,7 +26,7 @@ INNER = (0.5, 0.25, 0.25)
 
 
 @dataclass
-class Settings:
+class PaperSettings:
     """How the routers of a table are run.
 
     Attributes:
@@ -46,7 +46,7 @@ class Settings:
     overrides: Sequence[str] = field(default_factory=list)
 
     @classmethod
-    def of(cls, args: argparse.Namespace) -> Settings:
+    def of(cls, args: argparse.Namespace) -> PaperSettings:
         """Read the options of `experiments.paper.command.add_table`."""
         from graphrouter.cli.options import run_options
 
@@ -83,7 +83,7 @@ def open_log(source: str, *, cost: bool = False, prices: str | None = None, rare
     return estimate_cost(log, Path(prices) if prices else None) if cost and not log.has_cost else log
 
 
-def make_routers(settings: Settings, routers: Sequence[str]) -> dict[str, Router]:
+def make_routers(settings: PaperSettings, routers: Sequence[str]) -> dict[str, Router]:
     """Make routers with the overrides that were given.
 
     Raises:
@@ -100,7 +100,7 @@ def make_routers(settings: Settings, routers: Sequence[str]) -> dict[str, Router
 
 def compare_routers(
     log: LLMLog,
-    settings: Settings,
+    settings: PaperSettings,
     folder: str,
     routers: Sequence[str] | Mapping[str, Router],
     *,

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from experiments.paper.runs import Settings, compare_routers
+from experiments.paper.runs import PaperSettings, compare_routers
 from experiments.paper.scored import Scored, estimate
 from experiments.paper.table import NOT_FOUND, Column, Row
 from graphrouter.splits import Split, by_query
@@ -39,7 +39,7 @@ class Paper:
 
 def run_scenarios(
     log: LLMLog,
-    settings: Settings,
+    settings: PaperSettings,
     folder: str,
     routers: Sequence[str],
     scenarios: Sequence[str],

@@ -21,7 +21,7 @@ SEEDS = "seeds"
 
 
 @dataclass(frozen=True)
-class Configuration:
+class SeedRuns:
     """What is run.
 
     Attributes:

@@ -16,7 +16,7 @@ from typing import Any
 import polars as pl
 
 from experiments.runs.config import RunConfig
-from experiments.runs.configuration import Configuration
+from experiments.runs.configuration import SeedRuns
 from experiments.sweeps.outcome import best_trial, markdown, under_fixed
 from experiments.sweeps.runner import SweepRun, Workers
 from graphrouter.errors import UserError
@@ -72,16 +72,16 @@ def check(made: SweepRun, seeds: int, workers: Workers) -> str:
 
 def _start(
     made: SweepRun, config: RunConfig, name: str, workers: Workers
-) -> tuple[Configuration, Future[list[dict[str, Any]]]]:
+) -> tuple[SeedRuns, Future[list[dict[str, Any]]]]:
     about = {"kind": "run", "group": FOLDER, "name": name, "base": name == "default"}
     logging = replace(made.logging, group=f"{made.sweep.name} {FOLDER}")
-    configuration = Configuration(
+    configuration = SeedRuns(
         (config,), made.out / FOLDER, prefix=f"{name.replace(' ', '-')}-", about=about, logging=logging
     )
-    return configuration, workers.submit(Configuration.run, configuration)
+    return configuration, workers.submit(SeedRuns.run, configuration)
 
 
-def _finished(key: tuple[str, int], made: Configuration, running: Future[list[dict[str, Any]]]) -> Path:
+def _finished(key: tuple[str, int], made: SeedRuns, running: Future[list[dict[str, Any]]]) -> Path:
     record = running.result()[0]
     if record["status"] != "finished":
         raise UserError(f"the {key[0]} configuration must finish with seed {key[1]}, but {record['error']}; run again")

@@ -26,7 +26,7 @@ KEYS = (
 
 
 @dataclass(frozen=True)
-class Metric:
+class SweepMetric:
     """What is optimised.
 
     Attributes:
@@ -69,7 +69,7 @@ class Sweep:
     """
 
     method: str
-    metric: Metric
+    metric: SweepMetric
     parameters: list[Parameter]
     early: Halving | None
     run_cap: int | None
@@ -182,21 +182,21 @@ def _without(parameters: Any, name: str) -> dict[str, Any]:
     return kept
 
 
-def _metric(source: dict[str, Any], where: str) -> Metric:
+def _metric(source: dict[str, Any], where: str) -> SweepMetric:
     given = source.get("metric")
     if given is None:
         if source["method"] == "bayes" or "early_terminate" in source:
             raise UserError(
                 f"{where}: metric must be set with method: bayes and early_terminate, as in {{name: validation/nll}}"
             )
-        return Metric()
+        return SweepMetric()
     known = ("name", "goal", "target")
     if not isinstance(given, dict) or not isinstance(given.get("name"), str):
         raise UserError(f"{where}: metric must have a name, such as validation/nll, but is {given!r}")
     for key in given:
         if key not in known:
             raise UserError(f"{where}: metric has a key {key!r}, which is not supported{suggest(str(key), known)}")
-    metric = Metric(**given)
+    metric = SweepMetric(**given)
     if metric.goal not in ("minimize", "maximize"):
         raise UserError(f"{where}: metric.goal must be minimize or maximize, but is {metric.goal!r}")
     if not metric.name.startswith("validation/"):

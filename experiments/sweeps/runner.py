@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 from experiments.launch import DIED, ProcessDiedError
 from experiments.runs.config import RunConfig, run_id
-from experiments.runs.configuration import Configuration, read_configs
+from experiments.runs.configuration import SeedRuns, read_configs
 from experiments.runs.wandb_log import Logging, mean_metrics
 from experiments.sweeps.early import Pruning
 from experiments.sweeps.file import Sweep
@@ -163,7 +163,7 @@ class SweepRun:
         made = self._configuration(trial, study)
         if (kept := made.kept()) is None:
             trial.fresh = True
-            return workers.submit(Configuration.run, made)
+            return workers.submit(SeedRuns.run, made)
         self.say("")
         future: Future[list[Record]] = Future()
         future.set_result(kept)
@@ -174,9 +174,9 @@ class SweepRun:
             return None
         return Pruning(self.sweep.early, study.file, trial.asked.id, self.sweep.metric.minimise)
 
-    def _configuration(self, trial: SweepTrial, study: SweepStudy) -> Configuration:
+    def _configuration(self, trial: SweepTrial, study: SweepStudy) -> SeedRuns:
         pruning, asked = self._pruning(trial, study), trial.asked
-        return Configuration(
+        return SeedRuns(
             trial.configs,
             self.out,
             prefix="default-" if asked is None else f"t{asked.number:03d}-",

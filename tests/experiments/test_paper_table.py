@@ -11,7 +11,7 @@ import pytest
 from paper_logs import make_paper_log
 
 from experiments.paper.few_shot import FewShot, hide_new, take_llms
-from experiments.paper.runs import Settings, by_source, compare_routers, leaked, make_routers, open_log
+from experiments.paper.runs import PaperSettings, by_source, compare_routers, leaked, make_routers, open_log
 from experiments.paper.scored import SINGLE, Scored, estimate
 from experiments.paper.table import NOT_FOUND, Column, Table
 from graphrouter.errors import UserError
@@ -24,8 +24,8 @@ ROOT = Path(__file__).parents[2]
 PARTS = {"algebra": {"train": 40, "test": 12}, "history": {"train": 40, "test": 20, "test, other": 5, "extra": 7}}
 
 
-def settings(out: Path, **changed: object) -> Settings:
-    return Settings(out, RunOptions(device="cpu"), **{"seeds": 2, "encoder": "tfidf:8", **changed})  # type: ignore[arg-type]
+def settings(out: Path, **changed: object) -> PaperSettings:
+    return PaperSettings(out, RunOptions(device="cpu"), **{"seeds": 2, "encoder": "tfidf:8", **changed})  # type: ignore[arg-type]
 
 
 def test_a_published_number_is_shown_not_found_or_not_there() -> None:
