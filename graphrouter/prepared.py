@@ -58,6 +58,10 @@ class PreparedLog:
     progress: bool = False
     base: PreparedLog | None = None
 
+    def __post_init__(self) -> None:
+        if self.seed < 0:
+            raise UserError(f"the seed must be 0 or more, but is {self.seed}")
+
     @property
     def target(self) -> str:
         """Column of the log that counts as performance."""
@@ -77,6 +81,11 @@ class PreparedLog:
     def known_log(self) -> LLMLog:
         """Log of the training and validation queries."""
         return self.log.take(np.sort(np.concatenate([self.split.train, self.split.validation])))
+
+    @cached_property
+    def test_log(self) -> LLMLog:
+        """Log of the test queries only."""
+        return self.log.take(self.split.test)
 
     @cached_property
     def groups(self) -> Array:

@@ -155,14 +155,16 @@ def _check(config: RunConfig, where: str) -> None:
         need = f"must name the {what}" if what else "must not be set"
         raise UserError(f"{where}: with {config.protocol}, held_out {need}, but is {config.held_out!r}")
     rules = {
-        "seed must be 0 or more": config.seed >= 0,
-        "shots must be 0 or more, and 0 but with leave_llm_out": config.shots >= 0
-        and (config.shots == 0 or config.protocol == "leave_llm_out"),
-        "train_share must be above 0 and at most 1": 0 < config.train_share <= 1,
-        "missing must be within [0, 1)": 0 <= config.missing < 1,
-        f"rare_tasks must be {', '.join(RARE_TASKS)}": config.rare_tasks in RARE_TASKS,
-        "pool must be 2 or more": config.pool is None or config.pool >= 2,
+        "seed": ("be 0 or more", config.seed >= 0),
+        "shots": (
+            "be 0 or more, and 0 but with leave_llm_out",
+            config.shots == 0 or (config.shots > 0 and config.protocol == "leave_llm_out"),
+        ),
+        "train_share": ("be above 0 and at most 1", 0 < config.train_share <= 1),
+        "missing": ("be within [0, 1)", 0 <= config.missing < 1),
+        "rare_tasks": (f"be {', '.join(RARE_TASKS)}", config.rare_tasks in RARE_TASKS),
+        "pool": ("be 2 or more", config.pool is None or config.pool >= 2),
     }
-    for rule, holds in rules.items():
+    for key, (rule, holds) in rules.items():
         if not holds:
-            raise UserError(f"{where}: {rule}, but is {getattr(config, rule.split()[0])!r}")
+            raise UserError(f"{where}: {key} must {rule}, but is {getattr(config, key)!r}")

@@ -110,16 +110,18 @@ def _guiding(args: argparse.Namespace) -> Guiding | None:
             raise UserError(f"{option} needs --source LOG, the log that it means; name it")
         return None
     from fusion.collect import Guiding, guides_folder
-    from fusion.guidance import SHOWN, TOKENS, Source, parse_guides
+    from fusion.guidance import SHOWN, TOKENS, parse_guides
     from graphrouter.log import load_log
+    from graphrouter.prepared import prepare
 
     return Guiding(
-        Source(load_log(args.source, args.rare_tasks), args.split_seed, args.encoder),
+        prepare(load_log(args.source, args.rare_tasks), args.encoder, seed=args.split_seed),
         parse_guides(args.guide),
         part=args.part,
         styles=args.guide_styles,
         shown=SHOWN if args.guide_shown is None else args.guide_shown,
         tokens=TOKENS if args.guide_tokens is None else args.guide_tokens,
+        encoder=args.encoder,
         kept=guides_folder(Path(args.out)),
     )
 

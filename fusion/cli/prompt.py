@@ -60,10 +60,10 @@ def _guide(args: argparse.Namespace) -> Guide | None:
     from graphrouter.log import load_log
 
     if args.shots:
-        from fusion.guidance import Source
         from fusion.guidance.shots import Shots
+        from graphrouter.prepared import prepare
 
-        source = Source(load_log(args.shots, args.rare_tasks), args.split_seed, args.encoder)
+        source = prepare(load_log(args.shots, args.rare_tasks), args.encoder, seed=args.split_seed)
         return Shots(args.shown, source=source, rank_by=args.ranking)
     if args.templates:
         from fusion.guidance.thoughts import Thoughts

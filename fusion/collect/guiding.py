@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from fusion.guidance import SHOWN, TOKENS, Guidance, Room, Source, Spec, find_guidance, find_room, make_guide
-from fusion.guidance.source import GuidedQuestion
+from fusion.guidance import SHOWN, TOKENS, Guidance, Room, Spec, find_guidance, find_room, make_guide
+from fusion.guidance.questions import GuidedQuestion
 from fusion.llms import LLM
 from fusion.tasks.base import STYLES
 from fusion.tasks.question import Question
 from graphrouter.errors import UserError, suggest
+from graphrouter.prepared import PreparedLog
 from graphrouter.splits import PARTS
 
 
@@ -26,15 +27,17 @@ class Guiding:
         styles: Prompting styles in which guides are shown; None for all that are asked.
         shown: Examples or thoughts that a guide looks for, at most.
         tokens: Most tokens of a guided prompt.
+        encoder: Place of the encoder of libraries, if it was a folder that has moved.
         kept: Folder in which an earlier run may have kept what the guides found.
     """
 
-    source: Source
+    source: PreparedLog
     specs: Sequence[Spec] = ()
     part: str | None = None
     styles: Sequence[str] | None = None
     shown: int = SHOWN
     tokens: int = TOKENS
+    encoder: str | None = None
     kept: Path | None = None
 
     def __post_init__(self) -> None:
@@ -46,7 +49,7 @@ class Guiding:
 
     def choose(self, questions: Sequence[Question]) -> list[Question]:
         """Return the questions of the part, each with the part that it is of."""
-        parts = self.source.parts([question.query for question in questions])
+        parts = self.source.parts_of([question.query for question in questions])
         known = [replace(question, part=part) for question, part in zip(questions, parts, strict=True)]
         return [question for question in known if self.part is None or question.part == self.part]
 
@@ -71,7 +74,7 @@ class Guiding:
         prompts = {style: self._prompts(known, style) for style in styles if style != STYLES[0]}
         found = []
         for spec in self.specs:
-            guide = make_guide(spec, self.source, shown=self.shown, prompts=prompts)
+            guide = make_guide(spec, self.source, shown=self.shown, prompts=prompts, encoder=self.encoder)
             found.append(
                 find_guidance(
                     spec.name,

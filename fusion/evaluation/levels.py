@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import polars as pl
 
-from fusion.evaluation.model import ROUTERS, best_llm, log_candidates, student_candidates
+from fusion.evaluation.model import ROUTERS, SCENARIO, best_llm, log_candidates, student_candidates
 from fusion.evaluation.routing import recorded_split
 from fusion.evaluation.scoring import Measures, Part, ScoredCandidate, aligned, of_llm, score
 from fusion.evaluation.thought import find_arms
 from graphrouter.errors import UserError
 from graphrouter.log import LLMLog
+from graphrouter.prepared import PreparedLog, prepare
 from graphrouter.run import RunOptions
-from graphrouter.splits import by_query
 
 
 @dataclass(frozen=True)
@@ -66,14 +67,15 @@ def evaluate_levels(
         UserError: If a log is of other queries, or has another split.
     """
     run = run or RunOptions()
-    split = by_query(log, seed)
-    test = log.take(split.test)
-    values = log_candidates(log, split, seed, routers, encoder, run)
-    single = best_llm({ScoredCandidate(llm, "llm", "llm"): of_llm(log.take(split.train), llm) for llm in log.llm_names})
+    options: Any = {"seed": seed, "scenarios": [SCENARIO], "device": run.device}
+    prepared = prepare(log, encoder, **options)
+    test, values = prepared.test_log, log_candidates(prepared, routers, run)
+    single = best_llm({ScoredCandidate(llm, "llm", "llm"): of_llm(prepared.training_log, llm) for llm in log.llm_names})
     if guided is not None:
         values |= guided_candidates(guided, test, single)
         if len(set(guided.queries["part"].drop_nulls())) == 3:
-            values |= _guided_routers(guided, test, seed, routers, encoder, run)
+            theirs = prepare(guided, encoder, split=recorded_split, **options)
+            values |= _guided_routers(theirs, test, routers, run)
     if answers is not None:
         values |= student_candidates(answers, test, base)
     kinds = ("router", "guide", "student")
@@ -112,12 +114,11 @@ def _check_split(guided: LLMLog, test: LLMLog) -> None:
 
 
 def _guided_routers(
-    guided: LLMLog, test: LLMLog, seed: int, routers: Sequence[str], encoder: str | None, run: RunOptions
+    guided: PreparedLog, test: LLMLog, routers: Sequence[str], run: RunOptions
 ) -> dict[ScoredCandidate, Measures]:
     """Return what routers come to that may choose guided candidates too."""
-    split = recorded_split(guided, seed)
-    values = log_candidates(guided, split, seed, routers, encoder, run)
-    theirs = guided.take(split.test).queries.select("query_id").with_row_index()
+    values = log_candidates(guided, routers, run)
+    theirs = guided.test_log.queries.select("query_id").with_row_index()
     place = test.queries.select("query_id").join(theirs, on="query_id", how="left", maintain_order="left")["index"]
     rows = place.cast(pl.Int64).fill_null(-1).to_numpy()
     return {

@@ -13,16 +13,14 @@ import polars as pl
 from fusion.asking import raise_problems
 from fusion.collect import Guiding, collect, make_plan
 from fusion.evaluation.scoring import Measures, Part, ScoredCandidate, aligned, of_choice, of_llm, score
-from fusion.guidance import Source
 from fusion.llms import LLM, read_llms
 from graphrouter.config import make_router
 from graphrouter.errors import UserError, suggest
 from graphrouter.evaluation.run import fit_router
 from graphrouter.log import LLMLog
-from graphrouter.prepared import prepare
+from graphrouter.prepared import PreparedLog, prepare
 from graphrouter.routers import Oracle
 from graphrouter.run import RunOptions
-from graphrouter.splits import Split, by_query
 
 SCENARIO = "performance_first"
 ROUTERS = ("best_single", "best_per_task", "gnn")
@@ -105,7 +103,7 @@ def ask(
     Raises:
         UserError: If the tasks have no such queries of the log, or a student cannot be asked.
     """
-    plan = make_plan(tasks, students, guiding=Guiding(Source(log, seed), part=part))
+    plan = make_plan(tasks, students, guiding=Guiding(prepare(log, seed=seed), part=part))
     done = collect(plan, out, progress=progress)
     raise_problems(done.problems)
     return done.log
@@ -135,9 +133,9 @@ def evaluate_models(
     Raises:
         UserError: If the base is unknown, or the answers are to other questions.
     """
-    split = by_query(log, seed)
-    test = log.take(split.test)
-    values = log_candidates(log, split, seed, routers, encoder, run or RunOptions())
+    run = run or RunOptions()
+    prepared = prepare(log, encoder, seed=seed, scenarios=[SCENARIO], device=run.device)
+    test, values = prepared.test_log, log_candidates(prepared, routers, run)
     students = student_candidates(answers, test, base)
     if base is not None and base not in (*log.llm_names, *answers.llm_names):
         raise UserError(f"the base must be among the LLMs, but is {base!r}{suggest(base, list(log.llm_names))}")
@@ -156,21 +154,15 @@ def student_candidates(answers: LLMLog, test: LLMLog, base: str | None) -> dict[
     }
 
 
-def log_candidates(
-    log: LLMLog, split: Split, seed: int, routers: Sequence[str], encoder: str | None, run: RunOptions
-) -> dict[ScoredCandidate, Measures]:
+def log_candidates(prepared: PreparedLog, routers: Sequence[str], run: RunOptions) -> dict[ScoredCandidate, Measures]:
     """Return what every LLM of a log, routers and the oracle come to on its test queries.
 
     Args:
-        log: The log.
-        split: The routers are trained on its train and validation part.
-        seed: Seed of the routers.
+        prepared: Log with the scenario `SCENARIO`; the routers are trained on its train and validation part.
         routers: Their names.
-        encoder: Encoder of the routers; None for the log's default.
         run: Where to run them.
     """
-    prepared = prepare(log, encoder, seed=seed, split=split, scenarios=[SCENARIO], device=run.device)
-    test = log.take(split.test)
+    test = prepared.test_log
     values = {ScoredCandidate(llm, "llm", "llm"): of_llm(test, llm) for llm in test.llm_names}
     for name in dict.fromkeys([*routers, ORACLE]):
         done = fit_router(make_router(name), prepared, run=replace(run, progress=False)).predict()

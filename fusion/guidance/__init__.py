@@ -8,7 +8,7 @@ from __future__ import annotations
 from fusion.guidance.cache import Guidance, find_guidance
 from fusion.guidance.guide import SHOWN, Guide
 from fusion.guidance.pieces import KINDS, Piece, compose, fit
-from fusion.guidance.source import GuidedQuestion, Source
+from fusion.guidance.questions import GuidedQuestion
 from fusion.guidance.specs import Spec, make_guide, parse_guides
 from fusion.guidance.tokens import TOKENS, Room, estimate, find_room
 
@@ -21,7 +21,6 @@ __all__ = [
     "GuidedQuestion",
     "Piece",
     "Room",
-    "Source",
     "Spec",
     "compose",
     "estimate",

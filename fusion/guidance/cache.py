@@ -12,7 +12,7 @@ import polars as pl
 
 from fusion.guidance.guide import Guide
 from fusion.guidance.pieces import Piece
-from fusion.guidance.source import GuidedQuestion
+from fusion.guidance.questions import GuidedQuestion
 from graphrouter.errors import UserError, first_line
 from graphrouter.files import atomic_write, replace_file
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from fusion.guidance.pieces import Piece
-from fusion.guidance.source import GuidedQuestion
+from fusion.guidance.questions import GuidedQuestion
 from graphrouter.errors import UserError
 
 SHOWN = 3

@@ -13,11 +13,13 @@ import polars as pl
 
 from fusion.guidance.guide import Guide
 from fusion.guidance.pieces import Piece
-from fusion.guidance.source import GuidedQuestion, Source
+from fusion.guidance.questions import GuidedQuestion, TextGroups
 from fusion.ranking import RANKINGS, rank
 from fusion.templates.ranked_query import RIGHT
+from graphrouter.encoders import Encoder
 from graphrouter.errors import UserError, suggest
 from graphrouter.identity import log_digest
+from graphrouter.prepared import PreparedLog
 from graphrouter.splits import query_groups
 
 Array = np.ndarray
@@ -43,13 +45,13 @@ class Shots(Guide):
     queries of equal wording the nearest is shown, once.
 
     Attributes:
-        source: The log that they come from; only its training queries. Its encoder's vectors say what is near.
+        source: Log that they come from; only its training queries. Its encoder's vectors say what is near.
         rank_by: One of `SHOT_RANKINGS`; only training queries are ranked.
         prompts: How queries are asked, for styles in which that is not the log's ``query``.
     """
 
     kind: ClassVar[str] = "few_shot"
-    source: Source = field(kw_only=True)
+    source: PreparedLog = field(kw_only=True)
     rank_by: str = field(kw_only=True)
     prompts: Prompts = field(default_factory=dict)
 
@@ -70,7 +72,7 @@ class Shots(Guide):
             "kind": self.kind,
             "ranking": self.rank_by,
             "shown": self.shown,
-            "encoder": self.source.encoder_id,
+            "encoder": self._encoder.id,
             "log": log_digest(self.source.log),
             "seed": self.source.seed,
         }
@@ -78,20 +80,30 @@ class Shots(Guide):
     def find(self, asked: Sequence[GuidedQuestion], style: str | None = None) -> list[tuple[Piece, ...]]:
         """Return the nearest examples of each question; see `Guide.find`. A task that is not known is that of the nearest."""
         pool = self._pool(style)
-        near = _Nearest(pool, self.source.vectors[pool["row"].to_numpy()])
+        near = _Nearest(pool, self.source.training_vectors[pool["row"].to_numpy()])
         texts = self.source.fitted.encode([one.text for one in asked])
-        rows = near.search(texts, [one.task for one in asked], self.source.own(asked), self.shown)
+        rows = near.search(texts, [one.task for one in asked], self._text_groups.own(asked), self.shown)
         return [tuple(Piece(*pool.row(row)[:3]) for row in of_one) for of_one in rows]
+
+    @property
+    def _encoder(self) -> Encoder:
+        """Encoder before it is fitted: what it learns follows from the log and the seed."""
+        assert isinstance(self.source.encoder, Encoder)
+        return self.source.encoder
+
+    @cached_property
+    def _text_groups(self) -> TextGroups:
+        return TextGroups(self.source.log.queries["query_id"], self.source.log.queries["query"])
 
     @cached_property
     def _ranked(self) -> pl.DataFrame:
         """Every training response that may be shown, the best of a query first."""
-        log = self.source.train
+        log = self.source.training_log
         texts = log.responses().filter(pl.col("response").str.strip_chars() != "")
         if self.rank_by == RANDOM:
             ranked = texts.with_columns(rank=_chances(texts, self.source.seed))
         else:
-            ranked = rank(log, self.rank_by, encoder=self.source.encoder, device=self.source.device).filter("eligible")
+            ranked = rank(log, self.rank_by, encoder=self._encoder).filter("eligible")
             right = log.records.filter(pl.col("performance") >= RIGHT)
             keys = ["query_id", "llm", *(["draw"] if "draw" in ranked.columns else [])]
             ranked = ranked.join(right, on=keys, how="semi").join(texts, on=keys)
@@ -105,7 +117,7 @@ class Shots(Guide):
             if style is not None and "style" in ranked.columns:
                 ranked = ranked.filter(pl.col("style") == style)
             best = ranked.unique("query_id", keep="first", maintain_order=True)
-            queries = self.source.train.queries.select("query_id", "query", "task").with_row_index("row")
+            queries = self.source.training_log.queries.select("query_id", "query", "task").with_row_index("row")
             queries = queries.with_columns(group=pl.Series(query_groups(queries["query"])))
             pool = best.join(queries, on="query_id")
             if style is not None and style in self.prompts:

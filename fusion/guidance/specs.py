@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 from fusion.guidance.guide import SHOWN, Guide
 from fusion.guidance.pieces import check_kind
-from fusion.guidance.source import Source
 from graphrouter.errors import UserError
 
 if TYPE_CHECKING:
     from fusion.guidance.shots import Prompts
+    from graphrouter.prepared import PreparedLog
 
 FORM = "NAME=thought:LIBRARY or NAME=few_shot:RANKING"
 
@@ -53,7 +53,9 @@ def parse_guides(texts: Sequence[str]) -> list[Spec]:
     return specs
 
 
-def make_guide(spec: Spec, source: Source, *, shown: int = SHOWN, prompts: Prompts | None = None) -> Guide:
+def make_guide(
+    spec: Spec, source: PreparedLog, *, shown: int = SHOWN, prompts: Prompts | None = None, encoder: str | None = None
+) -> Guide:
     """Make a guide.
 
     Args:
@@ -61,6 +63,7 @@ def make_guide(spec: Spec, source: Source, *, shown: int = SHOWN, prompts: Promp
         source: The log that it comes from.
         shown: See `Guide`.
         prompts: See `Shots`.
+        encoder: Place of a library's encoder, if it was a folder that has moved.
 
     Raises:
         UserError: If the ranking is unknown, or the library is none, or of another log, split or encoder.
@@ -69,7 +72,7 @@ def make_guide(spec: Spec, source: Source, *, shown: int = SHOWN, prompts: Promp
         from fusion.guidance.thoughts import Thoughts
         from fusion.templates import Library
 
-        library = Library.load(spec.what, encoder=source.encoder, device=source.device)
+        library = Library.load(spec.what, encoder=encoder)
         return Thoughts(shown, library=library, source=source, name=spec.what)
     from fusion.guidance.shots import Shots
 

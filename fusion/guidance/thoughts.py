@@ -11,10 +11,11 @@ from typing import Any, ClassVar
 
 from fusion.guidance.guide import Guide
 from fusion.guidance.pieces import Piece
-from fusion.guidance.source import GuidedQuestion, Source, TextGroups
+from fusion.guidance.questions import GuidedQuestion, TextGroups
 from fusion.templates import Library
 from graphrouter.errors import UserError
 from graphrouter.identity import log_digest
+from graphrouter.prepared import PreparedLog
 
 
 @dataclass(eq=False)
@@ -30,7 +31,7 @@ class Thoughts(Guide):
 
     kind: ClassVar[str] = "thought"
     library: Library = field(kw_only=True)
-    source: Source | None = None
+    source: PreparedLog | None = None
     name: str = "the library"
 
     def __post_init__(self) -> None:
@@ -38,7 +39,7 @@ class Thoughts(Guide):
         if self.source:
             self._check(self.source)
 
-    def _check(self, source: Source) -> None:
+    def _check(self, source: PreparedLog) -> None:
         about, log = self.library.about, source.log
         mined = about.get("log") or {}
         if mined.get("fingerprint") != log_digest(log):
@@ -75,7 +76,8 @@ class Thoughts(Guide):
 
     @cached_property
     def _text_groups(self) -> TextGroups:
-        return TextGroups(self.library.queries["query_id"], self.library.queries["query"])
+        queries = self.source.log.queries if self.source else self.library.queries
+        return TextGroups(queries["query_id"], queries["query"])
 
     @cached_property
     def _count(self) -> Counter[str]:
@@ -84,7 +86,7 @@ class Thoughts(Guide):
 
     def find(self, asked: Sequence[GuidedQuestion], style: str | None = None) -> list[tuple[Piece, ...]]:
         """Return the nearest thoughts for each question; see `Guide.find`. They are the same in every style."""
-        own = (self.source or self._text_groups).own(asked)
+        own = self._text_groups.own(asked, by_id=self.source is not None)
         known = [[query for query in ids if query in self._count] for ids in own]
         # The library leaves out one query and its wording. A question that has its id from one and its wording from
         # another is looked up deeper, so that as many remain.

@@ -9,7 +9,7 @@ from typing import NoReturn
 
 from fusion.guidance.guide import Guide
 from fusion.guidance.pieces import Piece, compose, fit
-from fusion.guidance.source import GuidedQuestion
+from fusion.guidance.questions import GuidedQuestion
 from fusion.guidance.tokens import Room
 from graphrouter.errors import UserError
 from graphrouter.files import replace_file

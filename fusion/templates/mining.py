@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,8 +23,8 @@ from fusion.templates.validation import Measured, Validation, measure
 from graphrouter.encoders import Encoder
 from graphrouter.errors import UserError
 from graphrouter.log import LLMLog
+from graphrouter.prepared import prepare
 from graphrouter.run import provenance
-from graphrouter.splits import by_query
 
 Array = np.ndarray
 
@@ -99,7 +98,14 @@ def mine(
         KeyboardInterrupt: After Ctrl-C; the same call goes on from there.
     """
     check_folder(out)
-    training, held_back, encoder, vectors = _training(log, settings, encoder, validation, progress)
+    if not log.has_responses:
+        raise UserError(f"{log.name} has no responses; templates are mined from a log with responses.parquet")
+    if encoder.spec == "log":
+        raise UserError("templates need an encoder that takes new texts, but 'log' does not; name another encoder")
+    prepared = prepare(log, encoder, seed=settings.seed, progress=progress)
+    training, vectors = prepared.training_log, prepared.training_vectors
+    tasks = training.queries["task"].to_list()
+    held_back = validation.hold_back(tasks, settings.seed) if validation else np.empty(0, dtype=np.int64)
     inside = np.setdiff1d(np.arange(training.queries.height), held_back)
     rows = inside[
         spread(training.queries["task"].gather(inside).to_list(), vectors[inside], settings.limit, settings.seed)
@@ -117,14 +123,12 @@ def mine(
         for one, text in passed
     ]
     texts = {one.query_id: one.query for one in sources}
-    library = merge_near(Library.make(templates, texts, encoder, progress=progress), settings.near)
+    library = merge_near(Library.make(templates, texts, prepared.fitted, progress=progress), settings.near)
     measured = None
     if validation:
         measured = measure(validation, library, training.take(held_back), vectors[held_back], out, progress)
         library = keep_only(measured.library, measured.kept)
-    library.about |= _about(
-        log, settings, summariser, len(split_of(log, settings.seed)), ids, tally, len(passed), library
-    )
+    library.about |= _about(log, settings, summariser, training.queries.height, ids, tally, len(passed), library)
     if measured:
         library.about["validation"] = measured.about()
     library.save(out)
@@ -136,28 +140,6 @@ def _why_none(tally: DraftTally) -> str:
     reasons = tally.reasons()
     hint = "; collect responses with steps: styles: [reasoning] in the YAML of the LLMs" if NO_STEPS in reasons else ""
     return counted(reasons) + hint
-
-
-def split_of(log: LLMLog, seed: int) -> Array:
-    """Return the rows of the training queries: those of the split that every part of the project uses for a seed."""
-    return by_query(log, seed).train
-
-
-def _training(
-    log: LLMLog, settings: MiningSettings, encoder: Encoder, validation: Validation | None, progress: bool
-) -> tuple[LLMLog, Array, Encoder, Array]:
-    """Return the training queries, which of them are held back, the fitted encoder, and their vectors."""
-    if not log.has_responses:
-        raise UserError(f"{log.name} has no responses; templates are mined from a log with responses.parquet")
-    if encoder.spec == "log":
-        raise UserError("templates need an encoder that takes new texts, but 'log' does not; name another encoder")
-    training = log.take(split_of(log, settings.seed))
-    texts = training.queries["query"].to_list()
-    fitted = copy(encoder).fit(texts)
-    vectors = fitted.encode(texts, progress=progress)
-    tasks = training.queries["task"].to_list()
-    held_back = validation.hold_back(tasks, settings.seed) if validation else np.empty(0, dtype=np.int64)
-    return training, held_back, fitted, vectors
 
 
 def _count_unanswered(training: LLMLog, ids: Sequence[str], sources: Sequence[RankedQuery], tally: DraftTally) -> None:

@@ -14,7 +14,6 @@ from fusion.guidance import (
     GuidedQuestion,
     Piece,
     Room,
-    Source,
     Spec,
     compose,
     estimate,
@@ -24,17 +23,19 @@ from fusion.guidance import (
     make_guide,
     parse_guides,
 )
+from fusion.guidance.questions import TextGroups
 from fusion.guidance.shots import Shots
 from fusion.guidance.thoughts import Thoughts
 from fusion.llms import LLM
 from fusion.prompts import THOUGHTS
 from graphrouter.errors import UserError
+from graphrouter.prepared import prepare
 from graphrouter.splits import PARTS, by_query, normalise_text, query_groups
 
 
 @functools.cache
 def source(seed=0, count=20):
-    return Source(make_log(count), seed)
+    return prepare(make_log(count), seed=seed)
 
 
 @functools.cache
@@ -152,23 +153,24 @@ class TestSource:
     def test_parts_are_those_of_the_split_that_routers_use(self, seed):
         one = source(seed)
         split = by_query(one.log, seed)
-        parts = one.parts(one.log.queries["query"].to_list())
+        parts = one.parts_of(one.log.queries["query"].to_list())
         for part in PARTS:
             assert [row for row, found in enumerate(parts) if found == part] == getattr(split, part).tolist()
 
     def test_wording_decides_the_part_and_what_is_its_own(self):
         text = question("sums", 0)
-        assert source().parts([f"  {text.upper()} ", "never asked"]) == [source().parts([text])[0], None]
-        (own,) = source().own([GuidedQuestion(None, text.upper(), "sums")])
+        assert source().parts_of([f"  {text.upper()} ", "never asked"]) == [source().parts_of([text])[0], None]
+        groups = TextGroups(source().log.queries["query_id"], source().log.queries["query"])
+        (own,) = groups.own([GuidedQuestion(None, text.upper(), "sums")])
         assert own == {"sums-0", "sums-18"}
-        assert source().own([GuidedQuestion("sums-5", "never asked"), GuidedQuestion(None, "never asked")]) == [
+        assert groups.own([GuidedQuestion("sums-5", "never asked"), GuidedQuestion(None, "never asked")]) == [
             {"sums-5"},
             frozenset(),
         ]
 
     def test_a_negative_seed_is_refused(self):
         with pytest.raises(UserError, match="must be 0 or more"):
-            Source(source().log, -1)
+            prepare(source().log, seed=-1)
 
 
 KINDS = [("few_shot", {}), ("few_shot", {"ranking": "random"}), ("thought", {}), ("thought", {"merged": 3})]
@@ -195,7 +197,7 @@ class TestLeaveOneOut:
 
     @pytest.mark.parametrize(("kind", "how"), KINDS)
     def test_a_question_with_the_id_of_one_and_the_wording_of_another_sees_neither(self, kind, how):
-        train = source().train.queries.filter(pl.col("task") == "sums")
+        train = source().training_log.queries.filter(pl.col("task") == "sums")
         first, second = train.row(0, named=True), train.row(1, named=True)
         everything = dataclasses.replace(guide(kind, **how), shown=50)
         asked = GuidedQuestion(first["query_id"], second["query"], "sums")
@@ -222,8 +224,8 @@ class TestShots:
     def test_the_nearest_of_the_task_come_first_with_their_responses(self):
         log, split = source().log, source().split
         test = log.take(split.test)
-        vectors = source().vectors
-        rows = source().train.queries.with_row_index("row")
+        vectors = source().training_vectors
+        rows = source().training_log.queries.with_row_index("row")
         right = rows.filter(pl.col("query_id").map_elements(lambda q: int(q.split("-")[1]) % 7 != 3, pl.Boolean))
         for item, shown in zip(asked_of(test), guide("few_shot").find(asked_of(test), "direct"), strict=True):
             (vector,) = source().fitted.encode([item.text])
@@ -248,7 +250,7 @@ class TestShots:
         texts = log.queries["query"].to_list()
         twins = [twin(texts[row - 1]) if row % 2 else text for row, text in enumerate(texts)]
         doubled = dataclasses.replace(log, queries=log.queries.with_columns(query=pl.Series(twins)))
-        shots = Shots(6, source=Source(doubled), rank_by="random")
+        shots = Shots(6, source=prepare(doubled), rank_by="random")
         for item, shown in zip(asked_of(doubled), shots.find(asked_of(doubled)), strict=True):
             groups = query_groups([item.text, *(piece.prompt for piece in shown)])
             assert len(set(groups)) == len(groups) == 7
@@ -291,7 +293,7 @@ class TestShots:
 
     def test_a_log_without_a_right_response_in_a_style_is_refused(self):
         log = source().log.take_llms(["bad", "good"])
-        shots = Shots(3, source=Source(log), rank_by="performance")
+        shots = Shots(3, source=prepare(log), rank_by="performance")
         with pytest.raises(UserError, match="a right response to a training query in the style reasoning"):
             shots.find(asked_of(log)[:1], "reasoning")
 
@@ -322,11 +324,11 @@ class TestThoughts:
         spec = Spec("t", "thought", str(tmp_path / "lib"))
         assert make_guide(spec, source()).ranking == "performance"
         with pytest.raises(UserError, match=r"lib must be mined from guiding as it is now, but was mined from guiding"):
-            make_guide(spec, Source(make_log(25)))
+            make_guide(spec, prepare(make_log(25)))
         with pytest.raises(UserError, match=r"with the split seed 1, but has 0, so its templates may come from test"):
             make_guide(spec, source(1))
         with pytest.raises(UserError, match="name the same encoder"):
-            make_guide(spec, Source(log, encoder="tfidf:7")).find(asked_of(log)[:1])
+            make_guide(spec, prepare(log, "tfidf:7"), encoder="tfidf:7").find(asked_of(log)[:1])
         with pytest.raises(UserError, match="a library must be a folder"):
             make_guide(dataclasses.replace(spec, what=str(tmp_path / "none")), source())
 
