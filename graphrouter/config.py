@@ -81,24 +81,30 @@ class CompareConfig:
     hyperparameters: dict[str, Any] = dataclasses.field(default_factory=dict)
 
 
-def make_router(name: str, values: dict[str, Any] | None = None, where: str = "config") -> Router:
+def make_router(name: str | type[Router], values: dict[str, Any] | None = None, where: str = "config") -> Router:
     """Make a router from its name and hyperparameters.
 
     Args:
-        name: See `graphrouter.routers.find_router`.
+        name: See `graphrouter.routers.find_router`; or its class.
         values: Hyperparameters that differ from the defaults; nested where a field is a dataclass.
         where: Named in errors.
 
     Raises:
         UserError: If the router or a key is unknown, or a value is of the wrong type or out of range.
     """
-    kind = find_router(name)
-    resolved = check(_schema(kind), values or {}, f"{where}, router {name}")
+    kind = find_router(name) if isinstance(name, str) else name
+    resolved = check(_schema(kind), values or {}, f"{where}, router {kind.name}")
     fields = {key: _like(default, resolved[key]) for key, default in hyperparameters(kind()).items()}
     try:
         return kind(**fields)
     except UserError as error:
-        raise UserError(f"{where}, router {name}: {error}") from None
+        raise UserError(f"{where}, router {kind.name}: {error}") from None
+
+
+def _names_of(name: str) -> tuple[str, ...]:
+    """Return what overrides may call a router: its name, and for one from outside the package its class."""
+    kind = find_router(name)
+    return (kind.name,) if name == kind.name else (kind.name, kind.__name__)
 
 
 def router_of(router: str | Router) -> Router:
@@ -143,8 +149,8 @@ def read_router(config: str | Path | None = None, overrides: Sequence[str] = (),
         raise UserError(f"{where} must name its router, as in 'router: knn', but has {name!r} there")
     make_router(name, values, where)
     typed = parse_overrides(overrides)
-    own = typed.pop(name, {})
-    typed = merge(typed, _mapping(own, name, COMMAND_LINE))
+    for owner in _names_of(name):
+        typed = merge(typed, _mapping(typed.pop(owner, {}), owner, COMMAND_LINE))
     return make_router(name, merge(values, typed), COMMAND_LINE if typed else where)
 
 
@@ -175,6 +181,9 @@ def read_comparison(file: str | Path | None, overrides: Sequence[str] = (), **gi
     for key, value in overridden.items():
         typed = merge(typed, {key: value} if key in fields else {"hyperparameters": {key: value}})
     in_file = read_yaml(path)
+    called = _outside(typed.get("routers", in_file.get("routers")))
+    in_file, typed = _by_name(in_file, called), _by_name(typed, called)
+    overridden = {called.get(key, key): value for key, value in overridden.items()}
     config = CompareConfig(**check_layers(CompareConfig, [(in_file, path), (typed, COMMAND_LINE)]))
     config = dataclasses.replace(config, routers=_expanded(config.routers))
     for key in overridden:
@@ -188,6 +197,29 @@ def read_comparison(file: str | Path | None, overrides: Sequence[str] = (), **gi
         in_words = name in (typed.get("hyperparameters") or {})
         make_router(name, config.hyperparameters.get(name), COMMAND_LINE if in_words else path)
     return config
+
+
+def _outside(routers: Any) -> dict[str, str]:
+    """Import the routers from outside the package; return their names by reference and by class."""
+    called: dict[str, str] = {}
+    for reference in routers if isinstance(routers, list) else ():
+        if isinstance(reference, str) and ":" in reference:
+            kind = find_router(reference)
+            called |= {reference: kind.name, kind.__name__: kind.name}
+    return called
+
+
+def _by_name(values: dict[str, Any], called: dict[str, str]) -> dict[str, Any]:
+    """Call routers by their names throughout a mapping of `CompareConfig`."""
+    named = dict(values)
+    for key in ("routers", "ours"):
+        if isinstance(values.get(key), list):
+            named[key] = [called.get(name, name) for name in map(str, values[key])]
+    if isinstance(below := values.get("hyperparameters"), dict):
+        named["hyperparameters"] = {}
+        for owner, value in below.items():
+            named["hyperparameters"] = merge(named["hyperparameters"], {called.get(str(owner), str(owner)): value})
+    return named
 
 
 def _unknown(key: str, routers: list[str], fields: list[str]) -> str:

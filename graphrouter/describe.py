@@ -114,10 +114,11 @@ def router_settings(kind: type[Router]) -> list[Setting]:
 
 
 def router_entries() -> list[RouterEntry]:
-    """Return all routers, simple references first; this imports all of them."""
+    """Return all routers, simple references first, those of installed packages last; this imports all of them."""
     from graphrouter.routers import find_router, router_names
+    from graphrouter.routers.outside import installed_routers
 
-    return [_entry(find_router(name)) for name in router_names()]
+    return [_entry(find_router(name)) for name in (*router_names(), *installed_routers())]
 
 
 def _entry(kind: type[Router]) -> RouterEntry:

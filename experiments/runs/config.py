@@ -111,7 +111,8 @@ def settings(config: RunConfig) -> dict[str, Any]:
 def run_id(config: RunConfig) -> str:
     """Return a short name that is unique for the resolved config, such as ``gnn-s0-3f9a1c2b``."""
     text = json.dumps(settings(config), sort_keys=True)
-    return f"{config.router}-s{config.seed}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
+    name = config.router.rpartition("/")[2].replace(":", "-")  # of a router from a file
+    return f"{name}-s{config.seed}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
 
 
 def _by_field(values: dict[str, Any], router: str) -> dict[str, Any]:

@@ -102,7 +102,7 @@ def compare_routers(
             run=run,
             split=recorded_split,
         )
-    return [_gain(router, out, range(seeds), both) for router in routers]
+    return [_gain(router, out, range(seeds), both) for router in named.routers]
 
 
 def _check_choices(log: LLMLog) -> None:

@@ -42,7 +42,9 @@ def add_commands(commands: Any) -> None:
         resume=KEEPS,
     )
     parser.add_argument("log", metavar="LOG")
-    parser.add_argument("--routers", metavar="A,B", type=names, help=f"all, or some of {', '.join(router_names())}")
+    parser.add_argument(
+        "--routers", metavar="A,B", type=names, help=f"all, or some of {', '.join(router_names())}; or FILE.py:CLASS"
+    )
     parser.add_argument(
         "--seeds", metavar="N", type=int, help="number of seeds; each is a split and a start of every router"
     )

@@ -45,7 +45,7 @@ def evaluate(args: argparse.Namespace) -> None:
 
     check_writable(args.out, "results")
     run = run_options(args)
-    pipeline = RoutingPipeline.load(args.router, encoder=args.encoder, run=run)
+    pipeline = RoutingPipeline.load(args.router, args.encoder, run, args.code)
     scenarios = [pipeline.find_scenario(name) for name in args.scenarios] if args.scenarios else None
     part = unseen_part(pipeline, open_log(args.log, args.estimate_cost, args.prices))
     _tell_dropped(part)

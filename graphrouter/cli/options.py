@@ -93,6 +93,9 @@ def add_saved_router(parser: argparse.ArgumentParser) -> None:
     """Add what a command that uses a saved router takes: its folder, and its encoder."""
     parser.add_argument("router", metavar="ROUTER", help="folder of a saved router")
     parser.add_argument("--encoder", metavar="SPEC", help="where the router's encoder is now, if its folder has moved")
+    parser.add_argument(
+        "--code", metavar="FILE.py:CLASS", help="class of a router of your own, which is not run unasked"
+    )
 
 
 def add_scenarios(parser: argparse.ArgumentParser) -> None:

@@ -49,7 +49,7 @@ def route(args: argparse.Namespace) -> None:
         raise UserError("queries must come from TEXT or from --file, but both were given; leave one out")
     from graphrouter.pipeline import RoutingPipeline
 
-    pipeline = RoutingPipeline.load(args.router, encoder=args.encoder, run=run_options(args))
+    pipeline = RoutingPipeline.load(args.router, args.encoder, run_options(args), args.code)
     pipeline.find_scenario(args.scenario, args.alpha)
     with ExitStack() as stack:
         rows = iter([{"query": args.text}]) if args.text is not None else _rows(_source(args.file, stack))

@@ -12,7 +12,9 @@ def add_commands(commands: Any) -> None:
     """Add the command."""
     text = "list the routers, or all settings of one: type, default, range, meaning, and what is tried on validation"
     parser = add_command(commands, "routers", routers, text)
-    parser.add_argument("name", metavar="NAME", nargs="?", help="a router; without it, all of them in a line each")
+    parser.add_argument(
+        "name", metavar="NAME", nargs="?", help="a router, or FILE.py:CLASS; without it, all of them in a line each"
+    )
     finish(parser)
 
 

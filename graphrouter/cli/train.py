@@ -25,7 +25,7 @@ def add_commands(commands: Any) -> None:
     )
     parser.add_argument("log", metavar="LOG")
     which = parser.add_mutually_exclusive_group(required=True)
-    which.add_argument("--router", metavar="NAME", help=f"one of {', '.join(router_names())}")
+    which.add_argument("--router", metavar="NAME", help=f"one of {', '.join(router_names())}; or FILE.py:CLASS")
     which.add_argument("--config", metavar="FILE", help="YAML with the router's name and hyperparameters")
     parser.add_argument("--seed", type=int, default=0, help="of the split and the router (default: 0)")
     parser.add_argument(
@@ -46,6 +46,7 @@ def train(args: argparse.Namespace) -> None:
     from graphrouter.files import replace_file
     from graphrouter.pipeline import train as fit
     from graphrouter.pipeline.saved import check_folder, checkpoints
+    from graphrouter.routers.outside import reference_of
     from graphrouter.settings import to_yaml
 
     check_folder(out)
@@ -55,7 +56,7 @@ def train(args: argparse.Namespace) -> None:
     run.wandb_name = f"{log.name}-{router.name}-seed{args.seed}"
     pipeline = fit(log, router, args.encoder, seed=args.seed, run=run, target=args.target)
     pipeline.save(out)
-    resolved = {"router": router.name, **hyperparameters(router)}
+    resolved = {"router": reference_of(type(router)), **hyperparameters(router)}
     replace_file(out / "config.yaml", to_yaml(resolved).encode())
     for left in checkpoints(out):
         left.unlink()
@@ -63,7 +64,8 @@ def train(args: argparse.Namespace) -> None:
         f"{out}: {router.name} with encoder {pipeline.encoder.spec}, for {len(pipeline.llms)} LLMs, trained on {log.name}"
     )
     estimate = " --estimate-cost" if args.estimate_cost else ""
-    tell(f"score it on queries that it has not seen: graphrouter evaluate {out} {args.log}{estimate} --out DIR")
+    code = f" --code {args.router}" if ":" in (args.router or "") else ""
+    tell(f"score it on queries that it has not seen: graphrouter evaluate {out} {args.log}{estimate}{code} --out DIR")
 
 
 def _router(args: argparse.Namespace) -> Router:

@@ -23,6 +23,7 @@ from graphrouter.identity import digest_of
 from graphrouter.log import LLMLog, check_log
 from graphrouter.prepared import Encode, PreparedLog, prepare
 from graphrouter.routers.base import Router
+from graphrouter.routers.outside import code_of
 from graphrouter.run import TUNE_BY, RunOptions, provenance
 from graphrouter.scenario import Scenario
 from graphrouter.settings import to_plain
@@ -220,7 +221,9 @@ def _check_choices(log: LLMLog, parts: Sequence[Array]) -> None:
 def router_config(router: Router) -> Config:
     """Return what a config says of a router."""
     known = {"router": router.name, "source": router.source, "oracle": router.needs_outcomes}
+    code = code_of(type(router))
     return known | {
+        **({"code": code} if code else {}),
         "hyperparameters": to_plain(hyperparameters(router)),
         "search_space": to_plain(router.search_space),
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from math import isfinite
@@ -17,7 +18,9 @@ from graphrouter.errors import UserError
 from graphrouter.log import LLMLog
 from graphrouter.pipeline.saved import encoder_config, read_folder, rebuild_encoder, write_folder
 from graphrouter.prepared import PreparedLog, prepare, undivided
+from graphrouter.routers import find_router
 from graphrouter.routers.base import Prediction, Router
+from graphrouter.routers.outside import code_of, installed_routers, reference_of
 from graphrouter.run import RunOptions, provenance
 from graphrouter.scenario import Scenario, find_scenario
 from graphrouter.settings import to_plain
@@ -274,6 +277,7 @@ class RoutingPipeline:
         """
         about = {
             "router": self.router.name,
+            **_own_code(type(self.router)),
             "hyperparameters": to_plain(hyperparameters(self.router)),
             "encoder": encoder_config(self.encoder),
             "cost_scale": self.cost_scale if np.isfinite(self.cost_scale) else None,
@@ -287,13 +291,21 @@ class RoutingPipeline:
         return write_folder(Path(folder), about, states)
 
     @classmethod
-    def load(cls, folder: str | Path, encoder: str | None = None, run: RunOptions | None = None) -> RoutingPipeline:
+    def load(
+        cls,
+        folder: str | Path,
+        encoder: str | None = None,
+        run: RunOptions | None = None,
+        router: str | type[Router] | None = None,
+    ) -> RoutingPipeline:
         """Read a saved router; it predicts what it predicted before, bit for bit.
 
         Args:
             folder: From `save`.
             encoder: Where the encoder is now, if it was a folder that has moved.
             run: Where to run.
+            router: Class of a router from outside the package, or ``FILE.py:CLASS``. The folder names its file, but the
+                code of a file is not run unasked.
 
         Raises:
             UserError: If the folder holds no whole router of this version, or its encoder is gone or another.
@@ -301,11 +313,12 @@ class RoutingPipeline:
         run = run or RunOptions()
         about, state = read_folder(Path(folder))
         try:
-            router = make_router(about["router"], about["hyperparameters"], f"{folder}/router.json")
-            router.seed, router.run = about["seed"], run
+            kind = _class_of(about, router, folder)
+            made = make_router(kind, about["hyperparameters"], f"{folder}/router.json")
+            made.seed, made.run = about["seed"], run
             scale = about["cost_scale"]
             return cls(
-                router=router.set_state(state["router"]),
+                router=made.set_state(state["router"]),
                 encoder=rebuild_encoder(about["encoder"], state["encoder"], encoder, run.device),
                 cost_scale=float("nan") if scale is None else scale,
                 seen_groups=state["seen_groups"],
@@ -317,3 +330,29 @@ class RoutingPipeline:
             raise UserError(
                 f"{folder} must be a router saved by this version, but does not fit: {error!r}; train it again"
             ) from None
+
+
+def _own_code(kind: type[Router]) -> dict[str, dict[str, str]]:
+    """Return what ``router.json`` says of the code of a router from outside the package."""
+    code = code_of(kind)
+    return {"code": {"of": reference_of(kind), "sha256": code}} if code else {}
+
+
+def _class_of(about: dict[str, Any], given: str | type[Router] | None, folder: str | Path) -> type[Router]:
+    """Return the class of a saved router.
+
+    Raises:
+        UserError: If it is from outside the package and not given, or another is given.
+    """
+    name, code = about["router"], about.get("code")
+    if given is None and code and name not in installed_routers():
+        raise UserError(
+            f"{folder} holds {name!r}, a router of your own from {code['of']}, whose code is not run unasked; name it again, "
+            "as --code FILE.py:CLASS, or in Python as router=CLASS"
+        )
+    kind = find_router(name if given is None else given) if not isinstance(given, type) else given
+    if kind.name != name:
+        raise UserError(f"{folder} holds the router {name!r}, but {kind.name!r} was given; give its class")
+    if code and code_of(kind) != code["sha256"]:
+        warnings.warn(f"{code['of']} has changed since {folder} was saved; train it again if it counts", stacklevel=3)
+    return kind

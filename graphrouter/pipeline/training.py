@@ -14,6 +14,7 @@ from graphrouter.log import LLMLog
 from graphrouter.pipeline.routing import LLM_COLUMNS, RoutingPipeline
 from graphrouter.prepared import PreparedLog, prepare
 from graphrouter.routers.base import Router
+from graphrouter.routers.outside import code_of
 from graphrouter.run import RunOptions
 from graphrouter.splits import Split, by_query
 
@@ -78,6 +79,7 @@ def as_pipeline(router: Router, prepared: PreparedLog) -> RoutingPipeline:
 def _inputs(prepared: PreparedLog, router: Router) -> str:
     """Identify what is learnt from, and by what, before anything is computed."""
     said = [prepared.identity, router.name, repr(hyperparameters(router))]
+    said += [code] if (code := code_of(type(router))) else []
     return hashlib.sha256("\n".join(said).encode()).hexdigest()
 
 

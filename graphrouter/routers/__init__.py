@@ -39,18 +39,29 @@ __all__ = [*_EXPORTS, "extending_routers", "find_router", "router_names"]
 
 
 def router_names() -> tuple[str, ...]:
-    """Return the names of all routers, simple references first."""
+    """Return the names of the routers of this package, simple references first."""
     return tuple(_ROUTERS)
 
 
 def find_router(name: str) -> type[Router]:
-    """Return the class of a router by its name.
+    """Return the class of a router.
+
+    Args:
+        name: Its name, that of an entry point in the group ``graphrouter.routers``, or ``FILE.py:CLASS`` or
+            ``PACKAGE.MODULE:CLASS``; a router that was found so is known by its name from then on.
 
     Raises:
-        UserError: If there is none of that name.
+        UserError: If there is none of that name, or it cannot be imported.
     """
     if name not in _ROUTERS:
-        raise UserError(f"unknown router {name!r}{suggest(name, router_names())}")
+        from graphrouter.routers.outside import installed_routers, load_router, loaded_routers
+
+        if name in loaded_routers():
+            return loaded_routers()[name]
+        if ":" in name or name in installed_routers():
+            return load_router(name, router_names())
+        known = (*router_names(), *installed_routers(), *loaded_routers())
+        raise UserError(f"unknown router {name!r}{suggest(name, known)}; one of your own is FILE.py:CLASS")
     module, export = _ROUTERS[name]
     found: type[Router] = getattr(import_module(f"{__name__}.{module}"), export)
     return found
