@@ -21,7 +21,7 @@ except metadata.PackageNotFoundError:
 
 extensions = ["sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.mathjax", "myst_nb", "from_code"]
 source_suffix = {".rst": "restructuredtext", ".md": "myst-nb", ".ipynb": "myst-nb"}
-exclude_patterns = ["_ext"]
+exclude_patterns = ["_ext", "**.ipynb_checkpoints"]
 default_role = "py:obj"  # docstrings write `name` with single backticks; "any" would refuse names of other packages
 myst_enable_extensions = ["dollarmath", "colon_fence", "deflist"]
 myst_heading_anchors = 3
