@@ -50,7 +50,10 @@ setup(
     packages=find_packages(
         include=["graphrouter", "graphrouter.*", "fusion", "fusion.*", "experiments", "experiments.*"]
     ),
-    package_data={"graphrouter": ["datasets/*/*"], "experiments": ["reporting/*.css", "reporting/*.js"]},
+    package_data={
+        "graphrouter": ["datasets/*/*", "evaluation/report/templates/*"],
+        "experiments": ["reporting/*.css", "reporting/*.js"],
+    },
     cmdclass={"build_py": BuildWithConfigs},
     install_requires=[
         "aiohttp>=3.9",
@@ -59,6 +62,7 @@ setup(
         "huggingface-hub>=0.25",
         "jinja2>=3.1",
         "joblib>=1.4",
+        "markupsafe>=2.1",
         "math-verify[antlr4_9_3]>=0.7",  # the parser version that omegaconf needs too
         "numpy>=1.26",
         "omegaconf>=2.3",

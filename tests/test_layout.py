@@ -19,6 +19,7 @@ REGISTRY_HOST = re.compile(
     r"pypi\.(?:org|python)|python" + r"hosted|download\.py" + r"torch|--(?:extra-)?index-" + r"url", re.I
 )
 DISTRIBUTIONS = {
+    "vl_convert": "vl-convert-python",
     "sklearn": "scikit-learn",
     "torch_geometric": "torch-geometric",
     "math_verify": "math-verify",

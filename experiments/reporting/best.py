@@ -8,8 +8,8 @@ from html import escape
 from typing import Any
 
 from experiments.reporting.figure import Figure, count
+from experiments.reporting.page import number, signed
 from experiments.reporting.panels import Configuration, Panel, varied
-from graphrouter.evaluation.page import number, signed
 from graphrouter.metrics import lower_is_better
 
 SHOWN = 20

@@ -8,8 +8,8 @@ from html import escape
 import numpy as np
 
 from experiments.reporting.figure import Figure
+from experiments.reporting.page import name_cell
 from experiments.reporting.panels import Configuration, Panel
-from graphrouter.evaluation.page import name_cell
 
 Array = np.ndarray
 

@@ -1,4 +1,4 @@
-"""Charts that only experiments draw, as inline SVG in the style of `graphrouter.evaluation.svg`."""
+"""Charts that only experiments draw, as inline SVG in the style of `experiments.reporting.svg`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from html import escape
 
 import numpy as np
 
-from graphrouter.evaluation.svg import Frame, axes, linear_ticks, log_ticks, svg
+from experiments.reporting.svg import Frame, axes, linear_ticks, log_ticks, svg
 
 Array = np.ndarray
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from experiments.reporting.figure import Figure
 from experiments.reporting.panels import Configuration, Panel
-from graphrouter.evaluation.figures import share_table
+from experiments.reporting.shared import share_table
 
 Array = np.ndarray
 

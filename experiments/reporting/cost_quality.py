@@ -7,10 +7,10 @@ from html import escape
 import numpy as np
 
 from experiments.reporting.figure import Figure, names
+from experiments.reporting.page import dollars, legend
 from experiments.reporting.panels import Configuration, Panel
-from graphrouter.evaluation.curves import wide_and_narrow
-from graphrouter.evaluation.page import dollars, legend
-from graphrouter.evaluation.svg import Series
+from experiments.reporting.shared import wide_and_narrow
+from experiments.reporting.svg import Series
 from graphrouter.metrics import mix_performance, pareto_front, upper_hull
 
 Array = np.ndarray

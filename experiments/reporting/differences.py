@@ -7,9 +7,9 @@ from html import escape
 
 from experiments.reporting.charts import difference_bar
 from experiments.reporting.figure import Figure, count, names
+from experiments.reporting.page import cell, name_cell, signed, table, text
 from experiments.reporting.paired import MOST, ConfigurationDifference, differences
 from experiments.reporting.panels import Panel
-from graphrouter.evaluation.page import cell, name_cell, signed, table, text
 
 STYLES = {"better": "better", "worse": "worse", "unclear": "other"}
 MARKS = {"better": "▲ ", "worse": "▼ ", "unclear": ""}

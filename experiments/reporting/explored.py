@@ -9,8 +9,8 @@ import numpy as np
 from experiments.reporting.charts import Axis, difference_bar, number_axis, parallel_chart, word_axis
 from experiments.reporting.figure import Figure, box
 from experiments.reporting.importance import FOLDS, PERMUTATIONS, TREES, Importance, importance
+from experiments.reporting.page import cell, number, table, text
 from experiments.reporting.panels import Configuration, Panel, varied
-from graphrouter.evaluation.page import cell, number, table, text
 from graphrouter.metrics import lower_is_better
 
 Array = np.ndarray

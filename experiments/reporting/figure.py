@@ -9,7 +9,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from graphrouter.evaluation.page import page
+from experiments.reporting.page import page
 
 HERE = Path(__file__).parent
 

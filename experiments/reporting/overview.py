@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from experiments.reporting.figure import count, data_table, names
+from experiments.reporting.page import definitions, table, text
 from experiments.reporting.panels import NOT_VARIED, Panel, show
 from experiments.reporting.records import FAILED, FINISHED, STOPPED, UNFINISHED, UNREADABLE, Run
-from graphrouter.evaluation.page import definitions, table, text
 
 STATUSES = (FINISHED, STOPPED, FAILED, UNFINISHED, UNREADABLE)
 

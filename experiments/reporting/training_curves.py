@@ -9,9 +9,9 @@ import numpy as np
 
 from experiments.reporting.charts import Line, line_chart
 from experiments.reporting.figure import Figure
+from experiments.reporting.page import legend
 from experiments.reporting.panels import Configuration, Panel
 from experiments.reporting.records import Values
-from graphrouter.evaluation.page import legend
 
 Array = np.ndarray
 

@@ -213,25 +213,23 @@ def _from_dicts(rows: Sequence[Record], first: str) -> tuple[list[str], list[lis
 
 def cost_figure(record: Record) -> str | None:
     """Return the cost-quality figure as a page that needs nothing from elsewhere; None where a log has no cost."""
-    from graphrouter.evaluation.page import legend, page
-    from graphrouter.evaluation.svg import Series, cost_chart
+    from graphrouter.evaluation.report import charts
+    from graphrouter.evaluation.report.page import render
     from graphrouter.metrics import upper_hull
 
     points = [one for one in record["llms"] if one["cost"] is not None]
     if not record["curve"] or not any(one["cost"] > 0 for one in points):
         return None
-    dear, high = _columns(record["curve"])
-    llm_dear, llm_high = _columns(points)
-    curve, hull = upper_hull(dear, high), upper_hull(llm_dear, llm_high)
-    router = record["config"]["router"]
+    curve, llms = _columns(record["curve"]), _columns(points)
+    hull, kept = upper_hull(*llms), upper_hull(*curve)
     series = [
-        Series("hull of the LLMs", llm_dear[hull], llm_high[hull], "hull"),
-        Series("LLM", llm_dear, llm_high, "llm", False, "dot", [one["llm"] for one in points]),
-        Series(router, dear[curve], high[curve], "ours"),
+        charts.Series("hull of the LLMs", llms[0][hull], llms[1][hull], "dim", "dash"),
+        charts.Series("an LLM alone", *llms, "dim", "dot", labels=[one["llm"] for one in points]),
+        charts.Series(record["config"]["router"], curve[0][kept], curve[1][kept], "mark"),
     ]
     title = f"Cost and performance of {record['id']} on test queries"
-    keys = [("ours", router), ("llm", "an LLM alone"), ("hull", "hull of the LLMs")]
-    return page(title, f"<h2>{title}</h2>{cost_chart(series, 760, 420, title, 'performance')}{legend(keys)}")
+    drawn = charts.wide_and_narrow(charts.plane(series, "performance"), title, (700, 380))
+    return render("figure.html.j2", title=title, figure=drawn, legend=charts.keys(series))
 
 
 def _columns(rows: Sequence[Record]) -> tuple[np.ndarray, np.ndarray]:

@@ -9,7 +9,6 @@ from html import escape
 import polars as pl
 
 from fusion.evaluation.thought import ThoughtLevel
-from graphrouter.evaluation.svg import svg
 
 AXES = 3
 """A radar needs so many domains, or it is a line."""
@@ -127,3 +126,11 @@ def _legend(guides: Sequence[str | None], width: float, begin: float) -> tuple[s
         parts.append(f'<path {_look(guide, guides)} d="M{x:g} {y:g}h24"/>')
         parts.append(f'<text x="{x + 30:g}" y="{y + 4:g}">{escape(name)}</text>')
     return "".join(parts), math.ceil(len(names) / columns)
+
+
+def svg(width: float, height: float, body: str, label: str, style: str = "") -> str:
+    """Wrap shapes as one picture with a description for those who do not see it."""
+    return (
+        f'<svg class="{style}" viewBox="0 0 {width:g} {height:g}" width="{width:g}" height="{height:g}" role="img" '
+        f'aria-label="{escape(label)}">{body}</svg>'
+    )

@@ -29,6 +29,7 @@ class Evaluation:
         summary: One row per router, scenario and metric: ``mean`` over seeds with the 95% interval ``low`` to ``high``,
             the ``best_baseline``, and the paired ``difference`` to it with ``difference_low`` and ``difference_high``.
         curves: By router, mean cost [A] and mean performance [A] over seeds; empty where the log has no cost.
+        bands: By router, the 95% interval of the mean performance at each point of its curve, low [A] and high [A].
         singles: Mean cost [M] and mean performance [M] of each LLM over seeds.
         shares: By scenario and router, [M], the share of test queries that goes to each LLM: of those that the log has
             an outcome of, or of all, where choices cannot be scored.
@@ -42,6 +43,7 @@ class Evaluation:
     results: pl.DataFrame
     summary: pl.DataFrame
     curves: dict[str, tuple[Array, Array]] = field(default_factory=dict)
+    bands: dict[str, tuple[Array, Array]] = field(default_factory=dict)
     singles: tuple[Array, Array] | None = None
     shares: dict[str, dict[str, Array]] = field(default_factory=dict)
     reliability: dict[str, Array] = field(default_factory=dict)
@@ -56,8 +58,9 @@ def collect(
     labels: list[str],
     predictions: list[Predictions],
     scenarios: list[Scenario],
+    draws: Array,
 ) -> None:
-    """Add up over seeds what the report draws."""
+    """Add up over seeds what the report draws; ``draws`` [1 + B, Q] weigh the queries in each resample."""
     llms, routable = outcomes.performance.shape[1], evaluation.support.routable
     candidates = outcomes.performance if routable else np.zeros_like(outcomes.performance)
     evaluation.sizes[seed] = outcomes.about["sizes"]
@@ -77,6 +80,8 @@ def collect(
         if routable and has_cost(outcomes):
             points = np.stack(curve(outcomes, given, scenarios, None))
             evaluation.curves[label] = _add(evaluation.curves.get(label), points)
+            resampled = curve(outcomes, given, scenarios, draws)[1]
+            evaluation.bands[label] = _add(evaluation.bands.get(label), np.stack([resampled, resampled]))
 
 
 def _add(total: tuple[Array, Array] | None, points: Array) -> tuple[Array, Array]:
@@ -98,6 +103,9 @@ def average(evaluation: Evaluation, seeds: int) -> None:
     if evaluation.singles is not None:
         evaluation.singles = (evaluation.singles[0] / seeds, evaluation.singles[1] / seeds)
     evaluation.curves = {label: (cost / seeds, high / seeds) for label, (cost, high) in evaluation.curves.items()}
+    for label, (resampled, _) in evaluation.bands.items():
+        low, high = np.percentile(resampled[:, 1:] / seeds, [2.5, 97.5], axis=1)
+        evaluation.bands[label] = (low, high)
     for by_router in evaluation.shares.values():
         for label in by_router:
             by_router[label] = by_router[label] / seeds

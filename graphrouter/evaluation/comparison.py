@@ -15,10 +15,10 @@ from graphrouter.config import INTERVALS, hyperparameters, router_of
 from graphrouter.encoders import Encoder
 from graphrouter.errors import UserError, suggest
 from graphrouter.evaluation.collected import Evaluation
+from graphrouter.evaluation.report.write import summarise
 from graphrouter.evaluation.run import fit_router
 from graphrouter.evaluation.store import Config, Outcomes, Store, log_config
 from graphrouter.evaluation.support import Support
-from graphrouter.evaluation.write import summarise
 from graphrouter.identity import digest_of
 from graphrouter.log import LLMLog, check_log
 from graphrouter.prepared import Encode, PreparedLog, prepare
@@ -74,8 +74,8 @@ def compare(
         split: Log and seed to split.
 
     Returns:
-        The results, as in the files that were written: ``config.json``, ``results.csv``, ``summary.csv`` and
-        ``report.html``.
+        The results, as in the files that were written: ``config.json``, ``results.csv``, ``summary.csv``, ``curves.csv``,
+        ``report.html``, and ``figures`` and ``tables`` for a paper.
 
     Raises:
         UserError: If a name, scenario or number is not as it must be, or ``out`` holds something else.
@@ -116,9 +116,10 @@ def compare(
         "provenance": provenance(),
     }
     store.begin(config)
+    asked = first.log.queries.select("query_id", "query")[first.split.test]
     while prepared:
         _run_seed(store, config, prepared.pop(0), named, run)  # its data goes with it
-    return summarise(store.out)
+    return summarise(store.out, asked)
 
 
 def _run_seed(

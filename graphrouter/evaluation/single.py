@@ -14,10 +14,10 @@ from graphrouter.dataset import Queries
 from graphrouter.errors import UserError
 from graphrouter.evaluation.collected import Evaluation
 from graphrouter.evaluation.comparison import router_config
+from graphrouter.evaluation.report.write import summarise
 from graphrouter.evaluation.run import predict_queries
 from graphrouter.evaluation.store import Config, Outcomes, Store, log_config
 from graphrouter.evaluation.summary import REFERENCE
-from graphrouter.evaluation.write import summarise
 from graphrouter.identity import digest_of
 from graphrouter.log import LLMLog
 from graphrouter.routers.base import Router
@@ -93,7 +93,7 @@ def evaluate_router(
     store.begin(config)
     store.keep_outcomes(router.seed, outcomes)
     store.save_predictions(router.name, router.seed, done)
-    return summarise(store.out)
+    return summarise(store.out, log.queries.select("query_id", "query")[scored])
 
 
 def _scenarios(log: LLMLog, scenarios: Sequence[Scenario] | None, cost_scale: float) -> list[Scenario]:

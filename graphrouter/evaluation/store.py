@@ -4,7 +4,8 @@
 OUT/config.json                       what was run, resolved
 OUT/outcomes/seed0.npz                test queries of a seed: outcomes, costs, tasks, groups
 OUT/predictions/ROUTER-seed0.npz      what a fitted router predicts of them
-OUT/results.csv  summary.csv  report.html   derived from the above
+OUT/queries.parquet                   ids and the first letters of the first seed's test queries, for the report
+OUT/results.csv  summary.csv  curves.csv  report.html  figures/  tables/   derived from the above
 ```
 
 Files are written whole or not at all. A finished prediction is never written again.

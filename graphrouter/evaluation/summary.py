@@ -54,7 +54,7 @@ def evaluate_store(store: Store) -> Evaluation:
         for task, scores in _task_scores(outcomes, predictions, scenarios, support_of_task):
             rows += _rows(config, labels, seed, task, scores)
         rows += _validation_rows(config, labels, seed, predictions)
-        collect(evaluation, seed, outcomes, labels, predictions, scenarios)
+        collect(evaluation, seed, outcomes, labels, predictions, scenarios, draws[: 1 + FEW])
     evaluation.results = pl.DataFrame([row for row in rows if np.isfinite(row[-1])], schema=_schema(), orient="row")
     averaged = {key: resampling.over_seeds(parts) for key, parts in values.items()}
     evaluation.summary = _summary(config, labels, averaged)

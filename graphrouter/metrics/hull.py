@@ -91,7 +91,7 @@ def single_points(performance: Array, cost: Array, weights: Array | None = None)
 @metric(
     "scenario",
     ("choice", "performance", "cost"),
-    "performance over mix of equal cost",
+    "over equal-cost mix",
     "Mean performance above that of the best mixture of LLMs that does not look at the query and costs as much",
 )
 def gain_over_mix(choice: Array, performance: Array, cost: Array, weights: Array | None = None) -> Array:

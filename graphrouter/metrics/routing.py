@@ -71,13 +71,13 @@ def best_single(values: Array) -> int:
     return int(np.where(counts * 2 >= counts.max(), means, -np.inf).argmax())
 
 
-@metric("scenario", REWARDS, "over best single LLM", "Mean reward above that of the best single LLM in hindsight")
+@metric("scenario", REWARDS, "over best LLM", "Mean reward above that of the best single LLM in hindsight")
 def gain_over_best_single(choice: Array, values: Array, weights: Array | None = None) -> Array:
     """Return the mean value above that of `best_single`, over the queries that it has outcomes for."""
     return mean(taken(choice, values) - values[:, best_single(values)], weights)
 
 
-@metric("scenario", REWARDS, "over random LLM", "Mean reward above that of an LLM drawn at random for each query")
+@metric("scenario", REWARDS, "over random", "Mean reward above that of an LLM drawn at random for each query")
 def gain_over_random(choice: Array, values: Array, weights: Array | None = None) -> Array:
     """Return the mean value above that of an LLM drawn at random (its expectation) among those with an outcome."""
     counts = (~np.isnan(values)).sum(axis=1)
@@ -94,7 +94,7 @@ def gap_to_oracle(choice: Array, values: Array, weights: Array | None = None) ->
 @metric(
     "scenario",
     REWARDS,
-    "share of the oracle's gain",
+    "gap closed",
     "Share of the gap between the best single LLM and the best LLM of each query that is closed",
 )
 def gap_closed(choice: Array, values: Array, weights: Array | None = None) -> Array:

@@ -11,8 +11,8 @@ from fakes import ByTopic, Last, Means, topics
 from graphrouter.cli import main
 from graphrouter.errors import UserError
 from graphrouter.evaluation import Evaluation, compare, format_table
+from graphrouter.evaluation.report.view import View
 from graphrouter.evaluation.support import Support
-from graphrouter.evaluation.view import View
 from graphrouter.log import LLMLog
 from graphrouter.metrics import logged_choice, metrics_of
 from graphrouter.routers import find_router

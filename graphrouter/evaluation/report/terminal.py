@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from graphrouter.errors import printable
 from graphrouter.evaluation.collected import Evaluation
-from graphrouter.evaluation.view import View
-
-NOTHING = "–"
+from graphrouter.evaluation.report.numbers import NOTHING
+from graphrouter.evaluation.report.view import View
 
 
 def format_table(evaluation: Evaluation) -> str:

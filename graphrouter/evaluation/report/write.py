@@ -1,0 +1,184 @@
+"""Predictions of a finished folder -> its tables, its page, and figures and tables for a paper."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from graphrouter.evaluation.collected import Evaluation
+from graphrouter.evaluation.report import charts
+from graphrouter.evaluation.report.latex import as_latex
+from graphrouter.evaluation.report.page import render
+from graphrouter.evaluation.report.sections import about, curves, queries, shares, tables
+from graphrouter.evaluation.report.view import View
+from graphrouter.evaluation.store import Store
+from graphrouter.evaluation.summary import evaluate_store
+from graphrouter.files import replace_file
+from graphrouter.markdown import as_markdown
+from graphrouter.metrics import METRICS
+
+TEXTS = "queries.parquet"
+
+
+def summarise(out: str | Path, texts: pl.DataFrame | None = None) -> Evaluation:
+    """Score the predictions saved in a folder, and write its tables, its page and its figures anew.
+
+    What the log's outcomes can score is added to the config, as ``routing``.
+
+    Args:
+        out: Folder of a comparison or an evaluation.
+        texts: ``query_id`` and ``query`` of the first seed's evaluated queries, in the order of its outcomes, for the page's
+            query-level table. They are kept in ``queries.parquet``; None for those that lie there.
+
+    Raises:
+        UserError: If the folder is none of a comparison, or a prediction is missing.
+    """
+    store = Store(out)
+    evaluation = evaluate_store(store)
+    store.write("config.json", json.dumps(evaluation.config, indent=2) + "\n")
+    for name, frame in (("results.csv", evaluation.results), ("summary.csv", evaluation.summary)):
+        # A null is written as nothing, an empty text as two quotes.
+        store.write(name, frame.with_columns(pl.col(pl.String).replace("", None)).write_csv())
+    view = View(evaluation)
+    store.write("report.html", render_report(view, _queries(store, view, texts)))
+    write_tables(store, view)
+    write_figures(store, view)
+    return evaluation
+
+
+def _queries(store: Store, view: View, texts: pl.DataFrame | None) -> dict[str, Any] | None:
+    file = store.out / TEXTS
+    if texts is not None:
+        held = io.BytesIO()
+        texts.with_columns(pl.col("query").str.slice(0, queries.MOST_LETTERS)).write_parquet(held)
+        replace_file(file, held.getvalue())
+    seed, routers = view.evaluation.config["seeds"][0], view.evaluation.config["routers"]
+    predictions = {name: store.predictions(name, seed) for name in routers}
+    known = pl.read_parquet(file) if file.is_file() else None
+    return queries.query_table(view, store.outcomes(seed), predictions, known)
+
+
+def render_report(view: View, choices: dict[str, Any] | None = None) -> str:
+    """Return the page.
+
+    Args:
+        view: What was measured.
+        choices: From `queries.query_table`; None for a page without the query-level table.
+    """
+    shown = [*view.ours, *[name for name in view.ranked("", "nll") if name in view.baselines][:1]]
+    reliable = {name: view.evaluation.reliability[name] for name in shown if name in view.evaluation.reliability}
+    drawn = [
+        charts.svg(charts.reliability({name: table}), f"Reliability of {name}: predicted against observed performance")
+        for name, table in reliable.items()
+    ]
+    return render(
+        "comparison.html.j2",
+        title=about.title(view),
+        view=view,
+        log=view.evaluation.config["log"],
+        seed=view.evaluation.config["seeds"][0],
+        banners=about.banners(view),
+        findings=list(about.findings(view)),
+        curve=_curve(view),
+        free=bool(view.evaluation.curves) and not curves.has_curves(view),
+        scenarios=list(tables.scenario_tables(view)),
+        edges=tables.other_table(view, "edge"),
+        reliability=drawn,
+        tasks=tables.task_table(view),
+        queries=choices,
+        first_rows=queries.first_rows(choices) if choices else [],
+        shares=shares.share_tables(view),
+        time=tables.time_table(view),
+        ran=about.ran(view),
+        notes=about.notes(view),
+        folded="further LLMs, each asked for every query" if view.references else "further rows",
+    )
+
+
+def _curve(view: View) -> dict[str, Any] | None:
+    """What the section on cost and quality shows; None for a log without cost, or where all is free."""
+    if not curves.has_curves(view):
+        return None
+    series = curves.curve_series(view)
+    above = curves.above_hull(series)
+    keys = charts.keys(series)
+    keys += [("rest", "line", "other routers")] if any(one.colour == "rest" for one in series) else []
+    banded = [one.name for one in reversed(series) if one.low is not None]
+    return {
+        "plane": charts.wide_and_narrow(charts.plane(series, "performance"), _label("performance")),
+        "above": _above(above) if above else "",
+        "legend": keys,
+        "banded": " and ".join(banded),
+        "table": tables.other_table(view, "curve"),
+    }
+
+
+def _above(series: list[charts.Series]) -> Any:
+    gain = "performance above the mixture"
+    return charts.wide_and_narrow(charts.plane(series, gain), _label(gain), (1130, 300), (292, 260))
+
+
+def _label(what: str) -> str:
+    return f"Mean cost of a query against {what}, for each router"
+
+
+def write_tables(store: Store, view: View) -> None:
+    """Write the tables as Markdown and as LaTeX, into ``tables``, and the points of the curves as CSV."""
+    found = {f"scenario_{one['name']}": one["table"] for one in tables.scenario_tables(view)} | {
+        "tasks": tables.task_table(view)
+    }
+    edges, planes = tables.other_table(view, "edge"), tables.other_table(view, "curve")
+    found |= {
+        name: both[0] for name, both in (("predicted_quality", edges), ("cost_quality", planes)) if both is not None
+    }
+    if view.evaluation.curves:
+        store.write("curves.csv", _points(view).write_csv())
+    for name, table in found.items():
+        if table is not None and table.plain:
+            rows = [table.short, *table.plain]
+            note = f"{about.title(view)}. [low, high]: {view.interval}."
+            store.write(f"tables/{name}.md", f"{as_markdown(rows, 1)}\n\n{note}\n")
+            store.write(f"tables/{name}.tex", as_latex(rows, note))
+
+
+def _points(view: View) -> pl.DataFrame:
+    """Points of all curves and of the LLMs: mean cost in US dollars per query, mean performance and its interval."""
+    schema = {"name": pl.String, "kind": pl.String, "point": pl.Int64}
+    schema |= dict.fromkeys(("cost", "performance", "low", "high"), pl.Float64)
+    rows: list[tuple[Any, ...]] = []
+    for name, (cost, performance) in view.evaluation.curves.items():
+        values = zip(
+            cost.tolist(), performance.tolist(), *(e.tolist() for e in view.evaluation.bands[name]), strict=True
+        )
+        rows += [(name, "router", place, *point) for place, point in enumerate(values)]
+    if view.evaluation.singles is not None:
+        llms = zip(view.evaluation.config["log"]["llms"], *(e.tolist() for e in view.evaluation.singles), strict=True)
+        rows += [(name, "llm", 0, cost, performance, None, None) for name, cost, performance in llms]
+    return pl.DataFrame(rows, schema=schema, orient="row")
+
+
+def write_figures(store: Store, view: View) -> list[Path]:
+    """Write the figures as PDF, SVG and PNG, into ``figures``."""
+    folder, files = store.out / "figures", list[Path]()
+    if curves.has_curves(view):
+        series = curves.curve_series(view)
+        files += charts.save(charts.plane(series, "performance", legend=True)(620, 360), folder, "cost_quality")
+    reliable = {name: view.evaluation.reliability[name] for name in view.ours if name in view.evaluation.reliability}
+    if reliable:
+        files += charts.save(charts.reliability(reliable), folder, "reliability")
+    for scenario in view.scenarios if view.support.routable else [""]:
+        key = view.leading(scenario)
+        rows = [row for name in view.ranked(*key) if (row := view.row(name, *key)) and row["difference"] is not None]
+        rows = [row for row in rows if row["router"] not in view.oracles]
+        if rows:
+            bars = [
+                {"name": row["router"], "value": row["difference"], "low": row["difference_low"],
+                 "high": row["difference_high"], "verdict": tables.verdict(row, key[1])} for row in rows
+            ]  # fmt: skip
+            drawn = charts.forest(bars, f"{METRICS[key[1]].title} against {rows[0]['best_baseline']}, {view.rival}")
+            files += charts.save(drawn, folder, f"differences_{scenario or 'predicted_quality'}")
+    return files
