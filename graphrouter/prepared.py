@@ -23,7 +23,7 @@ Encode = Callable[[LLMLog, Split], tuple[Array, Array]]
 """Log and split -> vectors [Q, D] of its queries and [M, D] of its LLMs."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class PreparedLog:
     """A log with a split and an encoder: all that a router is fitted on and scored by. `prepare` makes one.
 
@@ -61,6 +61,10 @@ class PreparedLog:
     def __post_init__(self) -> None:
         if self.seed < 0:
             raise UserError(f"the seed must be 0 or more, but is {self.seed}")
+
+    def __repr__(self) -> str:
+        sizes = ", ".join(f"{part}={len(getattr(self.split, part))}" for part in PARTS)
+        return f"PreparedLog({self.log.name!r}, {sizes}, seed={self.seed}, encoder={self.encoder_name!r})"
 
     @property
     def target(self) -> str:
@@ -189,7 +193,10 @@ class PreparedLog:
         Args:
             changes: Attributes and their values, such as ``seed`` and ``split``, ``shown``, ``hidden`` or ``llms``.
         """
-        return replace(self, base=self, **changes)
+        own = (
+            {"shown": None, "hidden": None} if "split" in changes else {}
+        )  # rows of the old split mean nothing in a new one
+        return replace(self, base=self, **(own | changes))
 
     @property
     def learns(self) -> bool:

@@ -22,7 +22,7 @@ from graphrouter.log import LLMLog
 from graphrouter.pipeline import RoutingPipeline, train
 from graphrouter.pipeline.saved import about_digest
 from graphrouter.pipeline.storage import read_state, state_bytes
-from graphrouter.pipeline.unseen import log_queries, unseen_part
+from graphrouter.pipeline.unseen import unseen_part
 from graphrouter.prepared import prepare
 from graphrouter.routers import find_router
 from graphrouter.splits import by_query, normalise_text
@@ -249,7 +249,7 @@ class TestUnseen:
 
     def test_a_log_and_its_texts_are_seen_alike(self, log: LLMLog, pipeline: RoutingPipeline) -> None:
         part = unseen_part(pipeline, log)
-        by_log = pipeline.router.predict(log_queries(pipeline, part.log))
+        by_log = pipeline.router.predict(pipeline.prepare(part.log).data.queries)
         by_text = pipeline.predict(part.log.queries["query"].to_list(), part.log.queries["task"].to_list())
         np.testing.assert_array_equal(by_log.quality, by_text.quality)
         np.testing.assert_array_equal(by_log.cost, by_text.cost)

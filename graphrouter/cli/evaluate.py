@@ -41,7 +41,7 @@ def evaluate(args: argparse.Namespace) -> None:
     from graphrouter.evaluation import evaluate_router, format_table
     from graphrouter.files import check_writable
     from graphrouter.pipeline import RoutingPipeline
-    from graphrouter.pipeline.unseen import log_queries, unseen_part
+    from graphrouter.pipeline.unseen import unseen_part
 
     check_writable(args.out, "results")
     run = run_options(args)
@@ -51,7 +51,7 @@ def evaluate(args: argparse.Namespace) -> None:
     _tell_dropped(part)
     done = evaluate_router(
         pipeline.router,
-        log_queries(pipeline, part.log, progress=run.progress),
+        pipeline.prepare(part.log, progress=run.progress).data.queries,
         part.log,
         cost_scale=pipeline.cost_scale,
         out=args.out,

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from graphrouter.dataset import Queries
 from graphrouter.errors import UserError
 from graphrouter.log import LLMLog
 from graphrouter.pipeline.routing import RoutingPipeline
@@ -61,8 +60,3 @@ def unseen_part(pipeline: RoutingPipeline, log: LLMLog) -> UnseenPart:
         strangers=tuple(sorted(there - known)),
         absent=tuple(sorted(known - there)),
     )
-
-
-def log_queries(pipeline: RoutingPipeline, log: LLMLog, progress: bool = False) -> Queries:
-    """Return a log's queries as the router sees them, in the log's row order."""
-    return pipeline.prepare(log, progress=progress).data.queries
