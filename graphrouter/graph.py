@@ -17,9 +17,11 @@ from torch.nn import functional
 from torch_geometric.data import HeteroData
 
 from graphrouter.dataset import Queries, RoutingData
+from graphrouter.nearest import similarities
 
 EdgeType = tuple[str, str, str]
-CHUNK = 2048
+BLOCK = 2048
+"""Queries that are compared with all of the log at once."""
 NEW = "new_query"
 HALF = 0.5
 
@@ -62,8 +64,16 @@ def _rev_belongs_to(graph: HeteroData, queries: Any) -> Edges:
 
 
 def _similar_to(graph: HeteroData, queries: Any) -> Edges:
-    """From the K nearest queries of another text group, sorted by target, nearest first; the attribute is the cosine."""
-    source, cosine = _nearest(graph, queries)
+    """From the K nearest queries of another text group, sorted by target, nearest first; the attribute is the cosine.
+
+    A tie for the last place has no effect: `KernelConv` gives the farthest neighbour no weight.
+    """
+    known = graph["query"]
+    blocks = similarities(functional.normalize(queries.x, dim=1), known.unit, queries.group, known.group, block=BLOCK)
+    nearest = [cosines.topk(min(graph.neighbours, len(known.x)), dim=1) for _, cosines in blocks]
+    if not nearest:
+        return Edges(known.group.new_empty(2, 0), known.x.new_empty(0, 1))
+    cosine, source = (torch.cat(parts) for parts in zip(*nearest, strict=True))
     allowed = cosine > -torch.inf
     target = torch.arange(len(source), device=source.device)[:, None].expand_as(source)[allowed]
     return Edges(torch.stack([source[allowed], target]), cosine[allowed][:, None])
@@ -168,18 +178,3 @@ def task_positions(names: np.ndarray, tasks: list[str]) -> np.ndarray:
     """Return [Q] int64, the position of each query's task in ``tasks``; T where it is unknown or None."""
     position = {name: row for row, name in enumerate(tasks)}
     return np.array([position.get(name, len(tasks)) for name in names], dtype=np.int64)
-
-
-def _nearest(graph: HeteroData, queries: Any) -> tuple[Tensor, Tensor]:
-    """Return rows [B, K] of the graph's nearest queries, and cosines [B, K]; -inf within a text group."""
-    known, groups = graph["query"].unit, graph["query"].group
-    neighbours = min(graph.neighbours, len(known))
-    index = torch.empty((len(queries.x), neighbours), dtype=torch.int64, device=known.device)
-    cosine = torch.empty((len(queries.x), neighbours), device=known.device)
-    for start in range(0, len(queries.x), CHUNK):
-        part = slice(start, start + CHUNK)
-        same = queries.group[part][:, None] == groups
-        vectors = functional.normalize(queries.x[part], dim=1)
-        nearest = (vectors @ known.T).masked_fill_(same, -torch.inf).topk(neighbours, dim=1)
-        index[part], cosine[part] = nearest.indices, nearest.values
-    return index, cosine

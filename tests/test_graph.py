@@ -168,7 +168,7 @@ class TestAttach:
 
     def test_the_size_of_chunks_does_not_matter(self, parts, monkeypatch):
         whole = attached(parts, 9, parts.train.queries)[SIMILAR_TO]
-        monkeypatch.setattr(graph_module, "CHUNK", 4)
+        monkeypatch.setattr(graph_module, "BLOCK", 4)
         chunked = attached(parts, 9, parts.train.queries)[SIMILAR_TO]
         assert torch.equal(chunked.edge_index, whole.edge_index)
         torch.testing.assert_close(chunked.edge_attr, whole.edge_attr)

@@ -19,6 +19,7 @@ from fusion.templates.ranked_query import RIGHT
 from graphrouter.encoders import Encoder
 from graphrouter.errors import UserError, suggest
 from graphrouter.identity import log_digest
+from graphrouter.nearest import first, similarities
 from graphrouter.prepared import PreparedLog
 from graphrouter.splits import query_groups
 
@@ -31,6 +32,9 @@ SHOT_RANKINGS = (*RANKINGS, RANDOM)
 
 BLOCK = 256
 """Questions that are compared with all examples of a task at once."""
+
+DECIMALS = 6
+"""Cosines that agree to so many decimals are equal: vectors are single precision."""
 
 Prompts = Mapping[str, Mapping[str, str]]
 """By style and query id, how a query of the source is asked in that style."""
@@ -163,13 +167,12 @@ class _Nearest:
         for task in dict.fromkeys(tasks):
             rows = np.arange(len(self._ids)) if task is None else np.flatnonzero(self._tasks == task)
             asked = [place for place, name in enumerate(tasks) if name == task]
-            for start in range(0, len(asked), BLOCK):
-                part = asked[start : start + BLOCK]
-                # Rounded, so that the order of equally near ones does not depend on how sums were blocked.
-                similarity = np.round(vectors[part].astype(np.float64) @ self._vectors[rows].T, 6)
-                for place, line in zip(part, similarity, strict=True):
-                    order = rows[np.argsort(-line, kind="stable")]
-                    found[place] = self._first(order, without[place], task, count)
+            blocks = similarities(
+                vectors[asked].astype(np.float64), self._vectors[rows], block=BLOCK, decimals=DECIMALS
+            )
+            for part, cosines in blocks:
+                for place, line in zip(asked[part], cosines, strict=True):
+                    found[place] = self._first(rows[first(line, len(line))], without[place], task, count)
         return found
 
     def _first(self, order: Array, without: Set[str], task: str | None, count: int) -> list[int]:

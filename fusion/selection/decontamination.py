@@ -10,6 +10,7 @@ import polars as pl
 
 from fusion.selection.inputs import Array, SelectionInputs
 from fusion.selection.texts import ngrams, numbers, words
+from graphrouter.nearest import within
 
 SHORTEST = 8
 """Fewest words in a row that count as a copy, as in GPT-3's decontamination."""
@@ -109,9 +110,5 @@ def near(vectors: Array, others: Array, texts: Sequence[str], other_texts: Seque
     """
     same = {text: code for code, text in enumerate({" ".join(numbers(text)) for text in [*texts, *other_texts]})}
     codes, other_codes = (np.array([same[" ".join(numbers(text))] for text in side]) for side in (texts, other_texts))
-    found = np.zeros(len(vectors), dtype=bool)
-    for start in range(0, len(vectors), CHUNK):
-        part = slice(start, start + CHUNK)
-        close = vectors[part] @ others.T >= similarity
-        found[part] = (close & (codes[part, None] == other_codes)).any(axis=1)
-    return found
+    close = within(vectors, others, similarity, block=CHUNK)
+    return np.array([(other_codes[rows] == code).any() for rows, code in zip(close, codes, strict=True)], dtype=bool)

@@ -13,6 +13,7 @@ from fusion.templates.library import Library, sort_key
 from fusion.templates.template import Template, template_id
 from fusion.templates.truths import content_words
 from graphrouter.errors import UserError
+from graphrouter.nearest import within
 from graphrouter.splits import normalise_text
 from graphrouter.text_groups import fold_text
 
@@ -28,6 +29,9 @@ SHARED = 0.6
 """Share of their content words that near-duplicates have in common: the same rule for another name stays apart."""
 
 BLOCK = 1024
+
+ROUNDING = 1e-6
+"""Error of a product of vectors in single precision: equal vectors reach a threshold of 1."""
 
 
 def merge_near(library: Library, threshold: float = NEAR) -> Library:
@@ -100,7 +104,8 @@ def _groups(library: Library, numbers: list[int], threshold: float) -> list[list
     texts = [library.templates[number].text for number in order]
     folded = [fold_text(text) for text in texts]
     said = [content_words(normalise_text(text)) for text in texts]
-    near = _near_pairs(library.text_vectors[order], threshold)
+    vectors = library.text_vectors[order]
+    near = list(within(vectors, vectors, threshold - ROUNDING, block=BLOCK, earlier=True))
     leads: dict[int, list[int]] = {}
     worded: dict[str, int] = {}
     for place, wording in enumerate(folded):
@@ -122,16 +127,6 @@ def _rank(template: Template) -> tuple[float, str, str, tuple[str, ...]]:
 
 def _alike(one: set[str], other: set[str]) -> bool:
     return len(one & other) >= SHARED * len(one | other)
-
-
-def _near_pairs(vectors: Array, threshold: float) -> list[list[int]]:
-    """Return, per row, the earlier rows whose cosine reaches the threshold."""
-    near: list[list[int]] = []
-    for start in range(0, len(vectors), BLOCK):
-        block = vectors[start : start + BLOCK] @ vectors[: start + BLOCK].T
-        for row, line in enumerate(block, start):
-            near.append(np.flatnonzero(line[:row] >= threshold - 1e-6).tolist())
-    return near
 
 
 def _unite(group: list[Template]) -> Template:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from fusion.templates.index import EXACT_UP_TO, ApproximateIndex
+from graphrouter.nearest import first, similarities
 
 Array = np.ndarray
 
@@ -76,25 +77,24 @@ class Retriever:
             if task not in self._rows:
                 continue
             asked = np.array([row for row, name in enumerate(known) if name == task])
-            for start in range(0, len(asked), BLOCK):
-                part = asked[start : start + BLOCK]
-                for row, near in zip(part, self._near(task, vectors[part], k, without[part]), strict=True):
-                    found[row] = near
+            for row, near in zip(asked, self._near(task, vectors[asked], k, without[asked]), strict=True):
+                found[row] = near
         return found
 
     def _near(self, task: str | None, vectors: Array, k: int, without: Array) -> list[list[int]]:
         rows, templates = self._rows[task], self._templates[task]
         if rows.stop - rows.start > EXACT_UP_TO:
             return [self._near_by_index(task, v, k, g) for v, g in zip(vectors, without, strict=True)]
-        similarity = vectors @ self._vectors[rows].T
-        best = similarity
-        if (laid := self._flat[task]) is not None:
-            flat, starts = laid
-            best = np.maximum.reduceat(similarity[:, flat], starts, axis=1)
-        return [
-            self._order(vector, templates.start + _largest(line, k + SPARE + self._count(group)), k, group)
-            for vector, line, group in zip(vectors, best, without, strict=True)
-        ]
+        found = []
+        for part, cosines in similarities(vectors, self._vectors[rows], block=BLOCK):
+            best = cosines
+            if (laid := self._flat[task]) is not None:
+                flat, starts = laid
+                best = np.maximum.reduceat(cosines[:, flat], starts, axis=1)
+            for vector, line, group in zip(vectors[part], best, without[part], strict=True):
+                near = templates.start + first(line, k + SPARE + self._count(group))
+                found.append(self._order(vector, near, k, group))
+        return found
 
     def _near_by_index(self, task: str | None, vector: Array, k: int, group: int) -> list[int]:
         rows = self._rows[task]
@@ -131,17 +131,8 @@ class Retriever:
         similarity = self._vectors @ vector.astype(np.float32)
         if group >= 0:
             similarity[self._groups == group] = -np.inf
-        near = _largest(similarity, NEIGHBOURS)
-        near = near[np.argsort(-similarity[near], kind="stable")]
-        votes = [self._tasks[row] for row in near]
+        votes = [self._tasks[row] for row in first(similarity, NEIGHBOURS)]
         return max(dict.fromkeys(votes), key=votes.count) if votes else None
-
-
-def _largest(values: Array, count: int) -> Array:
-    """Return the positions of the largest values, in ascending order of position."""
-    if count >= len(values):
-        return np.arange(len(values))
-    return np.sort(np.argpartition(-values, count - 1)[:count])
 
 
 def _slices(names: Sequence[str | None]) -> dict[str | None, slice]:

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from graphrouter.dataset import Queries, RoutingData
+from graphrouter.nearest import similarities
 from graphrouter.ranges import COUNT, Range
 from graphrouter.routers.base import Prediction, Router
 from graphrouter.routers.parts.arrays import as_probability, overall_means, unit_rows
@@ -64,18 +65,19 @@ class KNN(Router):
 
     def predict(self, queries: Queries) -> Prediction:
         """Return the smoothed means over the neighbours, [Q, M]."""
-        starts = range(0, len(queries), CHUNK)
-        near = [self._neighbours(queries.take(np.arange(start, min(start + CHUNK, len(queries))))) for start in starts]
+        near = self._neighbours(queries)
         quality = self._average(near, self.performance_, self.mean_quality_)
         return Prediction(as_probability(quality), self._average(near, self.known_cost_, self.mean_cost_))
 
-    def _neighbours(self, queries: Queries) -> Array:
-        """Return [Q, N] bool: which training queries are neighbours."""
-        similarity = np.round(unit_rows(queries.vectors) @ self.vectors_.T, DECIMALS)
-        similarity[queries.groups[:, None] == self.groups_] = -np.inf
-        last = max(len(self.groups_) - self.k, 0)
-        bound = np.partition(similarity, last, axis=1)[:, last : last + 1]
-        near: Array = (similarity >= bound) & (similarity > -np.inf)
+    def _neighbours(self, queries: Queries) -> list[Array]:
+        """Return blocks of [Q, N] bool: which training queries are neighbours."""
+        unit, last = unit_rows(queries.vectors), max(len(self.groups_) - self.k, 0)
+        near = []
+        for _, cosines in similarities(
+            unit, self.vectors_, queries.groups, self.groups_, block=CHUNK, decimals=DECIMALS
+        ):
+            bound = np.partition(cosines, last, axis=1)[:, last : last + 1]
+            near.append((cosines >= bound) & (cosines > -np.inf))
         return near
 
     def _average(self, near: list[Array], values: Array, overall: Array) -> Array:
