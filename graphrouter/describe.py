@@ -101,11 +101,10 @@ def attributes_of(kind: type) -> dict[str, str]:
 def router_settings(kind: type[Router]) -> list[Setting]:
     """Return the hyperparameters of a router. What several share is described once, in `graphrouter.training.Schedule`."""
     from graphrouter.config import NOT_IN_CONFIG
-    from graphrouter.routers.parts.ranges import range_of
     from graphrouter.training import Schedule
 
     names = [field.name for field in dataclasses.fields(kind)]
-    ranges = {name: limit for name in names if (limit := range_of(kind, name)) is not None}
+    ranges = {name: limit for name in names if (limit := kind.range_of(name)) is not None}
     shared = attributes_of(Schedule)
     return [
         one._replace(about=shared[one.name]) if one.name in shared and one.about[:4] in ("", "See ") else one

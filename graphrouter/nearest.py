@@ -41,7 +41,7 @@ def similarities(
         part = slice(start, start + block)
         cosines = vectors[part] @ known.T
         if decimals is not None:
-            cosines = cosines.round(decimals)
+            cosines = cosines.round(decimals=decimals)
         if groups is not None and known_groups is not None:
             same = groups[part][:, None] == known_groups
             if isinstance(cosines, np.ndarray):

@@ -72,12 +72,10 @@ def split_docstring(text: str) -> tuple[str, dict[str, str]]:
 
 
 def _row(router: Any, field: Field[Any], meanings: dict[str, str]) -> Iterator[tuple[str, str, str, str]]:
-    from graphrouter.routers.parts.ranges import range_of
-
     if not field.init or field.name in ("seed", "run"):
         return
     default = field.default if field.default_factory is MISSING else field.default_factory()
-    allowed = str(range_of(router, field.name) or "")
+    allowed = str(router.range_of(field.name) or "")
     if field.name in router.choices:
         allowed = ", ".join(map(str, router.choices[field.name]))
     yield f"``{field.name}``", f"``{default}``", allowed, meanings.get(field.name, "")

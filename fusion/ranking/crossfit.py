@@ -119,7 +119,8 @@ def _fold(data: RoutingData, fold: Array, part: int, seed: int, gnn: Mapping[str
     known, queries = data.take(rest), data.queries.take(own)
     task_mean = TaskMeans().fit(known.performance, known.queries.tasks).lookup(queries.tasks)
     router = _fit(known, seed, gnn, device)
-    return task_mean, router.predict(queries).quality, router.spread(queries)
+    quality, _ = router.predict_members(queries)
+    return task_mean, quality.mean(axis=0), quality.std(axis=0)
 
 
 def _check(groups: Array, folds: int) -> None:

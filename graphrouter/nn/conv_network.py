@@ -50,6 +50,7 @@ class ConvNetwork(nn.Module):
         dropout: float,
     ) -> None:
         super().__init__()
+        self.head = EdgeHead(1, llms, channels)
         self.query = nn.Linear(inputs, hidden)
         self.llm = nn.Parameter(torch.randn(llms, hidden))
         self.task = nn.Parameter(torch.randn(tasks, hidden))
@@ -59,7 +60,6 @@ class ConvNetwork(nn.Module):
         self.dropout = nn.Dropout(dropout)
         self.own = nn.Linear(hidden, hidden + 1)
         self.llm_head = nn.Linear(hidden, hidden)
-        self.head = EdgeHead(1, llms, channels)
         for weight in self.own.parameters():
             nn.init.zeros_(weight)
 

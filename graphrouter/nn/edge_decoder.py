@@ -86,6 +86,7 @@ class EdgeDecoder(nn.Module):
         if "learned" in sizes.llm_features:
             self.llm = nn.Parameter(LLM_SCALE * torch.randn(members, sizes.llms, rank))
         self.task = nn.Parameter(torch.zeros(members, sizes.tasks + 1, hidden))
+        self.head = EdgeHead(members, sizes.llms, channels)
         self.from_llms = operators(sizes.relations, "llm", NEW, MessageOptions((), 1.0, 0.0))
         self.query = MemberLinear(members, sizes.inputs, hidden)
         self.state = MemberLinear(members, hidden + channels * (rank * len(self.from_llms) + 1), hidden)
@@ -94,7 +95,6 @@ class EdgeDecoder(nn.Module):
             # A product of two zeros never learns: where LLMs have no features, their history must not start at zero too.
             self.from_history = MemberLinear(members, sizes.history, rank, zero=bool(sizes.llm_features))
         self.dropout = nn.Dropout(sizes.dropout)
-        self.head = EdgeHead(members, sizes.llms, channels)
         self.amount_query = nn.Linear(sizes.inputs, 1)
         nn.init.zeros_(self.amount_query.weight)
         nn.init.zeros_(self.amount_query.bias)

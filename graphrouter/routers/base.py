@@ -1,4 +1,4 @@
-"""What every router is: a dataclass of hyperparameters with ``fit`` and ``predict``."""
+"""The base of all routers: a dataclass of hyperparameters with ``fit`` and ``predict``."""
 
 from __future__ import annotations
 
@@ -6,21 +6,35 @@ import copy
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import MISSING, dataclass, field, fields
 from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 
 from graphrouter.dataset import Queries, RoutingData
 from graphrouter.errors import UserError
-from graphrouter.ranges import Range
+from graphrouter.ranges import COUNT, NOT_NEGATIVE, POSITIVE, Range, check_names, check_numbers
 from graphrouter.routers.parts.new_llm import NewLLM
-from graphrouter.routers.parts.ranges import check_hyperparameters
 from graphrouter.routers.parts.task_means import TaskMeans
 from graphrouter.run import RunOptions
 from graphrouter.scenario import Scenario
 
 Array = np.ndarray
+
+RANGES: dict[str, Range] = {
+    "seed": NOT_NEGATIVE,
+    "epochs": COUNT,
+    "patience": COUNT,
+    "batch_size": COUNT,
+    "hidden": COUNT,
+    "layers": COUNT,
+    "dimensions": COUNT,
+    "learning_rate": Range(0, 1, above=True),  # AdamW moves each weight by about the rate in a step
+    "weight_decay": NOT_NEGATIVE,
+    "dropout": Range(0, 1, below=True),
+    "strength": POSITIVE,  # at 0 an LLM without outcomes on a task has no mean
+}
+"""Ranges of hyperparameters that mean the same in every router."""
 
 
 class Prediction(NamedTuple):
@@ -51,8 +65,9 @@ class Router(ABC):
         run: Where and how to run (device, progress, checkpoints); never changes what is learnt.
         name: Snake case of the class name, or what the class says; what the command line and results call it.
         source: Paper or code that the router follows.
-        ranges: Ranges of its numbers by name, beside those that `graphrouter.routers.parts.ranges.RANGES` has for all routers.
-        choices: Names that a text, or each text of a list, may be, by hyperparameter.
+        ranges: Ranges of its numbers by name, beside those that `RANGES` has for all routers.
+        choices: Names that a text, or each text of a list, may be, by hyperparameter. A list can also say how it differs from the
+            default: ``[-similar_to]`` is the default without ``similar_to``, ``[+name]`` the default with one more.
         parts: Fitted attributes that are objects with ``get_state`` and ``from_state``, and their classes.
         search_space: Hyperparameter settings to try on validation, at most 6; the first is the default.
         extends: Whether a fitted router can take in one LLM more; such a router keeps the names of its LLMs in ``llms_``.
@@ -90,7 +105,23 @@ class Router(ABC):
             cls.name = re.sub(r"(?<=[a-z0-9])(?=[A-Z][a-z])", "_", cls.__name__).lower()
 
     def __post_init__(self) -> None:
-        check_hyperparameters(self)
+        for one in fields(self):
+            if not one.init:
+                continue
+            where, value = f"{self.name}.{one.name}", getattr(self, one.name)
+            if (known := self.choices.get(one.name)) is not None:
+                if isinstance(value, list) and any(str(name).startswith(("-", "+")) for name in value):
+                    assert one.default_factory is not MISSING
+                    value = _changed(where, value, one.default_factory(), known)
+                    setattr(self, one.name, value)
+                check_names(where, value, known)
+            if (allowed := self.range_of(one.name)) is not None:
+                check_numbers(where, value, allowed)
+
+    @classmethod
+    def range_of(cls, name: str) -> Range | None:
+        """Return the range of a hyperparameter, or None where it has none."""
+        return cls.ranges.get(name, RANGES.get(name))
 
     def __getattr__(self, name: str) -> Any:
         # Reached only where the attribute does not exist.
@@ -153,11 +184,9 @@ class Router(ABC):
             UserError: If this kind of router cannot, or ``train`` has not just one LLM more than the router knows.
         """
         if not self.extends:
-            from graphrouter.routers import extending_routers
-
             raise UserError(
                 f"{self.name} cannot take in an LLM without being fitted again; fit it with the new LLM, or use a router "
-                f"that can: {', '.join(extending_routers())}"
+                "that can, such as knn or gnn ('graphrouter routers' lists them)"
             )
         new_llm = NewLLM.of(self.llms_, train)
         extended = copy.copy(self)
@@ -188,6 +217,15 @@ class Router(ABC):
     def build(self, **sizes: Any) -> Any:
         """Make the torch module of a router that has one (``module_``) from its sizes (``sizes_``)."""
         raise NotImplementedError(f"{self.name} has no torch module")
+
+
+def _changed(where: str, signs: list[str], default: list[str], known: Collection[str]) -> list[str]:
+    """Return the default without the names behind a minus, and with those behind a plus."""
+    if not all(sign.startswith(("-", "+")) for sign in signs):
+        raise UserError(f"{where} must name what is used, or have a minus or a plus before every name, but is {signs}")
+    check_names(where, [sign[1:] for sign in signs], known)
+    kept = [name for name in default if f"-{name}" not in signs]
+    return kept + [sign[1:] for sign in signs if sign[0] == "+" and sign[1:] not in kept]
 
 
 def _packed(value: Any) -> Any:

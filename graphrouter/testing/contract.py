@@ -13,7 +13,6 @@ import pytest
 
 from graphrouter.errors import UserError
 from graphrouter.routers.base import Prediction, Router
-from graphrouter.routers.parts.ranges import range_of
 from graphrouter.run import RunOptions
 from graphrouter.scenario import SCENARIOS, Scenario, fit_cost_scale
 from graphrouter.testing.checks import assert_same, assert_well_formed, through_files, with_tasks
@@ -75,7 +74,7 @@ class RouterContract(ExtensionContract):
             value = getattr(default, field.name) if field.init else None
             first = value[0] if isinstance(value, list | tuple) and value else value
             if isinstance(first, int | float) and not isinstance(first, bool):
-                assert range_of(default, field.name) is not None, f"{field.name} needs an entry in ranges"
+                assert default.range_of(field.name) is not None, f"{field.name} needs an entry in ranges"
 
     def test_predictions_are_well_formed(self, parts: Parts, fitted: Router) -> None:
         assert_well_formed(fitted.predict(parts.test.queries), len(parts.test.queries), 3)

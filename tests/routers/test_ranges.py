@@ -9,7 +9,7 @@ from graphrouter.config import make_router
 from graphrouter.errors import UserError
 from graphrouter.ranges import Range
 from graphrouter.routers import find_router, router_names
-from graphrouter.routers.parts.ranges import RANGES, range_of
+from graphrouter.routers.base import RANGES
 from graphrouter.settings import to_plain
 
 REFUSED = [
@@ -134,6 +134,18 @@ def test_ranges_hold_what_they_say(allowed, inside, outside, text):
 
 
 def test_a_routers_own_range_comes_before_the_shared_one():
-    assert range_of(find_router("conv_gnn"), "layers") == Range(1, 4)
-    assert range_of(find_router("mlp"), "layers") == RANGES["layers"]
-    assert range_of(find_router("mlp"), "nothing") is None
+    assert find_router("conv_gnn").range_of("layers") == Range(1, 4)
+    assert find_router("mlp").range_of("layers") == RANGES["layers"]
+    assert find_router("mlp").range_of("nothing") is None
+
+
+def test_a_list_of_names_can_say_how_it_differs_from_the_default():
+    gnn = find_router("gnn")
+    assert gnn(relations=["-similar_to"]).relations == ["belongs_to", "answered_by", "rev_answered_by"]
+    assert gnn(terms=["-prior", "-bilinear"]).terms == ["neighbours", "difficulty"]
+    assert gnn(llm_features=["+description"]).llm_features == ["learned", "description"]
+    assert gnn(llm_features=["-learned", "+description"]).llm_features == ["description"]
+    with pytest.raises(UserError, match="gnn.relations must be among .*did you mean 'similar_to'"):
+        gnn(relations=["-similar"])
+    with pytest.raises(UserError, match="a minus or a plus before every name"):
+        gnn(relations=["-similar_to", "belongs_to"])

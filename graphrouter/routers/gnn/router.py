@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import weakref
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar, Self
 
@@ -226,20 +225,9 @@ class GNN(Router):
         qualities, _ = self._decode_known(self.graph_.attach(queries), queries)
         self.added_ = self.added_.extend(new_llm, AddedLLM.of(new_llm, qualities, self.graph_))
         self.output_cost_ = self.output_cost_.extend(new_llm)
-        vars(self).pop("last", None)
 
-    def _members(self, queries: Queries) -> tuple[Array, Array]:
-        """Return the members' qualities [E, Q, M] and the expected cost [Q, M].
-
-        The last answer is kept: a decision asks for the prediction and for the utilities of the same queries.
-        """
-        last = vars(self).get("last")
-        if last is None or last[0]() is not queries or last[1] is not self.module_:
-            last = (weakref.ref(queries), self.module_, self._decode(queries))
-            self.last = last
-        return last[2]
-
-    def _decode(self, queries: Queries) -> tuple[Array, Array]:
+    def predict_members(self, queries: Queries) -> tuple[Array, Array]:
+        """Return the members' qualities [E, Q, M] and the expected cost [Q, M]."""
         starts = range(0, max(len(queries), 1), CHUNK)
         parts = [self._decode_chunk(queries.take(slice(start, start + CHUNK))) for start in starts]
         qualities, log_amounts = zip(*parts, strict=True)
@@ -261,19 +249,21 @@ class GNN(Router):
 
     def predict(self, queries: Queries) -> Prediction:
         """Predict the mean over the ensemble."""
-        quality, cost = self._members(queries)
+        quality, cost = self.predict_members(queries)
         return Prediction(quality.mean(axis=0), cost)
-
-    def spread(self, queries: Queries) -> Array:
-        """Return [Q, M], the standard deviation of the quality over the ensemble: how unsure the prediction is."""
-        spread: Array = self._members(queries)[0].std(axis=0)
-        return spread
 
     def utility(self, queries: Queries, scenario: Scenario, cost_scale: float) -> Array:
         """Return the reward of the quality less ``caution`` standard deviations over the ensemble."""
-        quality, cost = self._members(queries)
-        wary = quality.mean(axis=0) - self.caution * quality.std(axis=0)
-        return scenario.reward(wary.astype(np.float64), cost, cost_scale)
+        return self.utilities(queries, [scenario], cost_scale)[1][0]
+
+    def utilities(
+        self, queries: Queries, scenarios: Sequence[Scenario], cost_scale: float
+    ) -> tuple[Prediction, list[Array]]:
+        """Return `predict` and the `utility` of each scenario, from one pass of the network."""
+        quality, cost = self.predict_members(queries)
+        mean = quality.mean(axis=0)
+        bound = (mean - self.caution * quality.std(axis=0)).astype(np.float64)
+        return Prediction(mean, cost), [scenario.reward(bound, cost, cost_scale) for scenario in scenarios]
 
 
 def _contrast(vectors: Tensor) -> Tensor:
