@@ -45,9 +45,10 @@ def run(args: argparse.Namespace) -> None:
     from experiments.runs.jobs import run_all
 
     plan = read_plan(args.config, args.overrides)
-    jobs, out = plan.jobs(args.only), Path(args.out)
+    out = Path(args.out)
+    jobs = plan.jobs(args.only, out)
     begin(out, plan)
-    counts = run_all(jobs, out, args.jobs, args.engine, progress=not args.quiet)
+    counts = run_all(jobs, args.jobs, args.engine, progress=not args.quiet)
     if counts.finished + counts.kept:
         tables(args)
     for id_, error in list(counts.failed.items())[:5]:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
 from typing import Any
 
-from experiments.runs.config import FIELDS, RunConfig, changed, read_run, run_id
-from experiments.runs.jobs import RunJob
+from experiments.runs.config import FIELDS, RunConfig, changed, read_run
+from experiments.runs.configuration import SeedRuns
 from graphrouter.errors import UserError, suggest
 from graphrouter.log import load_log
 from graphrouter.settings import check, find_config, merge, parse_overrides, read_yaml, to_plain
@@ -95,11 +96,12 @@ class Plan:
     grid: Grid
     variants: dict[Key, Variant]
 
-    def jobs(self, only: str | None = None) -> list[RunJob]:
+    def jobs(self, only: str | None = None, out: Path = Path()) -> list[SeedRuns]:
         """Return every run once, the base first, seed by seed.
 
         Args:
             only: A factor; the bases and its differences then.
+            out: Folder of the results.
 
         Raises:
             UserError: If there is no such factor.
@@ -107,14 +109,15 @@ class Plan:
         if only is not None and only not in self.grid.factors:
             raise UserError(f"the grid has no factor {only!r}{suggest(only, list(self.grid.factors))}")
         chosen = [v for v in self.variants.values() if only is None or v.key[0] in ("", only)]
-        jobs: dict[str, RunJob] = {}
+        jobs: dict[str, SeedRuns] = {}
         for seed in range(self.grid.seeds):
             for variant in chosen:
                 for unit, config in variant.runs(self.grid.seeds):
                     if unit["seed"] == seed:
-                        about: dict[str, Any] = {"id": run_id(config), "kind": "ablation", "unit": unit}
-                        about |= {"group": variant.key[0] or None, "name": variant.key[1]}
-                        jobs.setdefault(about["id"], RunJob(config, about | {"base": variant.key[1] == "base"}))
+                        factor, name = variant.key
+                        about = {"kind": "ablation", "unit": unit, "group": factor or None, "name": name}
+                        job = SeedRuns((config,), out, about=about | {"base": name == "base"})
+                        jobs.setdefault(job.id, job)
         return list(jobs.values())
 
 

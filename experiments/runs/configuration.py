@@ -22,7 +22,7 @@ SEEDS = "seeds"
 
 @dataclass(frozen=True)
 class SeedRuns:
-    """What is run.
+    """A configuration to run.
 
     Attributes:
         configs: One for each seed, otherwise the same.
@@ -45,13 +45,19 @@ class SeedRuns:
         """The ID of each seed's run."""
         return {config.seed: f"{self.prefix}{run_id(config)}" for config in self.configs}
 
-    def id(self, config: RunConfig) -> str:
-        """Return the ID of one of the runs."""
-        return self.ids[config.seed]
+    @property
+    def config(self) -> RunConfig:
+        """The run of the first seed."""
+        return self.configs[0]
+
+    @property
+    def id(self) -> str:
+        """The ID of the first seed's run."""
+        return self.ids[self.config.seed]
 
     def folder(self, config: RunConfig) -> Path:
         """Return the folder of one of the runs."""
-        return self.out / "runs" / self.id(config)
+        return self.out / "runs" / self.ids[config.seed]
 
     def kept(self) -> list[Record] | None:
         """Return the records, where the configuration was run before: on all seeds, or up to one that did not finish."""
@@ -67,6 +73,11 @@ class SeedRuns:
                 break
         return records
 
+    @property
+    def finished(self) -> bool:
+        """Whether all seeds were run before, to their end."""
+        return (records := self.kept()) is not None and records[-1]["status"] == "finished"
+
     def run(self, run: RunOptions | None = None) -> list[Record]:
         """Run the configuration; after a seed that does not finish, the others are left out.
 
@@ -76,9 +87,9 @@ class SeedRuns:
         Returns:
             One record for each seed that was run; see `experiments.runs.execute`.
         """
-        first, records = self.configs[0], []
-        flat = settings(first) | ({SEEDS: len(self.configs)} if len(self.configs) > 1 else {})
-        with logged(self.logging, flat, self._about(first)) as log:
+        records: list[Record] = []
+        flat = settings(self.config) | ({SEEDS: len(self.configs)} if len(self.configs) > 1 else {})
+        with logged(self.logging, flat, self._about(self.config)) as log:
             for place, config in enumerate(self.configs):
                 follow = [log.on_epoch] + ([self.on_epoch] if self.on_epoch and place == 0 else [])
                 records.append(self._run_seed(config, follow, log, run))
@@ -104,7 +115,9 @@ class SeedRuns:
         return records
 
     def _about(self, config: RunConfig) -> Record:
-        return {"kind": "run", "group": None, "name": "base", "base": False} | self.about | {"id": self.id(config)}
+        return (
+            {"kind": "run", "group": None, "name": "base", "base": False} | self.about | {"id": self.ids[config.seed]}
+        )
 
     def _run_seed(self, config: RunConfig, follow: list[Any], log: Any, run: RunOptions | None) -> Record:
         from experiments.runs.execute import execute
@@ -118,13 +131,14 @@ class SeedRuns:
         def on_result(pipeline: RoutingPipeline, record: Record) -> None:
             log.on_result(pipeline, record, folder / "model")
 
+        logs = self.logging.mode != "off"
         return execute(
             config,
             folder,
             about=self._about(config),
             run=run,
-            on_epoch=on_epoch,
-            on_result=on_result,
+            on_epoch=on_epoch if logs or self.on_epoch else None,
+            on_result=on_result if logs else None,
         )
 
 

@@ -19,12 +19,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from graphrouter.errors import UserError, suggest
+from graphrouter.errors import UserError
+from graphrouter.ranges import COUNT, Allowed, Range, check_fields
+from graphrouter.settings import check
 
 if TYPE_CHECKING:
     from optuna import Trial
-
-KEYS = ("type", "min_iter", "max_iter", "s", "eta", "strict")
 
 
 @dataclass(frozen=True)
@@ -101,40 +101,42 @@ class Pruning:
         return Trial(open_study(self.file, self.minimise, pruner), self.trial)
 
 
+@dataclass
+class HyperbandKeys:
+    """Keys of ``early_terminate``, as W&B has them."""
+
+    type: str = ""
+    min_iter: int | None = None
+    max_iter: int | None = None
+    s: int | None = None
+    eta: int = 3
+    strict: bool = False
+
+
 def read_hyperband(given: Any, where: str) -> Halving:
     """Read ``early_terminate`` of a sweep file.
 
     Raises:
         UserError: If it is not as W&B's format wants it.
     """
-    if not isinstance(given, dict) or given.get("type") != "hyperband":
-        raise UserError(
-            f"{where}: early_terminate must have type: hyperband, which is W&B's only one, but is {given!r}"
-        )
-    for key in given:
-        if key not in KEYS:
-            raise UserError(f"{where}: early_terminate has an unknown key {key!r}{suggest(str(key), KEYS)}")
-    eta, strict = given.get("eta", 3), given.get("strict", False)
-    least, most, count = (given.get(key) for key in ("min_iter", "max_iter", "s"))
-    rules = {
-        "eta must be a whole number from 2, as Optuna takes it": _is_whole(eta, 2),
-        "strict must be true or false": isinstance(strict, bool),
-        "either min_iter or max_iter must be set": (least is None) != (most is None),
-        "min_iter must be a whole number from 1": least is None or _is_whole(least, 1),
-        "max_iter must be a whole number from 1": most is None or _is_whole(most, 1),
-        "s must be a whole number from 1 with max_iter, and absent without": (
-            count is None if most is None else _is_whole(count, 1)
-        ),
+    where = f"{where}: early_terminate"
+    if not isinstance(given, dict):
+        raise UserError(f"{where} must be a mapping, as in {{type: hyperband, min_iter: 3}}, but is {given!r}")
+    keys = HyperbandKeys(**check(HyperbandKeys, given, where))
+    allowed: dict[str, Allowed] = {
+        "type": ("hyperband",),
+        "min_iter": COUNT,
+        "max_iter": COUNT,
+        "s": COUNT,
+        "eta": Range(2),
     }
-    for rule, holds in rules.items():
-        if not holds:
-            raise UserError(f"{where}: early_terminate: {rule}, but it is {given!r}")
-    if count is not None:  # the lowest bracket at epoch 1 or later; eta is 2 or more, so that there are few
-        least = next((int(most // eta**place) for place in range(min(int(count), 64), 0, -1) if most >= eta**place), 0)
+    check_fields(keys, allowed, f"{where}.")
+    if (keys.min_iter is None) == (keys.max_iter is None) or (keys.max_iter is None) != (keys.s is None):
+        raise UserError(f"{where} must have either min_iter alone, or max_iter with s, but is {given!r}")
+    least = keys.min_iter or 0
+    if keys.max_iter is not None and keys.s is not None:  # the lowest bracket at epoch 1 or later
+        most, eta = keys.max_iter, keys.eta
+        least = next((most // eta**place for place in range(min(keys.s, 64), 0, -1) if most >= eta**place), 0)
     if not least:
-        raise UserError(f"{where}: early_terminate must have a bracket at epoch 1 or later, but {given!r} has none")
-    return Halving(int(least), int(eta), strict)
-
-
-def _is_whole(value: Any, least: int) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and value == int(value) and value >= least
+        raise UserError(f"{where} must have a bracket at epoch 1 or later, but {given!r} has none")
+    return Halving(least, keys.eta, keys.strict)

@@ -7,7 +7,7 @@ error, so that a file means the same here and on W&B's servers.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from math import prod
 from typing import Any
 
@@ -16,13 +16,26 @@ from experiments.sweeps.early import Halving, read_hyperband
 from experiments.sweeps.parameter import Parameter
 from experiments.sweeps.parameters import read_parameters
 from graphrouter.errors import UserError, suggest
-from graphrouter.settings import find_config, parse_overrides, read_yaml
+from graphrouter.ranges import COUNT, check_fields
+from graphrouter.settings import check, find_config, parse_overrides, read_yaml
 
 METHODS = ("grid", "random", "bayes")
-KEYS = (
-    "program", "command", "method", "metric", "parameters", "early_terminate", "run_cap", "name", "project", "entity",
-    "description",
-)  # fmt: skip
+
+
+@dataclass
+class SweepKeys:
+    """Keys of a sweep file that are plain values."""
+
+    method: str = ""
+    run_cap: int | None = None
+    name: str | None = None
+    project: str | None = None
+    entity: str | None = None
+    description: str | None = None
+
+
+FIELDS = tuple(field.name for field in fields(SweepKeys))
+KEYS = (*FIELDS, "program", "command", "metric", "parameters", "early_terminate")
 
 
 @dataclass(frozen=True)
@@ -128,17 +141,19 @@ def make_sweep(
     command = parse_words(read_command(source, where, _has_flags(source.get("parameters"))))
     for key, value in (command | parse_words(overrides)).items():
         source["parameters"] = _without(source.get("parameters"), key) | {key: {"value": value}}
-    method = source.get("method")
-    if method not in METHODS:
-        raise UserError(f"{where}: method must be {', '.join(METHODS)}, but is {method!r}")
+    keys = SweepKeys(**check(SweepKeys, {key: value for key, value in source.items() if key in FIELDS}, where))
+    check_fields(keys, {"method": METHODS, "run_cap": COUNT}, f"{where}: ")
+    if keys.run_cap is None and keys.method != "grid":
+        raise UserError(f"{where}: a {keys.method} search has no end of its own; set run_cap, or give --runs")
+    early = source.get("early_terminate")
     sweep = Sweep(
-        method=method,
-        metric=_metric(source, where),
+        method=keys.method,
+        metric=_metric(source.get("metric"), keys.method == "bayes" or early is not None, where),
         parameters=read_parameters(source.get("parameters"), where),
-        early=read_hyperband(source["early_terminate"], where) if "early_terminate" in source else None,
-        run_cap=_run_cap(source, where),
-        name=_text(source, "name", where) or "sweep",
-        project=_text(source, "project", where),
+        early=None if early is None else read_hyperband(early, where),
+        run_cap=keys.run_cap,
+        name=keys.name or "sweep",
+        project=keys.project,
         source=source,
     )
     _check(sweep, where)
@@ -182,47 +197,23 @@ def _without(parameters: Any, name: str) -> dict[str, Any]:
     return kept
 
 
-def _metric(source: dict[str, Any], where: str) -> SweepMetric:
-    given = source.get("metric")
+def _metric(given: Any, needed: bool, where: str) -> SweepMetric:
     if given is None:
-        if source["method"] == "bayes" or "early_terminate" in source:
+        if needed:
             raise UserError(
                 f"{where}: metric must be set with method: bayes and early_terminate, as in {{name: validation/nll}}"
             )
         return SweepMetric()
-    known = ("name", "goal", "target")
     if not isinstance(given, dict) or not isinstance(given.get("name"), str):
         raise UserError(f"{where}: metric must have a name, such as validation/nll, but is {given!r}")
-    for key in given:
-        if key not in known:
-            raise UserError(f"{where}: metric has a key {key!r}, which is not supported{suggest(str(key), known)}")
-    metric = SweepMetric(**given)
-    if metric.goal not in ("minimize", "maximize"):
-        raise UserError(f"{where}: metric.goal must be minimize or maximize, but is {metric.goal!r}")
+    metric = SweepMetric(**check(SweepMetric, given, f"{where}: metric"))
+    check_fields(metric, {"goal": ("minimize", "maximize")}, f"{where}: metric.")
     if not metric.name.startswith("validation/"):
         raise UserError(
             f"{where}: metric.name must be of validation, such as validation/nll, because test queries choose nothing, "
             f"but is {metric.name!r}"
         )
-    if metric.target is not None and not isinstance(metric.target, int | float):
-        raise UserError(f"{where}: metric.target must be a number, but is {metric.target!r}")
     return metric
-
-
-def _run_cap(source: dict[str, Any], where: str) -> int | None:
-    cap = source.get("run_cap")
-    if cap is None and source["method"] != "grid":
-        raise UserError(f"{where}: a {source['method']} search has no end of its own; set run_cap, or give --runs")
-    if cap is not None and (not isinstance(cap, int) or isinstance(cap, bool) or cap < 1):
-        raise UserError(f"{where}: run_cap must be a whole number from 1, but is {cap!r}")
-    return cap
-
-
-def _text(source: dict[str, Any], key: str, where: str) -> str | None:
-    value = source.get(key)
-    if value is not None and not isinstance(value, str):
-        raise UserError(f"{where}: {key} must be text, but is {value!r}")
-    return value
 
 
 def _check(sweep: Sweep, where: str) -> None:

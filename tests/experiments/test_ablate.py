@@ -178,16 +178,16 @@ def test_a_failed_run_is_recorded_and_the_others_go_on(log_folder, tmp_path, cap
 RUN_BUNDLE = run_jobs.run_bundle
 
 
-def die(bundle, out):
+def die(bundle):
     if bundle[0].about["name"] == "few":
         os.kill(os.getpid(), signal.SIGKILL)
-    return RUN_BUNDLE(bundle, out)
+    return RUN_BUNDLE(bundle)
 
 
 def test_a_run_whose_process_dies_is_recorded_and_the_others_go_on(log_folder, tmp_path, monkeypatch):
-    jobs = read_plan(str(write(tmp_path / "g.yaml", log_folder, seeds=1))).jobs("neighbours")
+    jobs = read_plan(str(write(tmp_path / "g.yaml", log_folder, seeds=1))).jobs("neighbours", tmp_path)
     monkeypatch.setattr(run_jobs, "run_bundle", die)
-    counts = run_jobs.run_all(jobs, tmp_path, 1)
+    counts = run_jobs.run_all(jobs, 1)
     assert counts.finished == 2
     assert list(counts.failed) == [jobs[1].id]
     assert "its process died" in counts.failed[jobs[1].id]

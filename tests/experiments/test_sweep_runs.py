@@ -65,7 +65,7 @@ class Here:
         self.ran = []
 
     def submit(self, run, configuration):
-        self.ran.append(configuration.id(configuration.configs[0]))
+        self.ran.append(configuration.id)
         future = Future()
         future.set_result(run(configuration))
         return future
