@@ -89,7 +89,7 @@ class MLP(Router):
         for name, constant in (("weight", 0.0), ("bias", mixture.constant)):
             key = f"{3 * self.sizes_['layers']}.{name}"
             rows = weights[key].numpy().T
-            grown = new_llm.insert(rows, rows @ mixture.shares(rows.shape[-1]) + constant)
+            grown = new_llm.insert(rows, rows @ mixture.weights(rows.shape[-1]) + constant)
             weights[key] = torch.as_tensor(np.ascontiguousarray(grown.T))
         self.sizes_ = {**self.sizes_, "llms": len(new_llm.order)}
         self.module_ = self.build(**self.sizes_)

@@ -69,7 +69,7 @@ class TestPoolMixture:
     def test_shares_and_constant_say_the_same_where_there_is_no_task(self, pool):
         logits, task = pool
         mixture = PoolMixture(task=0).fit(logits, task, self.outcomes(1 + logits[:, 0]), np.ones(400))
-        shares = mixture.shares(5)
+        shares = mixture.weights(5)
         assert shares.sum() == pytest.approx(1)
         assert shares.argmax() == 0
         np.testing.assert_allclose(logits @ shares + mixture.constant, mixture.predict(logits, task)[0])

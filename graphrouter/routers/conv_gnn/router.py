@@ -60,7 +60,7 @@ class ConvGNN(Router):
         task_dropout: Share of supervised queries shown without their task.
         folds: Parts that training queries are divided into, for the shrunk messages to them.
         loss: ``soft``, ``one_hot``, ``listwise`` or ``regression``.
-        cost_weight: Of the loss of the amount of output.
+        cost_weight: Weight of the loss of the output cost.
         epochs: See `graphrouter.training.Schedule`, like the next three. An epoch hides every query once.
     """
 
@@ -71,7 +71,9 @@ class ConvGNN(Router):
     heads: int = 4
     mask_rate: float = 0.2
     neighbours: int = 20
-    relations: list[str] = field(default_factory=lambda: list(NAMES))
+    relations: list[str] = field(
+        default_factory=lambda: ["belongs_to", "rev_belongs_to", "similar_to", "answered_by", "rev_answered_by"]
+    )
     edge_attributes: bool = True
     dropout: float = 0.5
     task_dropout: float = 0.1
@@ -221,7 +223,7 @@ class ConvGNN(Router):
         return self.module_.convolve(self.module_.start(x), edges, self.conv_graph.last(edges, ~everyone))
 
     def _forget(self) -> None:
-        """Forget what is worked out anew when it is asked for: it follows from what was learnt."""
+        """Drop what follows from what was learnt, and is computed when it is needed."""
         for name in ("conv_graph", "precomputed"):
             vars(self).pop(name, None)
 

@@ -1,4 +1,4 @@
-"""What the GNN's decoder is trained and validated by."""
+"""Losses that the GNN's decoder is trained and validated by."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from graphrouter.nn.losses import amount_loss
 Array = np.ndarray
 Loss = Callable[[Tensor, Tensor, Tensor], Tensor]
 QUALITY_RANGE = (1e-4, 1 - 1e-4)
+"""Range of a predicted quality: keeps the logarithm of the loss finite in single precision."""
 
 
 class TrainingObjective:
@@ -27,9 +28,9 @@ class TrainingObjective:
         history: [F, M, D].
         data: The outcomes of the Q queries.
         amount: [Q, M] relative amounts of output, NaN where not known.
-        shares: [E, Q], how much each member of the ensemble heeds each query.
+        weights: [E, Q], weight of each query for each member of the ensemble.
         loss: One of `graphrouter.nn.losses.LOSSES`.
-        cost_weight: Of the loss of the amount.
+        cost_weight: Weight of the loss of the output cost.
         task_dropout: Share of queries shown without their task.
     """
 
@@ -40,7 +41,7 @@ class TrainingObjective:
         history: Tensor,
         data: RoutingData,
         amount: Array,
-        shares: Tensor,
+        weights: Tensor,
         *,
         loss: Loss,
         cost_weight: float,
@@ -49,7 +50,7 @@ class TrainingObjective:
         self.module, self.inputs, self.history = module, inputs, history
         self.target, self.draws = outcomes(data, history.device)
         self.amount = torch.as_tensor(amount, device=history.device)
-        self.shares = shares.to(history.device)
+        self.weights = weights.to(history.device)
         self.loss, self.cost_weight, self.task_dropout = loss, cost_weight, task_dropout
 
     def __call__(self, batch: Tensor) -> Tensor:
@@ -57,7 +58,7 @@ class TrainingObjective:
         without_task = torch.rand(len(batch), device=batch.device) < self.task_dropout
         rows = batch + len(self.target) * without_task
         logits, log_amount = self.module(self.inputs.take(rows), self.history)
-        quality = self.loss(logits, self.target[batch], self.draws[batch] * self.shares[:, batch, None])
+        quality = self.loss(logits, self.target[batch], self.draws[batch] * self.weights[:, batch, None])
         return quality + self.cost_weight * amount_loss(log_amount, self.amount[batch])
 
 
@@ -88,7 +89,7 @@ def outcomes(data: RoutingData, device: torch.device) -> tuple[Tensor, Tensor]:
     return torch.as_tensor(performance, device=device), torch.as_tensor(data.draws, dtype=torch.float32, device=device)
 
 
-def bootstrap_shares(members: int, rows: int, seed: int) -> Tensor:
+def bootstrap_weights(members: int, rows: int, seed: int) -> Tensor:
     """Return [E, Q] exponential weights: the Bayesian bootstrap (Rubin, 1981), one for every member."""
     random = np.random.default_rng([seed, 7])
     return torch.as_tensor(random.exponential(size=(members, rows)), dtype=torch.float32)

@@ -1,4 +1,4 @@
-"""The graph of the training outcomes, and what it tells of a query."""
+"""The graph of the training outcomes, and the messages that it sends a query."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ from graphrouter.nn.messages import MessageOptions, OutcomeMessages
 
 Array = np.ndarray
 VECTOR_LENGTH = 5.0
-"""What query vectors are scaled to, so that the decoder's first layer sees inputs of about one."""
+"""Length that query vectors are scaled to: entries of a unit vector of some hundred dimensions are far below the one that a first
+layer expects."""
 STATE = ("performance", "draws")
 QUERY_STATE = ("vectors", "chars", "groups", "tasks", "ids")
 
@@ -202,7 +203,7 @@ def fold_inputs(graph: OutcomeGraph, folds: int) -> tuple[EdgeInputs, Tensor]:
 
 
 def _folds(groups: Array, folds: int) -> Array:
-    """Return the fold of each query: equal wording shares one, sizes are even, and row order has no say."""
+    """Return the fold of each query: a text group stays together, sizes are even, and row order has no say."""
     unique, position = np.unique(groups, return_inverse=True)
     del unique
     return position % folds

@@ -24,7 +24,7 @@ from graphrouter.routers.gnn.objective import (
     QUALITY_RANGE,
     TrainingObjective,
     ValidationObjective,
-    bootstrap_shares,
+    bootstrap_weights,
 )
 from graphrouter.routers.gnn.outcome_graph import VECTOR_LENGTH, OutcomeGraph, fold_inputs
 from graphrouter.routers.parts.new_llm import NewLLM
@@ -34,23 +34,27 @@ from graphrouter.training import Schedule, fit_module, pick_device
 
 Array = np.ndarray
 CHUNK = 4096
+"""Queries that are predicted at once, to bound the memory."""
+FAST = 3
+"""Pace of the head's few weights relative to the networks', so that they adapt to a log in the few hundred steps of a small one; not
+tuned by itself."""
 
 
 @dataclass(eq=False)
 class GNN(Router):
     """Predicts quality and cost of every (query, LLM) edge; one training serves every scenario.
 
-    Training queries are divided into folds by wording. The messages to a query come from a graph without its fold,
+    Training queries are divided into folds by text group. The messages to a query come from a graph without its fold,
     so a supervised query never sees its own outcomes, through a neighbour, a task's mean or an LLM's state. New
     queries get their messages from the graph of all training queries, by the same function.
 
     The network is an ensemble whose members are trained on Bayesian-bootstrap weights of the queries. The prediction
     is their mean. The decision takes ``caution`` standard deviations off it: the best of many noisy predictions is
-    too often a lucky one.
+    too often a lucky one (the winner's curse), so the decision is by a lower confidence bound.
 
     An LLM that joins later (`extend`) is predicted as a mixture of the known LLMs' logits with an effect of each task, both
     shrunk and learnt from its outcomes alone, and by messages of its own from similar queries. How unsure that is adds
-    to the spread over the members, so a decision is wary of it. The other LLMs' predictions stay.
+    to the spread over the members, so a decision counts it against it. The other LLMs' predictions stay.
 
     Attributes:
         neighbours: K, ``similar_to`` edges into a query.
@@ -65,13 +69,13 @@ class GNN(Router):
         rank: Width of LLM states.
         hidden: Width of query states.
         dropout: On query states.
-        relations: Which relations carry messages.
+        relations: Names of relations that carry messages; see `graphrouter.nn.messages.OPERATORS`.
         edge_attributes: Whether performance is on the edges; without it an edge says that the LLM was asked, and how
             long its answer was, but not how good.
         llm_features: What the states of LLMs are made of: ``learned``, ``description``, both or none.
         terms: Which terms the decoder adds up.
         loss: ``soft``, ``one_hot``, ``listwise`` or ``regression``.
-        cost_weight: Of the loss of the amount of output.
+        cost_weight: Weight of the loss of the output cost.
         epochs: See `graphrouter.training.Schedule`, like the next four.
     """
 
@@ -87,7 +91,7 @@ class GNN(Router):
     rank: int = 8
     hidden: int = 32
     dropout: float = 0.5
-    relations: list[str] = field(default_factory=lambda: list(RELATIONS))
+    relations: list[str] = field(default_factory=lambda: ["belongs_to", "similar_to", "answered_by", "rev_answered_by"])
     edge_attributes: bool = True
     llm_features: list[str] = field(default_factory=lambda: ["learned"])
     terms: list[str] = field(default_factory=lambda: list(TERMS))
@@ -196,7 +200,7 @@ class GNN(Router):
             history,
             train,
             self.output_cost_.relative(train),
-            bootstrap_shares(self.members, rows, self.seed) if self.bootstrap else torch.ones(self.members, rows),
+            bootstrap_weights(self.members, rows, self.seed) if self.bootstrap else torch.ones(self.members, rows),
             loss=LOSSES[self.loss],
             cost_weight=self.cost_weight,
             task_dropout=self.task_dropout,
@@ -218,7 +222,7 @@ class GNN(Router):
     def _parameter_groups(self) -> list[dict[str, Any]]:
         fast = list(self.module_.head.parameters())
         slow = [weight for weight in self.module_.parameters() if all(weight is not other for other in fast)]
-        return [{"params": fast, "lr": 3 * self.learning_rate, "weight_decay": 0.0}, {"params": slow}]
+        return [{"params": fast, "lr": FAST * self.learning_rate, "weight_decay": 0.0}, {"params": slow}]
 
     def _add_llm(self, new_llm: NewLLM) -> None:
         queries = new_llm.answered.queries

@@ -69,10 +69,10 @@ class PoolMixture:
         variance = ((features @ self.covariance_) * features).sum(axis=1)
         return mean + features @ self.mode_, np.sqrt(np.maximum(variance, 0))
 
-    def shares(self, llms: int) -> Array:
+    def weights(self, llms: int) -> Array:
         """Return [M], what each known LLM's logit counts in the mixture; they add up to 1."""
-        shares = self._scale(llms) * self.mode_[:llms]
-        mixed: Array = shares - shares.mean() + 1 / llms
+        weights = self._scale(llms) * self.mode_[:llms]
+        mixed: Array = weights - weights.mean() + 1 / llms
         return mixed
 
     @property
