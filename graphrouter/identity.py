@@ -1,4 +1,4 @@
-"""What identifies what a run is given: digests of a log's content and of arrays, never of what is computed from them.
+"""Identity of what a run is given: digests of a log's content and of arrays, never of what is computed from them.
 
 The last digits of what is computed depend on threads, processor and library versions, and a run must go on under others.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -38,3 +38,25 @@ def log_digest(log: LLMLog) -> str:
     if log.rare_tasks != "refuse":  # which queries are learnt and tested follows from it
         digest.update(log.rare_tasks.encode())
     return digest.hexdigest()
+
+
+def log_config(log: LLMLog) -> dict[str, Any]:
+    """Return what identifies a log in a config, with a digest of its content."""
+    return {
+        "name": log.name,
+        "label": log_label(log),
+        "digest": log_digest(log),
+        "queries": log.queries.height,
+        "llms": list(log.llm_names),
+        "tasks": len(log.tasks),
+        "has_cost": log.has_cost,
+        "simulated": log.simulated,
+        "cost_estimated": log.cost_estimated,
+        **({} if log.rare_tasks == "refuse" else {"rare_tasks": log.rare_tasks}),
+    }
+
+
+def log_label(log: LLMLog) -> str:
+    """Return the log's name, and that it is simulated or its cost estimated, as it stands in every output."""
+    notes = [note for note, holds in (("simulated", log.simulated), ("cost estimated", log.cost_estimated)) if holds]
+    return log.name + "".join(f" ({note})" for note in notes if f"({note})" not in log.name)

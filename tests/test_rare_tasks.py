@@ -10,8 +10,7 @@ from experiments.runs.data import load_run
 from fusion.cli import main as fusion
 from graphrouter.cli import main
 from graphrouter.errors import UserError
-from graphrouter.evaluation.store import log_config
-from graphrouter.identity import log_digest
+from graphrouter.identity import log_config, log_digest
 from graphrouter.log import LLMLog, load_log
 from graphrouter.testing import make_log
 

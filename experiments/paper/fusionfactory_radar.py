@@ -29,7 +29,7 @@ def rebuild(args: argparse.Namespace) -> Table:
     from fusion.evaluation.levels import evaluate_levels
     from fusion.evaluation.model import ROUTERS
     from graphrouter.cli.options import run_options
-    from graphrouter.evaluation.store import log_label
+    from graphrouter.identity import log_label
     from graphrouter.log import LLMLog
 
     log = open_log(args.log, rare_tasks=args.rare_tasks)

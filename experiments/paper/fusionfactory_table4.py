@@ -39,7 +39,7 @@ def rebuild(args: argparse.Namespace) -> Table:
     from experiments.paper.runs import PaperSettings, open_log
     from experiments.paper.scenarios import Paper, run_scenarios, scenario_columns, scenario_rows
     from experiments.paper.table import Table
-    from graphrouter.evaluation.store import log_label
+    from graphrouter.identity import log_label
 
     settings, log = (
         PaperSettings.of(args),

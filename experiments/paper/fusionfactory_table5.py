@@ -24,7 +24,7 @@ def rebuild(args: argparse.Namespace) -> Table:
     from experiments.paper.runs import open_log
     from experiments.paper.table import Column, Table
     from fusion.evaluation import evaluate_thoughts
-    from graphrouter.evaluation.store import log_label
+    from graphrouter.identity import log_label
 
     log = open_log(args.log, rare_tasks=args.rare_tasks)
     level = evaluate_thoughts(log)

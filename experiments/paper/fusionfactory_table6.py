@@ -25,7 +25,7 @@ def rebuild(args: argparse.Namespace) -> Table:
     from experiments.paper.table import Table
     from fusion.evaluation.model import ROUTERS, evaluate_models
     from graphrouter.cli.options import run_options
-    from graphrouter.evaluation.store import log_label
+    from graphrouter.identity import log_label
     from graphrouter.log import LLMLog
 
     log, answers = open_log(args.log, rare_tasks=args.rare_tasks), LLMLog.load(args.answers)

@@ -72,7 +72,7 @@ def rebuild(args: argparse.Namespace) -> Table:
     from experiments.paper.scored import Scored
     from experiments.paper.table import Column, Table
     from graphrouter.errors import UserError
-    from graphrouter.evaluation.store import log_label
+    from graphrouter.identity import log_label
 
     if args.shots < 0:
         raise UserError(f"--shots must be 0 or more, but is {args.shots}")

@@ -53,7 +53,7 @@ def rebuild(args: argparse.Namespace) -> Table:
     from experiments.paper.runs import PaperSettings, compare_routers, open_log
     from experiments.paper.scored import Scored
     from experiments.paper.table import Table
-    from graphrouter.evaluation.store import log_label
+    from graphrouter.identity import log_label
 
     settings, log = PaperSettings.of(args), open_log(args.log, rare_tasks=args.rare_tasks)
     compare_routers(log, settings, "by_query", ROUTERS, scenarios=["performance_first"])

@@ -63,7 +63,7 @@ def rebuild(args: argparse.Namespace) -> Table:
     from experiments.paper.runs import PaperSettings, compare_routers, open_log
     from experiments.paper.scored import Scored
     from experiments.paper.table import Column, Table
-    from graphrouter.evaluation.store import log_label
+    from graphrouter.identity import log_label
 
     settings, log = PaperSettings.of(args), open_log(args.log, rare_tasks=args.rare_tasks)
     strong, weak = choose_pair(log, args.strong, args.weak)

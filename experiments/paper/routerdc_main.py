@@ -37,7 +37,7 @@ def rebuild(args: argparse.Namespace) -> Table:
     from experiments.paper.runs import PaperSettings, by_source, compare_routers, leaked, open_log
     from experiments.paper.scored import Scored
     from experiments.paper.table import Table
-    from graphrouter.evaluation.store import log_label
+    from graphrouter.identity import log_label
 
     settings, log = PaperSettings.of(args), open_log(args.log, rare_tasks=args.rare_tasks)
     parts = {part: part_tasks(log, part) for part in (INSIDE, OUTSIDE)}

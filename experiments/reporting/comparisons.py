@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
 import numpy as np
 
@@ -71,7 +69,7 @@ def _run(
         shares=shares_of(outcomes, given, llms),
         curve=curve_rows(outcomes, given, scenarios),
         llms=_llms(outcomes, llms),
-        queries=_queries(outcomes, given, scenarios, llms) if given.quality is not None else None,
+        queries=query_table(outcomes, given, scenarios, llms) if given.quality is not None else None,
     )
 
 
@@ -98,15 +96,6 @@ def _references(outcomes: Outcomes, scenarios: list[Scenario]) -> dict[str, Pred
         name: Predictions(None, outcomes.cost, utility, {})
         for name, utility in (("best_single", single), ("oracle", rewards))
     }
-
-
-def _queries(outcomes: Outcomes, given: Predictions, scenarios: list[Scenario], llms: list[str]) -> Any:
-    """One row per test query. A comparison keeps no names of queries; its routers share their order."""
-    ids = np.array([str(row) for row in range(len(outcomes.tasks))], dtype=object)
-    tasks = np.array([task or None for task in outcomes.tasks.tolist()], dtype=object)
-    queries = SimpleNamespace(ids=ids, tasks=tasks, groups=outcomes.groups)
-    known: Any = SimpleNamespace(queries=queries, llms=SimpleNamespace(names=llms))  # all that the table asks for
-    return query_table(known, outcomes, given, scenarios)
 
 
 def _llms(outcomes: Outcomes, llms: list[str]) -> list[Values]:

@@ -163,7 +163,7 @@ def _run(
         "curve": curve_rows(outcomes, done, scenarios),
         "llms": llm_rows(outcomes, done, llms),
     }
-    queries = query_table(data.test, outcomes, done, scenarios)
+    queries = query_table(outcomes, done, scenarios, llms)
     if before is not None:
         without, column = before.predict(), llms.index(str(config.held_out))
         found["metrics"] |= new_llm_metrics(outcomes, done, without, column, scenarios)

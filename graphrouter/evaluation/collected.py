@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
 import polars as pl
 
 from graphrouter import metrics
-from graphrouter.evaluation.scores import curve, has_cost
+from graphrouter.evaluation.rows import choice_table
+from graphrouter.evaluation.scores import ALPHAS, curve, has_cost
 from graphrouter.evaluation.store import Config, Outcomes, Predictions
 from graphrouter.evaluation.support import Support
 from graphrouter.scenario import Scenario
@@ -36,6 +38,7 @@ class Evaluation:
         reliability: By router, [bins, 3], see `graphrouter.metrics.reliability`; all seeds pooled.
         about: By router, what is known of each seed's fit.
         sizes: By seed, the number of queries in each split.
+        choices: By router, seed and scenario, one row per test query; see `graphrouter.evaluation.rows.choice_table`.
     """
 
     config: Config
@@ -49,6 +52,28 @@ class Evaluation:
     reliability: dict[str, Array] = field(default_factory=dict)
     about: dict[str, list[Config]] = field(default_factory=dict)
     sizes: dict[int, dict[str, int]] = field(default_factory=dict)
+    choices: pl.DataFrame = field(default_factory=pl.DataFrame)
+
+    def curve_table(self) -> pl.DataFrame:
+        """Return the points of the cost-quality curves, those of the LLMs alone last.
+
+        Returns:
+            ``name`` of the router or LLM, ``kind`` (``router`` or ``llm``), ``alpha`` (weight of performance; null for an
+            LLM), mean ``cost`` of a query in US dollars and mean ``performance`` over seeds with its 95% interval ``low``
+            to ``high`` (null for an LLM); no rows where the log has no cost, or its outcomes cannot score choices.
+        """
+        alphas = [scenario["alpha"] for scenario in self.config["scenarios"]]
+        rows: list[tuple[str | float | None, ...]] = []
+        for name, points in self.curves.items():
+            if name in self.config["routers"]:
+                weights = ALPHAS if len(points[0]) == len(ALPHAS) else np.array(alphas)
+                numbers = np.stack([weights, *points, *self.bands[name]], axis=1)
+                rows += [(name, "router", *point) for point in numbers.tolist()]
+        if self.curves and self.singles is not None:
+            llms = zip(self.config["log"]["llms"], np.stack(self.singles, axis=1).tolist(), strict=True)
+            rows += [(llm, "llm", None, *point, None, None) for llm, point in llms if np.isfinite(point).all()]
+        columns = dict.fromkeys(("alpha", "cost", "performance", "low", "high"), pl.Float64)
+        return pl.DataFrame(rows, schema={"name": pl.String, "kind": pl.String, **columns}, orient="row")
 
 
 def collect(
@@ -66,6 +91,9 @@ def collect(
     evaluation.sizes[seed] = outcomes.about["sizes"]
     singles = np.stack(metrics.single_points(outcomes.performance, outcomes.cost))
     evaluation.singles = _add(evaluation.singles, singles)
+    evaluation.choices = pl.concat(
+        [evaluation.choices, *_choices(evaluation, seed, outcomes, labels, predictions, scenarios)], how="diagonal"
+    )
     for label, given in zip(labels, predictions, strict=True):
         evaluation.about.setdefault(label, []).append(given.about)
         for scenario in scenarios:
@@ -82,6 +110,24 @@ def collect(
             evaluation.curves[label] = _add(evaluation.curves.get(label), points)
             resampled = curve(outcomes, given, scenarios, draws)[1]
             evaluation.bands[label] = _add(evaluation.bands.get(label), np.stack([resampled, resampled]))
+
+
+def _choices(
+    evaluation: Evaluation,
+    seed: int,
+    outcomes: Outcomes,
+    labels: list[str],
+    predictions: list[Predictions],
+    scenarios: list[Scenario],
+) -> Iterator[pl.DataFrame]:
+    """Yield the choices of each router in each scenario; none of the LLMs that are references."""
+    llms = evaluation.config["log"]["llms"]
+    for label, given in zip(labels, predictions, strict=True):
+        for scenario in scenarios if label in evaluation.config["routers"] else ():
+            about = {"router": pl.lit(label), "seed": pl.lit(seed, pl.Int64), "scenario": pl.lit(scenario.name)}
+            yield choice_table(outcomes, given, scenario, llms).select(
+                *(value.alias(name) for name, value in about.items()), pl.all()
+            )
 
 
 def _add(total: tuple[Array, Array] | None, points: Array) -> tuple[Array, Array]:

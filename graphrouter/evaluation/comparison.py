@@ -16,10 +16,11 @@ from graphrouter.encoders import Encoder
 from graphrouter.errors import UserError, suggest
 from graphrouter.evaluation.collected import Evaluation
 from graphrouter.evaluation.report.write import summarise
+from graphrouter.evaluation.rows import outcomes_of
 from graphrouter.evaluation.run import fit_router
-from graphrouter.evaluation.store import Config, Outcomes, Store, log_config
+from graphrouter.evaluation.store import Config, Outcomes, Store
 from graphrouter.evaluation.support import Support
-from graphrouter.identity import digest_of
+from graphrouter.identity import digest_of, log_config
 from graphrouter.log import LLMLog, check_log
 from graphrouter.prepared import Encode, PreparedLog, prepare
 from graphrouter.routers.base import Router
@@ -145,10 +146,8 @@ def _run_seed(
 
 def _outcomes(prepared: PreparedLog) -> Outcomes:
     """Return a seed's outcomes, with what identifies its split, and its vectors where the config cannot know them."""
-    scale, test = prepared.cost_scale, prepared.test
     parts = {name: getattr(prepared.split, name) for name in PARTS}
     about: Config = {
-        "cost_scale": scale if np.isfinite(scale) else None,
         "sizes": {name: len(rows) for name, rows in parts.items()},
         "split": digest_of(*parts.values()),
     }
@@ -156,8 +155,7 @@ def _outcomes(prepared: PreparedLog) -> Outcomes:
         about["vectors"] = digest_of(
             np.concatenate([side.vectors.ravel() for side in (prepared.data.queries, prepared.data.llms)])
         )
-    tasks = np.array([task or "" for task in test.queries.tasks])
-    return Outcomes(tasks, test.queries.groups, test.performance, test.cost, about)
+    return outcomes_of(prepared.test, prepared.cost_scale, **about)
 
 
 def _named(routers: Sequence[str | Router] | Mapping[str, str | Router]) -> dict[str, Router]:

@@ -34,11 +34,18 @@ K = TypeVar("K")
 REFERENCES = ("best_single", "best_per_task", "random", "oracle")
 
 
-def outcomes_of(part: RoutingData, cost_scale: float) -> Outcomes:
-    """Return what the log says of a part's queries."""
+def outcomes_of(part: RoutingData, cost_scale: float, **about: Any) -> Outcomes:
+    """Return what the log says of a part's queries.
+
+    Args:
+        part: Queries and their outcomes.
+        cost_scale: Dollars of a normalised cost of 1; NaN where there is none.
+        about: See `Outcomes`.
+    """
     tasks = np.array([task or "" for task in part.queries.tasks], dtype=object)
-    scale = cost_scale if np.isfinite(cost_scale) else None
-    return Outcomes(tasks, part.queries.groups, part.performance, part.cost, {"cost_scale": scale})
+    about["cost_scale"] = cost_scale if np.isfinite(cost_scale) else None
+    ids = np.array(part.queries.ids, dtype=object)
+    return Outcomes(tasks, part.queries.groups, part.performance, part.cost, about, ids)
 
 
 def scores_of(
@@ -204,7 +211,7 @@ def without_rewards(outcomes: Outcomes, without: Predictions, column: int, scena
 
 
 def query_table(
-    test: RoutingData, outcomes: Outcomes, done: Predictions, scenarios: Sequence[Scenario]
+    outcomes: Outcomes, done: Predictions, scenarios: Sequence[Scenario], llms: Sequence[str]
 ) -> pl.DataFrame:
     """Return one row per test query: its edge NLL, and for each scenario the choice and what it came to.
 
@@ -215,13 +222,13 @@ def query_table(
     cells = observed.sum(axis=1)
     losses = np.where(observed, log_loss(done.quality, outcomes.performance), 0.0)
     columns: dict[str, Any] = {
-        "query_id": test.queries.ids.tolist(),
-        "task": test.queries.tasks.tolist(),
-        "group": pl.Series(test.queries.groups, dtype=pl.Int64),
+        "query_id": query_ids(outcomes),
+        "task": [task or None for task in outcomes.tasks.tolist()],
+        "group": pl.Series(outcomes.groups, dtype=pl.Int64),
         "nll": np.divide(losses.sum(axis=1), cells, out=np.full(len(cells), np.nan), where=cells > 0),
         "cells": cells,
     }
-    names = np.array(test.llms.names, dtype=object)
+    names = np.array(llms, dtype=object)
     for scenario in scenarios:
         choice = choices(outcomes, done.utility[scenario.name])
         columns[f"llm:{scenario.name}"] = [
@@ -234,6 +241,46 @@ def query_table(
             columns[f"{name}:{scenario.name}"] = metrics.taken(choice, values).astype(np.float64)
     frame = pl.DataFrame(columns, schema_overrides={"task": pl.String, "query_id": pl.String})
     return frame.with_columns(pl.col(pl.Float64).fill_nan(None))
+
+
+def query_ids(outcomes: Outcomes) -> list[str]:
+    """Return the queries' ids; their numbers in a folder of an earlier version, which kept none."""
+    return [str(one) for one in (range(len(outcomes.tasks)) if outcomes.ids is None else outcomes.ids)]
+
+
+def choice_table(outcomes: Outcomes, done: Predictions, scenario: Scenario, llms: Sequence[str]) -> pl.DataFrame:
+    """Return one row per query: which LLM a router chose in a scenario, what it predicted of it, and what came of it.
+
+    Returns:
+        ``query_id``, ``task``, ``llm`` (the chosen one, null where the log has no outcome of the query),
+        ``predicted_performance`` (null for a router that predicts none), ``predicted_cost``, ``performance`` and ``cost``
+        (in US dollars) of the chosen LLM, its ``reward``, ``best_llm`` and ``best_reward`` among the LLMs that the log has
+        an outcome of, and ``regret``, the reward that was missed. What came of it is null where the log's outcomes cannot
+        score choices, see `routable`.
+    """
+    asked = ~np.isnan(outcomes.performance).all(axis=1)
+    choice, rewards = choices(outcomes, done.utility[scenario.name]), outcomes.rewards(scenario)
+    best = metrics.choose(rewards, outcomes.performance)
+    names = np.array([*llms, None], dtype=object)
+    none = np.full(rewards.shape, np.nan)
+    predicted = none if done.quality is None else done.quality
+    scored = {"performance": outcomes.performance, "cost": outcomes.cost, "reward": rewards}
+    scored = scored if routable(outcomes) else dict.fromkeys(scored, none)
+    found = {name: metrics.taken(choice, values).astype(np.float64) for name, values in scored.items()}
+    found["best_reward"] = metrics.taken(best, scored["reward"])
+    found["regret"] = found["best_reward"] - found["reward"]
+    columns: dict[str, Any] = {
+        "query_id": query_ids(outcomes),
+        "task": [task or None for task in outcomes.tasks.tolist()],
+        "llm": names[np.where(asked, choice, -1)].tolist(),
+        "predicted_performance": metrics.taken(choice, predicted).astype(np.float64),
+        "predicted_cost": metrics.taken(choice, done.cost).astype(np.float64),
+        **{name: found[name] for name in ("performance", "cost", "reward")},
+        "best_llm": names[np.where(asked & routable(outcomes), best, -1)].tolist(),
+        **{name: found[name] for name in ("best_reward", "regret")},
+    }
+    texts = dict.fromkeys(("query_id", "task", "llm", "best_llm"), pl.String)
+    return pl.DataFrame(columns, schema_overrides=texts).with_columns(pl.col(pl.Float64).fill_nan(None))
 
 
 def summed(queries: pl.DataFrame, name: str) -> tuple[Array, Array]:

@@ -16,9 +16,9 @@ from graphrouter.evaluation.collected import Evaluation
 from graphrouter.evaluation.comparison import router_config
 from graphrouter.evaluation.report.write import summarise
 from graphrouter.evaluation.run import predict_queries
-from graphrouter.evaluation.store import Config, Outcomes, Store, log_config
+from graphrouter.evaluation.store import Config, Outcomes, Store
 from graphrouter.evaluation.summary import REFERENCE
-from graphrouter.identity import digest_of
+from graphrouter.identity import digest_of, log_config
 from graphrouter.log import LLMLog
 from graphrouter.routers.base import Router
 from graphrouter.run import provenance
@@ -73,7 +73,7 @@ def evaluate_router(
         "sizes": {"all": len(scored)},
     }
     tasks = np.array([task or "" for task in asked.tasks])
-    outcomes = Outcomes(tasks, asked.groups, performance, cost, about)
+    outcomes = Outcomes(tasks, asked.groups, performance, cost, about, np.array(asked.ids, dtype=object))
     config: Config = {
         "kind": "evaluate",
         "log": log_config(log),

@@ -5,7 +5,7 @@ OUT/config.json                       what was run, resolved
 OUT/outcomes/seed0.npz                test queries of a seed: outcomes, costs, tasks, groups
 OUT/predictions/ROUTER-seed0.npz      what a fitted router predicts of them
 OUT/queries.parquet                   ids and the first letters of the first seed's test queries, for the report
-OUT/results.csv  summary.csv  curves.csv  report.html  figures/  tables/   derived from the above
+OUT/results.csv  summary.csv  choices.parquet  curves.csv  report.html  figures/  tables/   derived from the above
 ```
 
 Files are written whole or not at all. A finished prediction is never written again.
@@ -26,8 +26,6 @@ import numpy as np
 
 from graphrouter.errors import UserError
 from graphrouter.files import replace_file
-from graphrouter.identity import log_digest
-from graphrouter.log import LLMLog
 from graphrouter.scenario import Scenario
 
 Array = np.ndarray
@@ -52,6 +50,7 @@ class Outcomes:
         cost: [Q, M] float64 in US dollars, NaN where not known.
         about: ``cost_scale`` (dollars, fitted on train), ``sizes`` of the splits, a digest of the split, and one of
             ``vectors`` that a function gave.
+        ids: [Q] text, the queries' ids; None in a folder of an earlier version, which kept none.
     """
 
     tasks: Array
@@ -59,6 +58,7 @@ class Outcomes:
     performance: Array
     cost: Array
     about: Config
+    ids: Array | None = None
 
     @property
     def cost_scale(self) -> float:
@@ -207,8 +207,10 @@ class Store:
                     "another folder"
                 )
             return before
-        arrays = {name: getattr(outcomes, name) for name in ("groups", "performance", "cost")}
-        self._save(file, outcomes.about, tasks=outcomes.tasks.astype(str), **arrays)
+        texts = {"tasks": outcomes.tasks, "ids": outcomes.ids}
+        arrays = {name: text.astype(str) for name, text in texts.items() if text is not None}
+        arrays |= {name: getattr(outcomes, name) for name in ("groups", "performance", "cost")}
+        self._save(file, outcomes.about, **arrays)
         return outcomes
 
     def outcomes(self, seed: int) -> Outcomes:
@@ -243,25 +245,3 @@ def _difference(key: str, old: Any, new: Any) -> str:
                 return _difference(f"{key}.{part}", old.get(part), new.get(part))
     shown = f" ({json.dumps(old)}, not {json.dumps(new)})"
     return key + (shown if len(shown) < 160 else "")
-
-
-def log_config(log: LLMLog) -> Config:
-    """Return what identifies a log in a config, with a digest of its content."""
-    return {
-        "name": log.name,
-        "label": log_label(log),
-        "digest": log_digest(log),
-        "queries": log.queries.height,
-        "llms": list(log.llm_names),
-        "tasks": len(log.tasks),
-        "has_cost": log.has_cost,
-        "simulated": log.simulated,
-        "cost_estimated": log.cost_estimated,
-        **({} if log.rare_tasks == "refuse" else {"rare_tasks": log.rare_tasks}),
-    }
-
-
-def log_label(log: LLMLog) -> str:
-    """Return the log's name, and that it is simulated or its cost estimated, as it stands in every output."""
-    notes = [note for note, holds in (("simulated", log.simulated), ("cost estimated", log.cost_estimated)) if holds]
-    return log.name + "".join(f" ({note})" for note in notes if f"({note})" not in log.name)

@@ -383,3 +383,35 @@ def test_the_references_on_a_real_log_are_where_its_readme_has_them(real_data: P
         row = {"router": name, "scenario": "performance_first", "metric": "performance"}
         assert value(done.summary, "mean", **row) == pytest.approx(expected, abs=0.02)
     assert value(done.summary, "mean", router="oracle", scenario="balance", metric="gap_to_oracle") == 0
+
+
+def test_choices_and_curves_are_written_and_add_up_to_the_results(tmp_path: Path) -> None:
+    log = make_log(120)
+    done = compare(log, topics, {"means": Means(), "by_topic": ByTopic()}, seeds=[0, 1], out=tmp_path)
+    choices = pl.read_parquet(tmp_path / "choices.parquet")
+    assert choices.columns[:6] == ["router", "seed", "scenario", "query_id", "task", "llm"]
+    assert set(choices["query_id"]) <= set(log.queries["query_id"])
+    assert not choices.select("router", "seed", "scenario", "query_id").is_duplicated().any()
+    keys = ["router", "seed", "scenario"]
+    whole = done.results.filter((pl.col("task") == "") & (pl.col("scenario") != ""))
+    for column, metric in {
+        "reward": "reward",
+        "performance": "performance",
+        "cost": "cost",
+        "regret": "gap_to_oracle",
+    }.items():
+        joined = (
+            choices.group_by(keys)
+            .agg(pl.col(column).mean())
+            .join(whole.filter(pl.col("metric") == metric), on=keys, how="inner")
+        )
+        assert joined.height == 2 * 2 * 3
+        np.testing.assert_allclose(joined[column], joined["value"], atol=1e-12)
+    assert choices["regret"].min() >= 0
+    curves = pl.read_csv(tmp_path / "curves.csv")
+    assert curves.columns == ["name", "kind", "alpha", "cost", "performance", "low", "high"]
+    assert curves.filter(pl.col("kind") == "llm")["name"].to_list() == list(log.llm_names)
+    first = curves.filter((pl.col("name") == "by_topic") & (pl.col("alpha") == 1)).row(0, named=True)
+    means = done.summary.filter((pl.col("router") == "by_topic") & (pl.col("scenario") == "performance_first"))
+    for name in ("cost", "performance"):
+        assert first[name] == pytest.approx(means.filter(pl.col("metric") == name)["mean"][0])

@@ -1,4 +1,13 @@
-"""Predictions of a finished folder -> its tables, its page, and figures and tables for a paper."""
+"""Predictions of a finished folder -> its tables, its page, and figures and tables for a paper.
+
+```
+results.csv       log, router, seed, split, scenario, task, metric, value: every value of every seed
+summary.csv       log, router, scenario, metric, mean, low, high, best_baseline, difference, difference_low, difference_high
+choices.parquet   router, seed, scenario, query_id, task, llm, predicted_performance, predicted_cost, performance, cost, reward,
+                  best_llm, best_reward, regret: one row per test query, see `graphrouter.evaluation.rows.choice_table`
+curves.csv        name, kind, alpha, cost, performance, low, high: the cost-quality curves, see `Evaluation.curve_table`
+```
+"""
 
 from __future__ import annotations
 
@@ -17,7 +26,7 @@ from graphrouter.evaluation.report.sections import about, curves, queries, share
 from graphrouter.evaluation.report.view import View
 from graphrouter.evaluation.store import Store
 from graphrouter.evaluation.summary import evaluate_store
-from graphrouter.files import replace_file
+from graphrouter.files import atomic_write, replace_file
 from graphrouter.markdown import as_markdown
 from graphrouter.metrics import METRICS
 
@@ -40,9 +49,12 @@ def summarise(out: str | Path, texts: pl.DataFrame | None = None) -> Evaluation:
     store = Store(out)
     evaluation = evaluate_store(store)
     store.write("config.json", json.dumps(evaluation.config, indent=2) + "\n")
-    for name, frame in (("results.csv", evaluation.results), ("summary.csv", evaluation.summary)):
+    found = {"results": evaluation.results, "summary": evaluation.summary, "curves": evaluation.curve_table()}
+    for name, frame in found.items():
         # A null is written as nothing, an empty text as two quotes.
-        store.write(name, frame.with_columns(pl.col(pl.String).replace("", None)).write_csv())
+        store.write(f"{name}.csv", frame.with_columns(pl.col(pl.String).replace("", None)).write_csv())
+    with atomic_write(store.out / "choices.parquet") as draft:
+        evaluation.choices.write_parquet(draft, compression="zstd")
     view = View(evaluation)
     store.write("report.html", render_report(view, _queries(store, view, texts)))
     write_tables(store, view)
@@ -127,7 +139,7 @@ def _label(what: str) -> str:
 
 
 def write_tables(store: Store, view: View) -> None:
-    """Write the tables as Markdown and as LaTeX, into ``tables``, and the points of the curves as CSV."""
+    """Write the tables as Markdown and as LaTeX, into ``tables``."""
     found = {f"scenario_{one['name']}": one["table"] for one in tables.scenario_tables(view)} | {
         "tasks": tables.task_table(view)
     }
@@ -135,30 +147,12 @@ def write_tables(store: Store, view: View) -> None:
     found |= {
         name: both[0] for name, both in (("predicted_quality", edges), ("cost_quality", planes)) if both is not None
     }
-    if view.evaluation.curves:
-        store.write("curves.csv", _points(view).write_csv())
     for name, table in found.items():
         if table is not None and table.plain:
             rows = [table.short, *table.plain]
             note = f"{about.title(view)}. [low, high]: {view.interval}."
             store.write(f"tables/{name}.md", f"{as_markdown(rows, 1)}\n\n{note}\n")
             store.write(f"tables/{name}.tex", as_latex(rows, note))
-
-
-def _points(view: View) -> pl.DataFrame:
-    """Points of all curves and of the LLMs: mean cost in US dollars per query, mean performance and its interval."""
-    schema = {"name": pl.String, "kind": pl.String, "point": pl.Int64}
-    schema |= dict.fromkeys(("cost", "performance", "low", "high"), pl.Float64)
-    rows: list[tuple[Any, ...]] = []
-    for name, (cost, performance) in view.evaluation.curves.items():
-        values = zip(
-            cost.tolist(), performance.tolist(), *(e.tolist() for e in view.evaluation.bands[name]), strict=True
-        )
-        rows += [(name, "router", place, *point) for place, point in enumerate(values)]
-    if view.evaluation.singles is not None:
-        llms = zip(view.evaluation.config["log"]["llms"], *(e.tolist() for e in view.evaluation.singles), strict=True)
-        rows += [(name, "llm", 0, cost, performance, None, None) for name, cost, performance in llms]
-    return pl.DataFrame(rows, schema=schema, orient="row")
 
 
 def write_figures(store: Store, view: View) -> list[Path]:
