@@ -163,7 +163,7 @@ class PreparedLog:
 
     @cached_property
     def vectors_id(self) -> str:
-        """What the vectors follow from, beside the texts of the log: the same text, the same vectors."""
+        """Text that the vectors follow from, beside the texts of the log: the same text, the same vectors."""
         return self.encoder.given(self.log) if isinstance(self.encoder, Encoder) else self.encoder_name
 
     @property
@@ -242,7 +242,7 @@ def prepare(
 
     Args:
         log: The log.
-        encoder: What `graphrouter.encoders.encoder_of` takes: a name, an encoder, which is copied and fitted on the training
+        encoder: As `graphrouter.encoders.encoder_of` takes it: a name, an encoder, which is copied and fitted on the training
             queries, an array [Q, D], or None for the log's default; or a function from log and split to vectors.
         seed: Seed of the split.
         split: Log and seed to split, or a split.

@@ -1,4 +1,4 @@
-"""What one run is: a log, a router, a seed, and what is held out or hidden."""
+"""Config of one run: a log, a router, a seed, and what is held out or hidden."""
 
 from __future__ import annotations
 
@@ -23,24 +23,24 @@ HELD_OUT = {"leave_task_out": "task", "leave_llm_out": "LLM"}
 
 @dataclass
 class RunConfig:
-    """What one run is.
+    """Config of one run.
 
     Attributes:
         log: Name or folder, see `graphrouter.log.load_log`.
-        router: Its name.
-        encoder: See `graphrouter.encoders.find_encoder`; None for the log's default.
+        router: Name of the router.
+        encoder: Spec of the encoder, see `graphrouter.encoders.find_encoder`; None for the log's default.
         scenarios: Names; None for those that the log has values for.
         estimate_cost: Whether to estimate the costs that the log lacks.
-        seed: Of the split and of the router.
+        seed: Seed of the split and of the router.
         protocol: ``by_query``, ``leave_task_out``, ``leave_llm_out`` or ``by_time``.
         held_out: The task or the LLM of the two protocols that leave one out.
-        shots: With ``leave_llm_out``, how many logged training queries of the new LLM the router takes in.
+        shots: With ``leave_llm_out``, number of logged training queries of the new LLM the router takes in.
         train_share: Share of the training queries that is kept; a larger share contains a smaller one.
         missing: Share of the cells of train and validation that is hidden; likewise nested.
-        rare_tasks: What is done with tasks that are too small to be divided: ``refuse``, ``pool`` or ``drop``.
+        rare_tasks: Treatment of tasks that are too small to be divided: ``refuse``, ``pool`` or ``drop``.
         llms: Names or patterns such as ``*7b*``; empty for all.
         pool: So many of these LLMs, drawn by a hash of the seed and the name, nested; None for all.
-        hyperparameters: Of the router, where they differ from its defaults.
+        hyperparameters: Hyperparameters of the router, where they differ from its defaults.
     """
 
     log: str = "micropool"

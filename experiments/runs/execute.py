@@ -66,10 +66,10 @@ def execute(
     not raised; Ctrl-C is raised.
 
     Args:
-        config: What is run.
-        folder: Of this run alone.
+        config: Config of the run.
+        folder: Folder of this run alone.
         about: ``id, kind, group, name, base`` where they differ from those of a single run.
-        run: Where and how to run; one thread and no progress bar where None.
+        run: Options of the run; one thread and no progress bar where None.
         on_epoch: Called after every epoch of a torch router; it may raise `Stopped`.
         on_result: Called with the fitted pipeline and the record of a finished run, before that is written.
 

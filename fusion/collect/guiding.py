@@ -18,7 +18,7 @@ from graphrouter.splits import PARTS
 
 @dataclass(frozen=True)
 class Guiding:
-    """How a log guides a collection.
+    """Settings of a collection that a log guides.
 
     Attributes:
         source: The log whose training queries guide.

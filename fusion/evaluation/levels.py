@@ -21,14 +21,14 @@ from graphrouter.run import RunOptions
 
 @dataclass(frozen=True)
 class Levels:
-    """What was measured.
+    """Scores of the three levels.
 
     Attributes:
         log: Name of the log.
         queries: Test queries.
         single: The LLM that is best on the training part; the thought level shows its guides to this one.
-        scores: See `fusion.evaluation.scoring.score`.
-        differences: Of every router, guide and student to `single`; likewise.
+        scores: Table of scores, see `fusion.evaluation.scoring.score`.
+        differences: Table of differences of every router, guide and student to `single`; likewise.
     """
 
     log: str
@@ -54,14 +54,14 @@ def evaluate_levels(
     Nothing is chosen on the test queries: the single LLM is the best of the training part.
 
     Args:
-        log: Of single LLMs.
-        guided: Of LLMs with guides, on the same test queries, from ``fusion collect --guide``; None for no thought level.
-        answers: Of students, on the same test queries; None for no model level.
+        log: Log of single LLMs.
+        guided: Log of LLMs with guides, on the same test queries, from ``fusion collect --guide``; None for no thought level.
+        answers: Log of students, on the same test queries; None for no model level.
         base: Name of the students' base, or None.
-        seed: Of the split.
+        seed: Seed of the split.
         routers: Trained on the train and validation part.
-        encoder: Of the routers; None for the log's default.
-        run: Where to run them.
+        encoder: Encoder of the routers; None for the log's default.
+        run: Options of the run.
 
     Raises:
         UserError: If a log is of other queries, or has another split.

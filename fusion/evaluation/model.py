@@ -29,12 +29,12 @@ ORACLE = Oracle.name
 
 @dataclass(frozen=True)
 class ModelLevel:
-    """What was measured.
+    """Scores of students beside routers and LLMs.
 
     Attributes:
         log: Name of the log.
         queries: Test queries.
-        scores: See `fusion.evaluation.scoring.score`.
+        scores: Table of scores, see `fusion.evaluation.scoring.score`.
         differences: Each student's to its base, to the routers, and to the best LLM in hindsight; likewise.
     """
 
@@ -93,12 +93,12 @@ def ask(
 
     Args:
         log: The log.
-        tasks: Those that it was collected with; see `fusion.tasks.find_task`.
-        students: Whom.
+        tasks: Names of the tasks that it was collected with; see `fusion.tasks.find_task`.
+        students: LLMs to ask.
         out: Folder for their answers, which is a log too.
-        seed: Of the split.
+        seed: Seed of the split.
         progress: Whether to show a bar.
-        part: Of the split: ``test``, or ``validation`` to choose between students.
+        part: Part of the split: ``test``, or ``validation`` to choose between students.
 
     Raises:
         UserError: If the tasks have no such queries of the log, or a student cannot be asked.
@@ -122,13 +122,13 @@ def evaluate_models(
     """Compare students with their base, with every LLM of the log and with routers, on the log's test queries.
 
     Args:
-        log: What the students were distilled from.
-        answers: Theirs, from `ask`.
+        log: Log that the students were distilled from.
+        answers: Log of their answers, from `ask`.
         base: Name of their base, in either log; None to compare with none.
-        seed: Of the split and the routers.
+        seed: Seed of the split and the routers.
         routers: Trained on the log's train and validation part. The first is also what is compared with.
-        encoder: Of the routers; None for the log's default.
-        run: Where to run them.
+        encoder: Encoder of the routers; None for the log's default.
+        run: Options of the run.
 
     Raises:
         UserError: If the base is unknown, or the answers are to other questions.
@@ -159,8 +159,8 @@ def log_candidates(prepared: PreparedLog, routers: Sequence[str], run: RunOption
 
     Args:
         prepared: Log with the scenario `SCENARIO`; the routers are trained on its train and validation part.
-        routers: Their names.
-        run: Where to run them.
+        routers: Names of the routers.
+        run: Options of the run.
     """
     test = prepared.test_log
     values = {ScoredCandidate(llm, "llm", "llm"): of_llm(test, llm) for llm in test.llm_names}

@@ -12,7 +12,7 @@ class GuidedQuestion(NamedTuple):
     """A question that is to be guided.
 
     Attributes:
-        query_id: Its id in the log, or None for a question from elsewhere.
+        query_id: Id in the log, or None for a question from elsewhere.
         text: The query, as it stands in a log: what is compared with the log's queries.
         task: Name of its task, or None where that is not known.
     """
@@ -27,7 +27,7 @@ class TextGroups:
 
     Args:
         ids: Ids of the queries.
-        texts: Their texts.
+        texts: Texts of the queries.
     """
 
     def __init__(self, ids: Iterable[str], texts: Iterable[str]) -> None:

@@ -51,7 +51,7 @@ class Shots(Guide):
     Attributes:
         source: Log that they come from; only its training queries. Its encoder's vectors say what is near.
         rank_by: One of `SHOT_RANKINGS`; only training queries are ranked.
-        prompts: How queries are asked, for styles in which that is not the log's ``query``.
+        prompts: Prompts of queries, for styles in which that is not the log's ``query``.
     """
 
     kind: ClassVar[str] = "few_shot"
@@ -159,9 +159,9 @@ class _Nearest:
 
         Args:
             vectors: [Q, D].
-            tasks: Of each; None for that of the nearest example.
+            tasks: Task of each; None for that of the nearest example.
             without: Ids that are left out, for each.
-            count: At most so many.
+            count: Most rows for each.
         """
         found: list[list[int]] = [[] for _ in tasks]
         for task in dict.fromkeys(tasks):

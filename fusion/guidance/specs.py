@@ -59,10 +59,10 @@ def make_guide(
     """Make a guide.
 
     Args:
-        spec: Which.
+        spec: Guide that is asked for.
         source: The log that it comes from.
-        shown: See `Guide`.
-        prompts: See `Shots`.
+        shown: Most examples or thoughts, see `Guide`.
+        prompts: Prompts in other styles, see `Shots`.
         encoder: Place of a library's encoder, if it was a folder that has moved.
 
     Raises:

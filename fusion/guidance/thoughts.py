@@ -23,10 +23,10 @@ class Thoughts(Guide):
     """Templates of a library.
 
     Attributes:
-        library: From ``fusion templates mine``.
+        library: Library from ``fusion templates mine``.
         source: The log that it must have been mined from, divided with the source's seed; None to take the library as it
             is. Then a question is known by its wording alone.
-        name: Of the library, in errors.
+        name: Name of the library, in errors.
     """
 
     kind: ClassVar[str] = "thought"

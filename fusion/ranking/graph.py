@@ -36,10 +36,10 @@ def graph_posterior(
     Args:
         data: Q queries, M LLMs.
         domains: The group of each task; a task that is not named is its own.
-        folds: See `fusion.ranking.crossfit.cross_fit`, like the rest.
-        seed: Of folds and GNNs.
+        folds: Number of folds, see `fusion.ranking.crossfit.cross_fit`.
+        seed: Seed of folds and GNNs.
         gnn: Hyperparameters.
-        device: Where to train.
+        device: Device to train on.
         progress: Whether to show a bar.
     """
     prior = cross_fit(data, folds, seed, gnn, device, progress)

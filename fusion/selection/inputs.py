@@ -1,4 +1,4 @@
-"""What the rules of a selection look up: the prepared log, the settings, and the queries that the student is evaluated on."""
+"""Inputs of the rules of a selection: the prepared log, the settings, and the queries that the student is evaluated on."""
 
 from __future__ import annotations
 

@@ -34,14 +34,14 @@ NOT_ASKED = "not asked within the budget"
 
 @dataclass(frozen=True)
 class MiningSettings:
-    """What is mined.
+    """Settings of mining.
 
     Attributes:
         ranking: Name of what ranks the responses.
         top_k: Best responses of a query that a template may come from.
         limit: Most queries, spread over tasks and clusters of queries; None for all training queries.
-        seed: Of the split: templates come from its training queries.
-        near: See `fusion.templates.merging.merge_near`.
+        seed: Seed of the split: templates come from its training queries.
+        near: Cosine from which templates are merged, see `fusion.templates.merging.merge_near`.
     """
 
     ranking: str
@@ -57,12 +57,12 @@ class MiningSettings:
 
 @dataclass(frozen=True)
 class Mined:
-    """What came of mining.
+    """Results of mining.
 
     Attributes:
         library: Is saved already.
-        summaries: What the LLM wrote; None without one.
-        measured: What validation found; None without one.
+        summaries: Texts that the LLM wrote; None without one.
+        measured: Findings of the validation; None without one.
     """
 
     library: Library
@@ -84,10 +84,10 @@ def mine(
     """Mine templates from a log's training queries, check and merge them, and write the library.
 
     Args:
-        log: With responses.
+        log: Log with responses.
         rank: Ranks the responses; is given the training queries only.
         out: Folder of the library; one that is there is replaced. It gets a journal of what LLMs are asked.
-        settings: What is mined.
+        settings: Settings of mining.
         encoder: A copy is fitted on the training queries.
         summariser: Writes the templates; None to take the steps of a response as they are.
         validation: Measures what the templates are worth; None for no measurement.

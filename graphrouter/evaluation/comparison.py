@@ -57,8 +57,8 @@ def compare(
     more routers or seeds can be added.
 
     Args:
-        log: With performance, and cost where a scenario weighs it.
-        encoder: What `graphrouter.encoders.encoder_of` takes: a name, an encoder, which is copied and fitted on each seed's
+        log: Log with performance, and cost where a scenario weighs it.
+        encoder: As `graphrouter.encoders.encoder_of` takes it: a name, an encoder, which is copied and fitted on each seed's
             training queries, an array [Q, D] or None; or a function from log and split to vectors, named by its
             attribute ``spec`` in the config.
         routers: Names, or routers whose hyperparameters count as the defaults. A mapping gives them names of its own.
@@ -67,11 +67,11 @@ def compare(
         scenarios: All with the same target, or their names; None for those that the log has values for.
         tune: Whether each router tries its ``search_space`` on validation, else only the hyperparameters it has.
         tune_by: ``nll`` or ``reward`` (the mean over the scenarios), on validation.
-        settings: At most so many settings are tried, the same for every router.
+        settings: Most settings that are tried, the same for every router.
         ours: Names of the routers that are no baselines; None for those that say so of themselves.
-        interval: What the intervals hold for: ``fitted`` routers, where test queries are resampled, or ``methods``, where
+        interval: Claim that the intervals hold for: ``fitted`` routers, where test queries are resampled, or ``methods``, where
             seeds are too.
-        run: Where and how to run; ``progress`` writes a line to standard error for each pair.
+        run: Options of the run; ``progress`` writes a line to standard error for each pair.
         split: Log and seed to split.
 
     Returns:

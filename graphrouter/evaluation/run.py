@@ -74,7 +74,7 @@ def fit_router(
         settings: Most settings that are tried, the same for every router; 1 for the hyperparameters as they come.
         tune_by: One of `graphrouter.run.TUNE_BY`: ``nll`` of the predicted quality, or mean ``reward`` of the choices
             over the scenarios.
-        run: Where and how to run.
+        run: Options of the run.
     """
     started = time.perf_counter()
     tried = list(router.search_space[:settings]) if settings > 1 else [{}]

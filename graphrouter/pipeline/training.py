@@ -31,13 +31,13 @@ def train(
     """Fit an encoder and a router on a log.
 
     Args:
-        log: With two LLMs or more.
-        router: Its name, or a router with its hyperparameters; it is copied.
-        encoder: Its name, see `graphrouter.encoders.find_encoder`; an encoder, which is copied; or an array of vectors
+        log: Log of two LLMs or more.
+        router: Name of a router, or one with its hyperparameters; it is copied.
+        encoder: Name of an encoder, see `graphrouter.encoders.find_encoder`; an encoder, which is copied; or an array of vectors
             [Q, D] in the order of ``log.queries``. None for `graphrouter.encoders.default_encoder`.
-        seed: Of the split and of the router.
+        seed: Seed of the split and of the router.
         split: Rows for train and validation; None for `graphrouter.splits.by_query`. The test rows are not looked at.
-        run: Where and how to run.
+        run: Options of the run.
         target: The column of the log that counts as performance: ``performance`` or ``judge_score``.
 
     Raises:

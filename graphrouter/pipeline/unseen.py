@@ -15,12 +15,12 @@ Array = np.ndarray
 
 @dataclass(frozen=True, eq=False)
 class UnseenPart:
-    """What is left of a log.
+    """Part of a log that is left.
 
     Attributes:
-        log: Its scored queries in wordings that the router has not learnt from, and the LLMs that both know.
+        log: Log of the scored queries in wordings that the router has not learnt from, and the LLMs that both know.
         columns: [M] int64, the columns of these LLMs in the router's predictions.
-        seen: How many scored queries were dropped, because the router was trained or validated on their wording.
+        seen: Number of scored queries that were dropped, because the router was trained or validated on their wording.
         strangers: LLMs of the log that were dropped, because the router does not know them.
         absent: LLMs of the router that the log does not have.
     """
