@@ -1,4 +1,4 @@
-"""Asks a server of the OpenAI chat-completions API, again where that may help."""
+"""Client of a server of the OpenAI chat-completions API, which asks again where that may help."""
 
 from __future__ import annotations
 
@@ -47,8 +47,8 @@ async def open_client(settings: ServerOptions, key: str) -> AsyncIterator[Answer
     """Open the connections of a run, and close them afterwards.
 
     Args:
-        settings: The engine.
-        key: The secret that goes into the header; empty for none.
+        settings: Options of the server.
+        key: Secret that goes into the header; empty for none.
 
     Yields:
         An asynchronous function from request to answer.
@@ -67,11 +67,11 @@ async def open_client(settings: ServerOptions, key: str) -> AsyncIterator[Answer
 
 
 class Client:
-    """One run against one server; lives in one event loop.
+    """Run against one server; lives in one event loop.
 
     Args:
-        settings: The engine.
-        key: The secret, which is cut out of all that leaves, in the escapes of JSON, URLs and HTML too; empty for none.
+        settings: Options of the server.
+        key: Secret, which is cut out of all that leaves, in the escapes of JSON, URLs and HTML too; empty for none.
         session: Open connections.
     """
 

@@ -1,4 +1,4 @@
-"""Why a server gave no answer: what it said, whether to ask again, what it may have cost, and what a user can do."""
+"""Reasons why a server gave no answer: whether to ask again, what it may have cost, and what a user can do."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ UNSUPPORTED = re.compile(
 CONTEXT = re.compile(r"context.?(?:size|length|window)", re.I)
 UNWANTED = re.compile(r"filter|polic|moderat|safety|flagged|harm|sensitive|risk", re.I)
 TOO_LONG = re.compile(r"context|too long|too large|too many|length|exceed", re.I)
-"""What servers say of one prompt that is unwanted or too long, while others may be answered."""
+"""Words of servers about one prompt that is unwanted or too long, while others may be answered."""
 PASSING = re.compile(r"rate.?limit|overload|capacity|busy|timed? ?out|unavailable|try again|exhausted|upstream", re.I)
 TEXT_BYTES = 20_000
 
 
 class Kind(Enum):
-    """What a request that got no answer should do."""
+    """Next step of a request that got no answer."""
 
     AGAIN = "ask again"
     REQUEST = "this request will never be answered"
@@ -44,16 +44,16 @@ class Kind(Enum):
 
 @dataclass
 class Trouble(Exception):
-    """Why a request got no answer.
+    """Reason why a request got no answer.
 
     Attributes:
-        reason: May hold what the server sent, a key included, until `Client` cleans it.
-        kind: What to do.
+        reason: Text, which may hold what the server sent, a key included, until `Client` cleans it.
+        kind: Kind, which says what to do.
         status: HTTP status, or None where none came.
         retry_after: Seconds that the server asks to wait, or None.
         unreachable: Whether no connection could be made at all.
-        waste: What it may have cost.
-        remedy: What a user can do, or nothing.
+        waste: Cost that it may have had.
+        remedy: Advice for the user, or nothing.
         of_prompt: Whether it concerns this prompt, so that others may be answered.
     """
 
@@ -73,12 +73,12 @@ def error_trouble(
     """Turn the reply of a server that reports an error into trouble.
 
     Args:
-        settings: What was asked, and how.
+        settings: Options of the server.
         status: HTTP status; 200 where a gateway reports the error of the server behind it.
-        headers: Of the reply.
-        reply: The parsed body, or None.
-        body: Of the reply.
-        waste: What the reply states that it used, or None.
+        headers: Headers of the reply.
+        reply: Parsed body, or None.
+        body: Body of the reply.
+        waste: Tokens that the reply states, or None.
     """
     error = reply.get("error") or reply if isinstance(reply, dict) else None
     message = _sentence(error) or body_text(body)

@@ -16,10 +16,10 @@ EQUAL = 5
 
 
 class Hope:
-    """What a run has seen of a server so far.
+    """Record of what a run has seen of a server so far.
 
     Args:
-        settings: The engine.
+        settings: Options of the server.
 
     Attributes:
         heard: Whether anything at all came from the server.

@@ -16,22 +16,22 @@ OURS = ("model", "messages", "stream", "n")
 
 @dataclass(eq=False)
 class ServerOptions(Engine):
-    """What is asked of a server, and how.
+    """Options of a server: what it is asked, and how.
 
     Attributes:
-        model: As the server names it.
-        base_url: Without ``/chat/completions``; mostly ends in ``/v1``.
+        model: Name of the model at the server.
+        base_url: Address without ``/chat/completions``; mostly ends in ``/v1``.
         api_key_env: Environment variable that holds the key; None for a server that wants none.
         concurrency: Most requests under way at once.
         timeout_s: Most seconds for one try, connection included.
         max_retries: Further tries of a request.
-        backoff_s: The first wait is drawn from 0 to so many seconds, each further one from twice as many.
+        backoff_s: Bound of the first wait: it is drawn from 0 to so many seconds, each further one from twice as many.
         backoff_cap_s: Longest wait of that kind.
         retry_after_cap_s: Longest wait that a server may ask for; a longer one is cut to this.
         give_up_after: Requests that may fail in a row, after all their tries, before the rest are not asked.
         requests_per_minute: Most requests per minute, tries included, evenly spaced; 0 for no limit.
-        send: Which of max_tokens, temperature, top_p, stop and seed are sent; some servers refuse some of them.
-        token_field: The name under which max_tokens is sent; some models want ``max_completion_tokens``.
+        send: Fields that are sent of max_tokens, temperature, top_p, stop and seed; some servers refuse some of them.
+        token_field: Name under which max_tokens is sent; some models want ``max_completion_tokens``.
         extra: Further fields of the request body, such as ``{"reasoning_effort": "low"}``.
         reply_mib: Most MiB of a reply, beside 1 KiB for each token that was asked for; a longer one fails its request. The
             longest answers of today's models are below 1 MiB, and the memory must hold `concurrency` replies and, for a

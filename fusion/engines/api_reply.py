@@ -1,4 +1,4 @@
-"""Reads an answer from what a server of the OpenAI chat-completions API sent."""
+"""Answer from what a server of the OpenAI chat-completions API sent."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from fusion.engines.clean import parse_json, token_counts
 from fusion.text import encodable
 
 SHAPES = (KeyError, IndexError, TypeError, AttributeError, RecursionError)
-"""What reading raises where a reply is of another form, or is nested deeper than Python can follow."""
+"""Errors of reading where a reply is of another form, or is nested deeper than Python can follow."""
 
 
 def read_reply(
@@ -25,11 +25,11 @@ def read_reply(
     ``reasoning`` (OpenRouter, vLLM), and parts of type ``thinking`` (Mistral). A stream of chunks is joined.
 
     Args:
-        request: That was asked.
-        settings: How it was asked.
+        request: Request that was asked.
+        settings: Options of the server.
         status: HTTP status.
-        headers: Of the reply.
-        body: Of the reply.
+        headers: Headers of the reply.
+        body: Body of the reply.
         latency_s: Seconds that it took.
 
     Raises:

@@ -1,4 +1,4 @@
-"""When to ask a server again: backoff with jitter, Retry-After, and the pace of requests."""
+"""Waits before a server is asked again: backoff with jitter, Retry-After, and the pace of requests."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ def read_retry_after(value: str | None, now: datetime | None = None) -> float | 
     RFC 9110, section 10.2.3: seconds, or an HTTP date. Fractions of a second, which some servers send, are read too.
 
     Args:
-        value: The header; None where there is none.
-        now: Against which a date counts; None for the clock.
+        value: Header; None where there is none.
+        now: Time against which a date counts; None for the clock.
 
     Returns:
         0 or more; None where there is no header or it cannot be read.
@@ -45,7 +45,7 @@ def backoff(tries: int, base_s: float, cap_s: float) -> float:
 
 
 class Pace:
-    """Says when the next request may go out. All requests to one server wait for the same pace.
+    """Pace of the requests to a server. All requests to one server wait for the same pace.
 
     Args:
         per_minute: Most requests per minute, evenly spaced; 0 for no limit.

@@ -1,4 +1,4 @@
-"""Joins the chunks of a server that streams although it was not asked to."""
+"""Streams of servers that were not asked to stream: their chunks, joined."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ TEXTS = ("reasoning_content", "reasoning", "refusal")
 
 
 class BrokenStream(ValueError):
-    """A stream that ends before its answer does, or is no stream of chunks."""
+    """Stream that ends before its answer does, or is no stream of chunks."""
 
 
 def is_stream(headers: Mapping[str, str], body: bytes) -> bool:

@@ -1,4 +1,4 @@
-"""What every engine takes and gives: requests in, answers out, each as soon as it is there."""
+"""Base of the engines: requests in, answers out, each as soon as it is there."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ Message = dict[str, str]
 
 @dataclass(frozen=True)
 class Sampling:
-    """How an LLM decodes.
+    """Settings of decoding.
 
     Attributes:
         max_tokens: Most tokens of a response.
         temperature: 0 for greedy decoding.
         top_p: Nucleus of the distribution that is sampled from.
         stop: Texts that end a response.
-        seed: Of the first draw; draw d of a request uses ``seed + d`` where the engine can seed a request.
+        seed: Seed of the first draw; draw d of a request uses ``seed + d`` where the engine can seed a request.
     """
 
     max_tokens: int = 512
@@ -32,12 +32,12 @@ class Sampling:
 
 @dataclass(frozen=True)
 class Request:
-    """A prompt to be answered.
+    """Prompt to be answered.
 
     Attributes:
-        key: The caller's name for it; comes back with the answer.
-        messages: The conversation so far; the last is from the user.
-        sampling: How to decode.
+        key: Name that the caller gives it; comes back with the answer.
+        messages: Conversation so far; the last is from the user.
+        sampling: Settings of decoding.
     """
 
     key: str
@@ -47,12 +47,12 @@ class Request:
 
 @dataclass(frozen=True)
 class Waste:
-    """What tries that gave no answer may have cost.
+    """Cost that tries without an answer may have had.
 
     Attributes:
-        input_tokens: Of the tries whose use the server stated.
-        output_tokens: Of the same.
-        unknown: Tries that were sent and may have cost, of which nothing is known.
+        input_tokens: Input tokens of the tries whose use the server stated.
+        output_tokens: Output tokens of the same.
+        unknown: Number of tries that were sent and may have cost, of which nothing is known.
     """
 
     input_tokens: int = 0
@@ -75,18 +75,18 @@ NOTHING = Waste()
 
 @dataclass(frozen=True)
 class Completion:
-    """An answer.
+    """Answer to a request.
 
     Attributes:
-        key: Of the request.
-        text: The response.
-        input_tokens: Of the prompt, by the engine's own count, chat template included; None where it gave none.
-        output_tokens: Of the response, by the engine's own count, thinking included; None where it gave none.
+        key: Key of the request.
+        text: Response.
+        input_tokens: Tokens of the prompt, by the engine's own count, chat template included; None where it gave none.
+        output_tokens: Tokens of the response, by the engine's own count, thinking included; None where it gave none.
         latency_s: Seconds from the request to the whole answer. In a batch, those of the batch.
         finish_reason: ``stop``, ``length`` (cut at ``max_tokens``), or what the engine said.
         reasoning: Thinking that the engine gave apart from the response, or None.
         model: The model's name as the engine reported it, or None.
-        waste: Of earlier tries.
+        waste: Cost of earlier tries.
         cut_at_question: Whether the engine ends answers of this model where it goes on with a question of its own.
     """
 
@@ -104,13 +104,13 @@ class Completion:
 
 @dataclass(frozen=True)
 class Failure:
-    """A request that got no answer, after all retries. Its cell stays missing.
+    """Request that got no answer, after all retries. Its cell stays missing.
 
     Attributes:
-        key: Of the request.
+        key: Key of the request.
         reason: One line; never holds a key or a header.
         latency_s: Seconds until it was given up.
-        waste: Of all tries.
+        waste: Cost of all tries.
     """
 
     key: str
@@ -137,15 +137,15 @@ class Engine(ABC):
     """Options, beside the model, that change what is answered; answers under other values of these are not mixed."""
 
     before_try: Callable[[Request, Waste], bool] | None = None
-    """Is asked before each try of a request that costs money, with what its earlier tries may have cost; where it says
-    False, the request is not sent and fails. Is set by who watches a budget, and called in a thread of the engine."""
+    """Question before each try of a request that costs money, with what its earlier tries may have cost; where it says
+    False, the request is not sent and fails. Set by who watches a budget, and called in a thread of the engine."""
 
     has_answered: bool = False
-    """Whether the LLM is known to answer such requests, so that refusals concern single ones. Is set by who asks."""
+    """Whether the LLM is known to answer such requests, so that refusals concern single ones. Set by who asks."""
 
     questions: tuple[str, ...] = ()
-    """What a question begins with: an engine that writes for a model without a chat template ends an answer before the
-    next one, for such a model goes on with questions of its own. Is set by who makes the engine."""
+    """Beginnings of a question: an engine that writes for a model without a chat template ends an answer before the
+    next one, for such a model goes on with questions of its own. Set by who makes the engine."""
 
     @abstractmethod
     def generate(self, requests: Iterable[Request]) -> Iterator[Answer]:

@@ -1,4 +1,4 @@
-"""Mends what servers and models send, so that tables and files can hold it."""
+"""Mending of what servers and models send, so that tables and files can hold it."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ def token_counts(prompt: object, response: object, text: str) -> tuple[int | Non
     A zero is none for a prompt, which has a token at the least, nor for a response that has text.
 
     Args:
-        prompt: What was said to be the tokens of the prompt.
-        response: What was said to be the tokens of the response.
-        text: The response, thinking included.
+        prompt: Stated tokens of the prompt.
+        response: Stated tokens of the response.
+        text: Response, thinking included.
     """
     output = token_count(response)
     return token_count(prompt) or None, None if output == 0 and text else output

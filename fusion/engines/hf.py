@@ -1,4 +1,4 @@
-"""A model on this machine through Hugging Face transformers, from a folder or the hub."""
+"""Model on this machine through Hugging Face transformers, from a folder or the hub."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class TransformersEngine(Engine):
     An answer of a model without a chat template ends where it goes on with a question of its own (`Engine.questions`).
 
     Attributes:
-        model: A folder, or a name on the Hugging Face hub.
+        model: Folder, or name on the Hugging Face hub.
         revision: Branch, tag or commit on the hub; None for its default.
         batch_size: Rows that are decoded together; halved, for good, where the memory does not suffice.
         device: auto (CUDA where there is one), cpu or cuda.
@@ -117,7 +117,7 @@ class TransformersEngine(Engine):
 
     @property
     def _marks(self) -> tuple[str, ...]:
-        """What ends an answer behind its first text."""
+        """Texts that end an answer behind its first text."""
         return self.questions if self.stop_at_question and self._load().tokenizer.chat_template is None else ()
 
     def _decode(self, batch: list[Row]) -> list[Answer]:

@@ -1,4 +1,4 @@
-"""Loads a causal language model and its tokenizer for the transformers engine, or says in one line why it cannot."""
+"""Loading of a causal language model and its tokenizer for the transformers engine."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ DTYPES = ("auto", "float32", "bfloat16", "float16")
 
 
 class Loaded(NamedTuple):
-    """A model with its tokenizer.
+    """Model with its tokenizer.
 
     Attributes:
         model: Causal language model, in evaluation mode.
-        tokenizer: Of transformers.
+        tokenizer: Tokenizer of transformers.
         ends: Ids that end a response: those of the generation config, and the tokenizer's end token.
         limit: Most tokens of prompt and response together; None where the model has no limit.
     """

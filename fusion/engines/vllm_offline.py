@@ -1,4 +1,4 @@
-"""A model on this machine through vLLM, without a server. The package vllm is an extra."""
+"""Model on this machine through vLLM, without a server. The package vllm is an extra."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ class VLLMEngine(Engine):
     question of its own (`Engine.questions`).
 
     Attributes:
-        model: A folder, or a name on the Hugging Face hub.
+        model: Folder, or name on the Hugging Face hub.
         revision: Branch, tag or commit on the hub; None for its default.
         chunk: Requests that are drawn and answered together.
-        dtype: As vLLM takes it; auto is that of the weights.
+        dtype: Type as vLLM takes it; auto is that of the weights.
         max_model_len: Most tokens of prompt and response together; None for the model's own limit.
         gpu_memory_utilization: Part of the GPU's memory that vLLM may take.
         tensor_parallel_size: GPUs that share the model.
@@ -126,7 +126,7 @@ class VLLMEngine(Engine):
         return outputs
 
     def _marks(self, llm: Any) -> tuple[str, ...]:
-        """What ends an answer behind its first text."""
+        """Texts that end an answer behind its first text."""
         return self.questions if self.stop_at_question and llm.get_tokenizer().chat_template is None else ()
 
     def _sample(self, llm: Any, chunk: list[Request], marks: tuple[str, ...]) -> list[Any]:

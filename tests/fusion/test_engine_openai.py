@@ -39,6 +39,23 @@ def one(server: ChatServer, text: str = "hello", **changes: Any) -> Answer:
     return answer
 
 
+def completed(react: Any, text: str = "hello", **changes: Any) -> Completion:
+    """Return the completion of one request to a server that reacts so, or says so."""
+    with ChatServer(react if callable(react) else lambda call: react) as server:
+        answer = one(server, text, **changes)
+    assert isinstance(answer, Completion), answer
+    return answer
+
+
+def failed(react: Any, text: str = "hello", calls: int | None = None, **changes: Any) -> Failure:
+    """Return the failure of one request, after so many calls."""
+    with ChatServer(react if callable(react) else lambda call: react) as server:
+        answer = one(server, text, **changes)
+        assert calls in (None, len(server.calls))
+    assert isinstance(answer, Failure), answer
+    return answer
+
+
 def threads() -> list[threading.Thread]:
     return [thread for thread in threading.enumerate() if thread.name == "engine"]
 
@@ -48,9 +65,7 @@ def first_then_good(say: Say) -> Any:
 
 
 def test_an_answer_holds_what_the_server_said() -> None:
-    with ChatServer(lambda call: Say(delay_s=0.05)) as server:
-        answer = one(server)
-    assert isinstance(answer, Completion)
+    answer = completed(Say(delay_s=0.05))
     assert (answer.key, answer.text, answer.model) == ("hello", "HELLO", "tiny")
     assert (answer.input_tokens, answer.output_tokens, answer.finish_reason) == (5, 6, "stop")
     assert 0.05 <= answer.latency_s < 1
@@ -121,10 +136,7 @@ def test_a_broken_reply_is_asked_again_and_fails_in_one_line_after_all_tries(say
     with ChatServer(first_then_good(say)) as server:
         assert isinstance(one(server), Completion)
         assert len(server.calls) == 2
-    with ChatServer(lambda call: say) as server:
-        answer = one(server, max_retries=2)
-        assert len(server.calls) == 3
-    assert isinstance(answer, Failure)
+    answer = failed(say, calls=3, max_retries=2)
     assert "after 3 tries" in answer.reason
     assert "\n" not in answer.reason
     assert len(answer.reason) < 450
@@ -151,25 +163,18 @@ def test_a_broken_reply_is_asked_again_and_fails_in_one_line_after_all_tries(say
     ],
 )
 def test_a_whole_reply_of_another_form_is_not_asked_again_and_counted(body: Any, waste: Waste) -> None:
-    with ChatServer(lambda call: Say(body)) as server:
-        answer = one(server)
-        assert len(server.calls) == 1
-    assert isinstance(answer, Failure)
+    answer = failed(Say(body), calls=1)
     assert answer.waste == waste
     assert "\n" not in answer.reason
 
 
 def test_a_hang_is_given_up_after_the_time_limit() -> None:
-    with ChatServer(first_then_good(Say(delay_s=30))) as server:
-        begin = time.monotonic()
-        answer = one(server, timeout_s=0.2)
-    assert isinstance(answer, Completion)
+    begin = time.monotonic()
+    answer = completed(first_then_good(Say(delay_s=30)), timeout_s=0.2)
     assert answer.latency_s < 0.2 <= time.monotonic() - begin < 3
-    with ChatServer(lambda call: Say(delay_s=30)) as server:
-        failed = one(server, timeout_s=0.1, max_retries=1)
-    assert isinstance(failed, Failure)
-    assert "no answer within 0.1 s" in failed.reason
-    assert failed.latency_s >= 0.2
+    failure = failed(Say(delay_s=30), timeout_s=0.1, max_retries=1)
+    assert "no answer within 0.1 s" in failure.reason
+    assert failure.latency_s >= 0.2
 
 
 def waits(header: str, **changes: Any) -> float:
@@ -238,9 +243,7 @@ def test_requests_per_minute_space_the_requests() -> None:
     ],
 )
 def test_every_shape_of_message_is_read(message: dict[str, Any], text: str, reasoning: str | None) -> None:
-    with ChatServer(lambda call: Say({"choices": [{"message": message, "finish_reason": "stop"}]})) as server:
-        answer = one(server)
-    assert isinstance(answer, Completion)
+    answer = completed(Say({"choices": [{"message": message, "finish_reason": "stop"}]}))
     assert (answer.text, answer.reasoning, answer.finish_reason, answer.model) == (text, reasoning, "stop", None)
 
 
@@ -263,9 +266,7 @@ def test_every_shape_of_message_is_read(message: dict[str, Any], text: str, reas
     ],
 )
 def test_tokens_are_counted_by_the_server_and_never_guessed(usage: Any, expected: tuple[int | None, ...]) -> None:
-    with ChatServer(lambda call: Say(completion("a", usage=usage))) as server:
-        answer = one(server)
-    assert isinstance(answer, Completion)
+    answer = completed(Say(completion("a", usage=usage)))
     assert (answer.input_tokens, answer.output_tokens) == expected
 
 
@@ -274,21 +275,16 @@ def test_tokens_are_counted_by_the_server_and_never_guessed(usage: Any, expected
     [{"text": "42"}, {"delta": {"content": "42"}}, {"message": None, "delta": {"role": "assistant", "content": "42"}}],
 )
 def test_an_answer_in_the_place_of_a_message_is_read(choice: dict[str, Any]) -> None:
-    with ChatServer(lambda call: Say({"choices": [choice]})) as server:
-        answer = one(server)
-    assert isinstance(answer, Completion)
+    answer = completed(Say({"choices": [choice]}))
     assert (answer.text, answer.finish_reason) == ("42", "unknown")
 
 
 def test_half_surrogates_are_mended_wherever_they_stand() -> None:
     reply = completion("a", model="m\ud83d")
     reply["choices"][0]["finish_reason"] = "\ud800"
-    with ChatServer(lambda call: Say(reply if call.prompt == "a" else {"error": {"message": "\udc00"}})) as server:
-        answer, failed = (one(server, text, max_retries=0) for text in "ab")
-    assert isinstance(answer, Completion)
+    answer = completed(Say(reply))
     assert (answer.model, answer.finish_reason) == ("m\ufffd", "\ufffd")
-    assert isinstance(failed, Failure)
-    failed.reason.encode()
+    failed(Say({"error": {"message": "\udc00"}}), max_retries=0).reason.encode()
 
 
 def chunk(text: object = None, **changes: Any) -> dict[str, Any]:
@@ -346,27 +342,20 @@ def test_a_stream_that_was_not_asked_for_is_joined(body: bytes, headers: dict[st
 
 def test_a_stream_holds_thinking_and_may_end_without_reason_or_usage() -> None:
     thought = {"choices": [{"delta": {"reasoning_content": "h"}}]}, {"choices": [{"delta": {"reasoning_content": "m"}}]}
-    with ChatServer(lambda call: Say(events(*thought, chunk("42")))) as server:
-        answer = one(server)
-    assert isinstance(answer, Completion)
+    answer = completed(Say(events(*thought, chunk("42"))))
     assert (answer.text, answer.reasoning, answer.finish_reason, answer.output_tokens) == ("42", "hm", "unknown", None)
 
 
 def test_a_long_event_of_many_lines_is_read_in_no_time() -> None:
-    body = b"data: [1,\n" * 500_000
-    with ChatServer(lambda call: Say(body)) as server:
-        begin = time.monotonic()
-        assert isinstance(one(server, max_retries=0), Failure)
+    begin = time.monotonic()
+    failed(Say(b"data: [1,\n" * 500_000), max_retries=0)
     assert time.monotonic() - begin < 3
 
 
 @pytest.mark.parametrize("head", [{}, {"Content-Length": str(1 << 40)}], ids=["no length", "a length"])
 def test_an_endless_reply_is_not_read_to_its_end(head: dict[str, str]) -> None:
-    with ChatServer(lambda call: Say(b" " * (1 << 20), headers=head, repeat_s=0.0)) as server:
-        begin = time.monotonic()
-        answer = one(server, reply_mib=2)
-        assert len(server.calls) == 1
-    assert isinstance(answer, Failure)
+    begin = time.monotonic()
+    answer = failed(Say(b" " * (1 << 20), headers=head, repeat_s=0.0), calls=1, reply_mib=2)
     assert "longer than 2 MiB; where that is right, raise reply_mib" in answer.reason
     assert answer.waste == Waste(unknown=1)
     assert time.monotonic() - begin < 3
@@ -381,19 +370,17 @@ def test_more_is_read_where_more_was_asked_for() -> None:
 
 
 def test_a_reply_that_drips_for_ever_is_given_up_after_the_time_limit() -> None:
-    with ChatServer(lambda call: Say(b" ", repeat_s=0.02)) as server:
-        begin = time.monotonic()
-        answer = one(server, timeout_s=0.3, max_retries=0)
+    begin = time.monotonic()
+    answer = failed(Say(b" ", repeat_s=0.02), timeout_s=0.3, max_retries=0)
     assert time.monotonic() - begin < 3
-    assert isinstance(answer, Failure)
     assert "no answer within 0.3 s" in answer.reason
     assert answer.waste == Waste(unknown=1)
 
 
 def test_a_cut_answer_says_so_and_a_missing_reason_is_not_guessed() -> None:
-    choices = [{"message": {"content": "a"}, "finish_reason": reason} for reason in ("length", None)]
-    with ChatServer(lambda call: Say({"choices": [choices[int(call.prompt)]]})) as server:
-        assert [one(server, text).finish_reason for text in "01"] == ["length", "unknown"]  # type: ignore[union-attr]
+    for reason, said in (("length", "length"), (None, "unknown")):
+        answer = completed(Say({"choices": [{"message": {"content": "a"}, "finish_reason": reason}]}))
+        assert answer.finish_reason == said
 
 
 # ---- no request can ever succeed
@@ -417,12 +404,7 @@ EXTRA = [{"type": "extra_forbidden", "loc": ["body", "seed"], "msg": "Extra inpu
             "set token_field: max_completion_tokens",
         ),
         ("tiny", 400, {"error": MAX_TOKENS}, "set token_field: max_completion_tokens"),
-        (
-            "temp",
-            400,
-            {"error": {"message": TEMPERATURE}},
-            r"leave temperature out by send: \[max_tokens, top_p, stop, seed\]",
-        ),
+        ("temp", 400, {"error": {"message": TEMPERATURE}}, r"out by send: \[max_tokens, top_p, stop, seed\]"),
         ("model", 400, {"error": {"message": TEMPERATURE}}, "leave temperature out"),
         ("tiny", 422, {"detail": EXTRA}, r"body.seed: Extra inputs are not permitted; leave seed out by send"),
         ("tiny", 400, {"error": {"message": "Unknown field `think`"}}, "take think out of extra"),
@@ -446,15 +428,10 @@ def test_the_same_refusal_of_the_first_requests_stops_the_run_with_a_remedy(
 
 
 def test_few_requests_get_the_remedy_too() -> None:
-    with ChatServer(lambda call: Say({"error": {"message": MAX_TOKENS}}, 400)) as server:
-        answer = one(server)
-    assert isinstance(answer, Failure)
+    answer = failed(Say({"error": {"message": MAX_TOKENS}}, 400))
     assert answer.reason.endswith("; set token_field: max_completion_tokens")
-    with ChatServer(
-        lambda call: Say({"detail": [{"loc": ["body", "max_completion_tokens"], "msg": "not permitted"}]}, 422)
-    ) as server:
-        answer = one(server, token_field="max_completion_tokens")
-    assert isinstance(answer, Failure)
+    detail = [{"loc": ["body", "max_completion_tokens"], "msg": "not permitted"}]
+    answer = failed(Say({"detail": detail}, 422), token_field="max_completion_tokens")
     assert answer.reason.endswith("; set token_field: max_tokens")
 
 
@@ -489,9 +466,7 @@ def test_the_same_refusal_after_an_answer_stops_no_run() -> None:
 
 def test_a_server_that_calls_a_full_context_its_own_error_is_not_asked_again() -> None:
     error = {"code": 500, "message": "Context size has been exceeded.", "type": "server_error"}
-    with ChatServer(lambda call: Say({"error": error}, 500)) as server:
-        assert isinstance(one(server), Failure)
-        assert len(server.calls) == 1
+    failed(Say({"error": error}, 500), calls=1)
 
 
 @pytest.mark.parametrize(
@@ -553,10 +528,7 @@ def test_an_answer_and_a_failure_tell_what_their_tries_may_have_cost(say: Say, w
         assert len(server.calls) == 2
     assert isinstance(answer, Completion)
     assert answer.waste == waste
-    with ChatServer(lambda call: say) as server:
-        failed = one(server, timeout_s=0.3, max_retries=1)
-    assert isinstance(failed, Failure)
-    assert failed.waste == waste + waste
+    assert failed(say, timeout_s=0.3, max_retries=1).waste == waste + waste
 
 
 def test_no_connection_costs_nothing() -> None:
@@ -742,10 +714,7 @@ def test_the_key_never_leaks(
 
 def test_a_short_placeholder_is_no_secret_in_a_response(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TEST_KEY", "EMPTY")
-    with ChatServer() as server:
-        answer = one(server, "empty or not", api_key_env="TEST_KEY")
-    assert isinstance(answer, Completion)
-    assert answer.text == "EMPTY OR NOT"
+    assert completed(Say(), "empty or not", api_key_env="TEST_KEY").text == "EMPTY OR NOT"
 
 
 # ---- how requests are drawn
