@@ -9,11 +9,9 @@ import numpy as np
 from experiments.reporting.records import FINISHED, Run, Values
 from graphrouter import metrics
 from graphrouter.errors import UserError
-from graphrouter.evaluation.rows import curve_rows, query_table, scores_of, shares_of, task_rows
+from graphrouter.evaluation.rows import query_table, record_of
 from graphrouter.evaluation.store import Config, Outcomes, Predictions, Store
 from graphrouter.scenario import Scenario
-
-Array = np.ndarray
 
 
 def read_comparison(folder: Path) -> list[Run]:
@@ -48,9 +46,9 @@ def _run(
 ) -> Run:
     source, label, seed, base = about
     llms = config["log"]["llms"]
-    scores = scores_of("test", outcomes, [given, *references.values()], scenarios)
+    record = record_of(outcomes, given, references, scenarios, llms)
     if "validation" in given.about:
-        scores[0][f"validation/{config['tune_by']}"] = float(given.about["validation"])
+        record["metrics"][f"validation/{config['tune_by']}"] = float(given.about["validation"])
     commit = given.about.get("commit") or config["provenance"]["commit"]
     return Run(
         id=f"{label}-s{seed}",
@@ -63,13 +61,8 @@ def _run(
         settings=_settings(config, given, label, seed),
         provenance={**config["provenance"], "commit": commit},
         seconds=given.about.get("tune_seconds"),
-        metrics=scores[0],
-        references=dict(zip(references, scores[1:], strict=True)),
-        tasks=task_rows(outcomes, given, references, scenarios[0]),
-        shares=shares_of(outcomes, given, llms),
-        curve=curve_rows(outcomes, given, scenarios),
-        llms=_llms(outcomes, llms),
-        queries=query_table(outcomes, given, scenarios, llms) if given.quality is not None else None,
+        queries=query_table(outcomes, given, scenarios, llms),
+        **record,
     )
 
 
@@ -96,11 +89,3 @@ def _references(outcomes: Outcomes, scenarios: list[Scenario]) -> dict[str, Pred
         name: Predictions(None, outcomes.cost, utility, {})
         for name, utility in (("best_single", single), ("oracle", rewards))
     }
-
-
-def _llms(outcomes: Outcomes, llms: list[str]) -> list[Values]:
-    cost, performance = metrics.single_points(outcomes.performance.astype(np.float64), outcomes.cost)
-    return [
-        {"llm": llm, "cost": float(x) if np.isfinite(x) else None, "performance": float(y)}
-        for llm, x, y in zip(llms, cost, performance, strict=True)
-    ]

@@ -21,15 +21,12 @@ from graphrouter.config import make_router
 from graphrouter.errors import UserError, first_line
 from graphrouter.evaluation.rows import (
     REFERENCES,
-    curve_rows,
-    llm_rows,
     new_llm_metrics,
     outcomes_of,
     query_table,
+    record_of,
     routable,
     scores_of,
-    shares_of,
-    task_rows,
     without_rewards,
 )
 from graphrouter.evaluation.run import FittedRouter, fit_router
@@ -149,20 +146,16 @@ def _run(
     done, scenarios, llms = fitted.predict(), data.scenarios, data.test.llms.names
     outcomes = outcomes_of(data.test, data.cost_scale)
     known = {name: fit_router(make_router(name), data, seed=0).predict() for name in REFERENCES}
-    scored = scores_of("test", outcomes, [done, *known.values()], scenarios)
     checked = outcomes_of(data.validation, data.cost_scale)
     found: Record = {
         "fit_seconds": fitted.about["fit_seconds"],
         "predict_seconds": done.about["predict_seconds"],
         "sizes": {name: len(getattr(data, name).queries) for name in PARTS}
         | {"llms": len(llms), "tasks": len({task for task in data.test.queries.tasks if task})},
-        "metrics": scores_of("validation", checked, [fitted.predict("validation")], scenarios)[0] | scored[0],
-        "references": dict(zip(known, scored[1:], strict=True)),
-        "tasks": task_rows(outcomes, done, known, scenarios[0]),
-        "shares": shares_of(outcomes, done, llms),
-        "curve": curve_rows(outcomes, done, scenarios),
-        "llms": llm_rows(outcomes, done, llms),
+        **record_of(outcomes, done, known, scenarios, llms),
     }
+    validated = scores_of("validation", checked, [fitted.predict("validation")], scenarios)[0]
+    found["metrics"] = validated | found["metrics"]
     queries = query_table(outcomes, done, scenarios, llms)
     if before is not None:
         without, column = before.predict(), llms.index(str(config.held_out))

@@ -82,6 +82,36 @@ def scores_of(
     ]
 
 
+def record_of(
+    outcomes: Outcomes,
+    done: Predictions,
+    references: Mapping[str, Predictions],
+    scenarios: Sequence[Scenario],
+    llms: Sequence[str],
+) -> dict[str, Any]:
+    """Return what a record of a run says of its test queries.
+
+    Args:
+        outcomes: Q queries, M LLMs.
+        done: Predictions of the router.
+        references: By name, ``best_single`` and, as the last, ``oracle`` among them.
+        scenarios: Scenarios that the predictions have utilities for.
+        llms: [M] names.
+
+    Returns:
+        ``metrics``, the ``metrics`` of the references, ``tasks``, ``shares``, ``curve`` and ``llms``.
+    """
+    scored = scores_of("test", outcomes, [done, *references.values()], scenarios)
+    return {
+        "metrics": scored[0],
+        "references": dict(zip(references, scored[1:], strict=True)),
+        "tasks": task_rows(outcomes, done, references, scenarios[0]),
+        "shares": shares_of(outcomes, done, llms),
+        "curve": curve_rows(outcomes, done, scenarios),
+        "llms": llm_rows(outcomes, done, llms),
+    }
+
+
 def metric_names(part: str, scenarios: Sequence[Scenario], with_cost: bool) -> list[str]:
     """Return what `scores_of` gives names to, for a router that predicts a quality and a log where each metric is defined.
 
@@ -109,7 +139,7 @@ def choices(outcomes: Outcomes, utility: Array) -> Array:
     return metrics.choose(utility, logged if routable(outcomes) else np.zeros_like(logged))
 
 
-def task_rows(outcomes: Outcomes, done: Predictions, references: dict[str, Predictions], scenario: Scenario) -> Any:
+def task_rows(outcomes: Outcomes, done: Predictions, references: Mapping[str, Predictions], scenario: Scenario) -> Any:
     """Return for each task its queries, the edge NLL, and the performance of the choices in a scenario.
 
     The performance is None where the outcomes of the log or of the task cannot give it.
