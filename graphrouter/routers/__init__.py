@@ -35,7 +35,7 @@ _ROUTERS = {
 
 _EXPORTS = {"Prediction": "base", "Router": "base", **{export: module for module, export in _ROUTERS.values()}}
 
-__all__ = [*_EXPORTS, "find_router", "router_names"]
+__all__ = [*_EXPORTS, "extending_routers", "find_router", "router_names"]
 
 
 def router_names() -> tuple[str, ...]:
@@ -65,6 +65,11 @@ def find_router(name: str) -> type[Router]:
     module, export = _ROUTERS[name]
     found: type[Router] = getattr(import_module(f"{__name__}.{module}"), export)
     return found
+
+
+def extending_routers() -> tuple[str, ...]:
+    """Return the names of the routers that can take in an LLM after they were fitted; this imports all routers."""
+    return tuple(name for name in _ROUTERS if find_router(name).extends)
 
 
 def __getattr__(name: str) -> Any:
