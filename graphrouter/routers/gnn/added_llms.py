@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from statistics import NormalDist
-from typing import Any, Self
+from typing import ClassVar, Self
 
 import numpy as np
 from torch_geometric.data import HeteroData
@@ -13,6 +13,7 @@ from graphrouter.graph import task_positions
 from graphrouter.nn.edge_head import LOGIT_PER_RESIDUAL
 from graphrouter.routers.gnn.objective import QUALITY_RANGE
 from graphrouter.routers.gnn.outcome_graph import OutcomeGraph
+from graphrouter.routers.parts.fitted import Fitted
 from graphrouter.routers.parts.new_llm import NewLLM
 from graphrouter.routers.parts.pool_mixture import PoolMixture
 
@@ -20,7 +21,7 @@ Array = np.ndarray
 
 
 @dataclass(eq=False)
-class AddedLLM:
+class AddedLLM(Fitted):
     """One LLM that was added: a mixture of the known ones, and messages of its own over ``similar_to``.
 
     Attributes:
@@ -29,6 +30,8 @@ class AddedLLM:
             none.
         weight: [N] of these; 0 where there is none.
     """
+
+    nested: ClassVar[dict[str, type[Fitted]]] = {"mixture": PoolMixture}
 
     mixture: PoolMixture
     residual: Array
@@ -60,24 +63,17 @@ class AddedLLM:
         similar = graph.propagate(attached, self.residual, self.weight).cpu().numpy()
         return mean + LOGIT_PER_RESIDUAL * similar @ gate, deviation
 
-    def get_state(self) -> dict[str, Any]:
-        """Return what was learnt."""
-        return {"mixture": self.mixture.get_state(), "residual": self.residual, "weight": self.weight}
-
-    @classmethod
-    def from_state(cls, state: dict[str, Any]) -> Self:
-        """Rebuild from `get_state`."""
-        return cls(PoolMixture.from_state(state["mixture"]), state["residual"], state["weight"])
-
 
 @dataclass(eq=False)
-class AddedLLMs:
+class AddedLLMs(Fitted):
     """All LLMs that were added, in the order in which they came.
 
     Attributes:
         llms: J of them.
         order: [M + J] which of the M known LLMs and, behind these, the J added ones each column of a prediction is.
     """
+
+    nested: ClassVar[dict[str, type[Fitted]]] = {"llms": AddedLLM}
 
     llms: list[AddedLLM]
     order: Array
@@ -112,15 +108,6 @@ class AddedLLMs:
             np.concatenate([qualities, *columns], axis=2).astype(np.float32)[..., self.order],
             np.concatenate([log_amounts, *amounts], axis=1)[:, self.order],
         )
-
-    def get_state(self) -> dict[str, Any]:
-        """Return what was learnt."""
-        return {"llms": [llm.get_state() for llm in self.llms], "order": self.order}
-
-    @classmethod
-    def from_state(cls, state: dict[str, Any]) -> Self:
-        """Rebuild from `get_state`."""
-        return cls([AddedLLM.from_state(llm) for llm in state["llms"]], state["order"])
 
 
 def _sigmoid(logits: Array) -> Array:

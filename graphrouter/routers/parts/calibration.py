@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from graphrouter.routers.parts.arrays import as_probability
+from graphrouter.routers.parts.fitted import Fitted
 from graphrouter.routers.parts.new_llm import NewLLM
 
 Array = np.ndarray
 
 
 @dataclass(eq=False)
-class PlattScaling:
+class PlattScaling(Fitted):
     """A rising sigmoid of each LLM's score: ``p = 1 / (1 + exp(-(slope * score + intercept)))``, slope >= 0.
 
     Platt (1999), "Probabilistic outputs for support vector machines", with his smoothed targets: 1 becomes
@@ -59,17 +60,6 @@ class PlattScaling:
         from scipy.special import expit
 
         return as_probability(expit(self.slope_ * scores + self.intercept_))
-
-    def get_state(self) -> dict[str, Any]:
-        """Return what `fit` learnt."""
-        return {"shared": self.shared, "slope_": self.slope_, "intercept_": self.intercept_}
-
-    @classmethod
-    def from_state(cls, state: dict[str, Any]) -> Self:
-        """Rebuild from `get_state`."""
-        scaling = cls(shared=state["shared"])
-        vars(scaling).update(state)
-        return scaling
 
 
 def _sigmoid_of(scores: Array, performance: Array) -> tuple[float, float]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import ClassVar, Self
 
 import numpy as np
 
 from graphrouter.dataset import Queries, RoutingData
+from graphrouter.routers.parts.fitted import Fitted
 from graphrouter.routers.parts.new_llm import NewLLM
 from graphrouter.routers.parts.task_means import TaskMeans
 
@@ -15,7 +16,7 @@ Array = np.ndarray
 
 
 @dataclass(eq=False)
-class OutputCost:
+class OutputCost(Fitted):
     """Turns costs into amounts that are easy to predict, and predicted amounts into costs.
 
     Where the log has tokens and prices, the amount is the output tokens, and
@@ -23,6 +24,8 @@ class OutputCost:
     at the LLM's own rate. Where it has only costs, the amount is the cost. OutputCost are multiples of the LLM's mean
     on train, ``means_``; that is NaN where the log has no cost, and so are all predicted costs.
     """
+
+    nested: ClassVar[dict[str, type[Fitted]]] = {"input_rate_": TaskMeans}
 
     def fit(self, train: RoutingData) -> Self:
         """Learn what the amount is, its mean for each LLM, and the input tokens per character of each LLM and task."""
@@ -80,17 +83,3 @@ class OutputCost:
             return amount
         input_tokens = self.input_rate_.lookup(queries.tasks) * queries.chars[:, None]
         return (input_tokens * self.prices_[0] + amount * self.prices_[1]) / 1e6
-
-    def get_state(self) -> dict[str, Any]:
-        """Return what was learnt."""
-        rate = self.input_rate_.get_state() if self.input_rate_ else None
-        return {"by_tokens_": self.by_tokens_, "prices_": self.prices_, "input_rate_": rate, "means_": self.means_}
-
-    @classmethod
-    def from_state(cls, state: dict[str, Any]) -> Self:
-        """Rebuild from `get_state`."""
-        amounts = cls()
-        vars(amounts).update(state)
-        rate = state["input_rate_"]
-        amounts.input_rate_ = TaskMeans.from_state(rate) if rate else None
-        return amounts

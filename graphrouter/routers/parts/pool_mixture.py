@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
+
+from graphrouter.routers.parts.fitted import Fitted
 
 Array = np.ndarray
 
@@ -16,7 +18,7 @@ TOLERANCE = 1e-9
 
 
 @dataclass(eq=False)
-class PoolMixture:
+class PoolMixture(Fitted):
     r"""A new LLM is taken to be of the kind of those that are known, until its outcomes say otherwise.
 
     .. math::
@@ -90,17 +92,6 @@ class PoolMixture:
         constant = np.full((len(logits), 1), self.intercept)
         effects = self.task * (task[:, None] == np.arange(self.tasks))
         return mean, np.concatenate([deviations, constant, effects], axis=1)
-
-    def get_state(self) -> dict[str, Any]:
-        """Return what was learnt."""
-        return dict(vars(self))
-
-    @classmethod
-    def from_state(cls, state: dict[str, Any]) -> Self:
-        """Rebuild from `get_state`."""
-        mixture = cls()
-        vars(mixture).update(state)
-        return mixture
 
 
 def _curvature(features: Array, weight: Array, chance: Array) -> Array:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 
+from graphrouter.routers.parts.fitted import Fitted
 from graphrouter.routers.parts.new_llm import NewLLM, shrunk_mean
 
 Array = np.ndarray
 
 
 @dataclass(eq=False)
-class TaskMeans:
+class TaskMeans(Fitted):
     """Mean of each LLM on each task, shrunk to the LLM's overall mean.
 
     ``mean[t, m] = (sum over t + strength * overall[m]) / (count + strength)``, and a query whose task is unknown or
@@ -78,14 +79,3 @@ class TaskMeans:
         table = np.vstack([self.means_, self.overall_])
         position = {name: row for row, name in enumerate(self.tasks_)}
         return table[[position.get(task, len(self.tasks_)) for task in tasks]]
-
-    def get_state(self) -> dict[str, Any]:
-        """Return what `fit` learnt."""
-        return {"strength": self.strength, "overall_": self.overall_, "tasks_": self.tasks_, "means_": self.means_}
-
-    @classmethod
-    def from_state(cls, state: dict[str, Any]) -> Self:
-        """Rebuild from `get_state`."""
-        means = cls(strength=state["strength"])
-        vars(means).update(state)
-        return means
