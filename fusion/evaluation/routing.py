@@ -11,7 +11,6 @@ import numpy as np
 from fusion.evaluation.thought import find_arms, part_rows
 from graphrouter import metrics
 from graphrouter.config import comparison_routers, read_comparison
-from graphrouter.encoders import encoder_of
 from graphrouter.errors import UserError
 from graphrouter.evaluation import compare
 from graphrouter.evaluation.differences import Resampling, estimate
@@ -19,7 +18,6 @@ from graphrouter.evaluation.store import Outcomes, Store
 from graphrouter.evaluation.support import Support
 from graphrouter.log import LLMLog
 from graphrouter.run import RunOptions
-from graphrouter.scenario import find_scenario
 from graphrouter.splits import PARTS, Split
 
 Array = np.ndarray
@@ -89,15 +87,14 @@ def compare_routers(
     logs = {"without": both.take_llms(plain), "with": both}
     for one in logs.values():
         _check_choices(one)
-    chosen = encoder_of(log, encoder, run.device)
     for name, one in logs.items():
         compare(
             one,
-            chosen,
+            encoder,
             comparison_routers(named),
             seeds=range(seeds),
             out=out / name,
-            scenarios=[find_scenario(SCENARIO)],
+            scenarios=[SCENARIO],
             tune=False,
             run=run,
             split=recorded_split,
