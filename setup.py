@@ -52,7 +52,6 @@ setup(
     ),
     package_data={
         "graphrouter": ["datasets/*/*", "evaluation/report/templates/*"],
-        "experiments": ["reporting/*.css", "reporting/*.js"],
     },
     cmdclass={"build_py": BuildWithConfigs},
     install_requires=[

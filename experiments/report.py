@@ -34,7 +34,7 @@ def add_commands(commands: Any) -> None:
 def report(args: argparse.Namespace) -> None:
     """Write the page."""
     from experiments.reporting import read_runs, render
-    from experiments.reporting.figure import count
+    from graphrouter.evaluation.report.numbers import count
     from graphrouter.files import replace_file
 
     if not args.out and not args.wandb:

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-import json
 import math
-from html import escape
 from typing import Any
 
-from experiments.reporting.figure import Figure, count
-from experiments.reporting.page import number, signed
+from markupsafe import Markup
+
+from experiments.reporting.figure import Figure, say
 from experiments.reporting.panels import Configuration, Panel, varied
+from graphrouter.evaluation.report.numbers import count, number, signed
+from graphrouter.evaluation.report.page import macro
 from graphrouter.metrics import lower_is_better
 
 SHOWN = 20
 """Rows that are shown before all are asked for."""
-SETTINGS = 8
-"""Varying settings in the table; the data have all."""
+SETTINGS = 6
+"""Varying settings in the table: those that a page has room for. The data have all."""
+NOTE = (
+    '<p class="note">Means ± one standard deviation over seeds. test − best single: what a run\'s test value is above that of '
+    "the LLM that is best overall, asked for every query; – for metrics that a single LLM has no value of, such as nll.</p>"
+)
 
 
 def best_section(panel: Panel) -> Figure:
@@ -36,36 +41,18 @@ def best_section(panel: Panel) -> Figure:
         ],
         "last": [one.first.group == "oracle" for one in rows],
     }
-    options = "".join(
-        f"<option{' selected' if metric == panel.metric else ''}>{escape(metric)}</option>" for metric in panel.metrics
-    )
-    blob = json.dumps(values, separators=(",", ":")).replace("<", "\\u003c")
-    body = f'{_table(panel, rows)}<script type="application/json" class="values">{blob}</script>'
-    label = f'<label>Order and colour by <select class="metric">{options}</select></label>'
-    head, data = _data(panel, rows)
-    return Figure(
-        "Best configurations", _says(panel, panel.metric), body, head, data, _brief(panel, rows), label, "best"
-    )
-
-
-def _table(panel: Panel, rows: list[Configuration]) -> str:
     settings = panel.varying[:SETTINGS]
     words = {key: panel.words[key] for key in settings}
-    head = ["configuration", "runs", "validation", "test", "test − best single", *settings]
     lines = []
-    for number_, one in enumerate(rows):
-        four = _texts(_four(one, panel.metric), panel.metric)
+    for one in rows:
         known = varied(one, words)
-        cells = [escape(one.label), str(len(one.runs)), *four, *(escape(known.get(key, "")) for key in settings)]
-        style = " class=ours" if one.base else ""
-        more = " hidden" if number_ >= SHOWN else ""
-        lines.append(f"<tr data-row={number_}{style}{more}>" + "".join(f"<td>{cell}" for cell in cells))
-    titles = "".join(f"<th>{escape(title)}" for title in head)
-    more = f'<button type="button" class="all">show all {len(rows):,}</button>' if len(rows) > SHOWN else ""
-    return (
-        f'<div class="scroll"><table class="ranking" data-shown={SHOWN}><thead><tr>{titles}</thead><tbody>\n'
-        f"{chr(10).join(lines)}</tbody></table></div>{more}"
-    )
+        cells = [one.label, str(len(one.runs)), *_texts(_four(one, panel.metric), panel.metric)]
+        lines.append(("ours" if one.base else "", [*cells, *(known.get(key, "") for key in settings)]))
+    heads = ["configuration", "runs", "validation", "test", "test − best single", *settings]
+    body = macro("ranking", heads, lines, SHOWN, values) + Markup(NOTE)
+    head, data = _data(panel, rows)
+    brief, lead = _brief(panel, rows), macro("metric_choice", panel.metrics, panel.metric)
+    return Figure("Best configurations", _says(panel, panel.metric), body, head, data, brief, lead, "best")
 
 
 def _four(one: Configuration, metric: str) -> tuple[float, float, float, float, float]:
@@ -84,8 +71,8 @@ def _texts(four: tuple[float, float, float, float, float], metric: str) -> list[
     kind = metric.rpartition("/")[2]
     cells = []
     for mean, deviation in (four[:2], four[2:4]):
-        spread = f" <small>± {number(deviation, kind)}</small>" if math.isfinite(deviation) else ""
-        cells.append(number(mean, kind) + spread)
+        spread = say(" <small>± {}</small>", number(deviation, kind)) if math.isfinite(deviation) else ""
+        cells.append(say("{}{}", number(mean, kind), spread))
     return [*cells, signed(four[4], kind) if math.isfinite(four[4]) else "–"]
 
 
@@ -93,20 +80,28 @@ def _keep(value: float) -> float | None:
     return round(value, 7) if math.isfinite(value) else None
 
 
-def _says(panel: Panel, metric: str) -> str:
+def _says(panel: Panel, metric: str) -> Markup:
     """Say which is best, by how much, and whether that is more than the noise of seeds."""
     part, kind = panel.part(metric), metric.rpartition("/")[2]
     ranked = [one for one in panel.ranked(metric) if one.first.group != "oracle"]
     ranked = [one for one in ranked if math.isfinite(one.mean(f"{part}/{metric}"))]
     if not ranked:
-        return f"No run has {escape(metric)}."
+        return say("No run has {}.", metric)
     best, way = ranked[0], "lower" if lower_is_better(metric) else "higher"
     on_test = best.mean(f"test/{metric}")
     where = (
         "on validation" if part == "validation" else "on the test queries (it was not validated: choose nothing by it)"
     )
-    says = f"Of {len(ranked):,} configurations, <b>{escape(best.label)}</b> has the best {escape(metric)} {where}: "
-    says += f"{number(best.mean(f'{part}/{metric}'), kind)} ({way} is better)"
+    shown = number(best.mean(f"{part}/{metric}"), kind)
+    says = say(
+        "Of {:,} configurations, <b>{}</b> has the best {} {}: {} ({} is better)",
+        len(ranked),
+        best.label,
+        metric,
+        where,
+        shown,
+        way,
+    )
     if part == "validation" and math.isfinite(on_test):
         says += f", and {number(on_test, kind)} on test"
     says += f", over {count(len(best.runs), 'run')}."
@@ -115,17 +110,20 @@ def _says(panel: Panel, metric: str) -> str:
     )
 
 
-def _next(ranked: list[Configuration], key: str, kind: str) -> str:
+def _next(ranked: list[Configuration], key: str, kind: str) -> Markup:
     best, second = ranked[0], ranked[1]
     gap = abs(best.mean(key) - second.mean(key))
-    says = f" The next, {escape(second.label)}, is {number(gap, kind)} behind"
+    says = say(" The next, {}, is {} behind", second.label, number(gap, kind))
     differences = best.differences(second, key)
     if len(differences) < 3:
-        return f"{says}; with fewer than three seeds in common, nothing says whether that is noise."
+        return says + "; with fewer than three seeds in common, nothing says whether that is noise."
     error = float(differences.std(ddof=1)) / math.sqrt(len(differences))
     if abs(differences.mean()) < 2 * error:
-        return f"{says}, less than two standard errors of the difference over {len(differences)} seeds: read them as equal."
-    return f"{says}, more than two standard errors of the difference over {len(differences)} seeds."
+        return (
+            says
+            + f", less than two standard errors of the difference over {len(differences)} seeds: read them as equal."
+        )
+    return says + f", more than two standard errors of the difference over {len(differences)} seeds."
 
 
 def _data(panel: Panel, rows: list[Configuration]) -> tuple[list[str], list[list[Any]]]:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from html import escape
-
 import numpy as np
 
-from experiments.reporting.figure import Figure
+from experiments.reporting.figure import Figure, say
 from experiments.reporting.panels import Configuration, Panel
-from experiments.reporting.shared import share_table
+from graphrouter.evaluation.report.page import macro
+from graphrouter.evaluation.report.sections.shares import share_table
 
 Array = np.ndarray
 
@@ -25,7 +24,7 @@ def share_section(panel: Panel) -> Figure:
         dict.fromkeys(llm for one in shown for run in one.runs for share in run.shares.values() for llm in share)
     )
     parts, data, says = [], [], ""
-    for number, scenario in enumerate(panel.scenarios):
+    for scenario in panel.scenarios:
         shares = {
             one.label: _share(one, scenario, llms) for one in shown if any(scenario in run.shares for run in one.runs)
         }
@@ -34,14 +33,15 @@ def share_section(panel: Panel) -> Figure:
         says = says or _says(shares, llms, scenario, panel)
         ours = {one.label for one in shown if one.base}
         body = share_table(llms, shares, "configuration", lambda name, ours=ours: "ours" if name in ours else "")  # type: ignore[misc]
-        opened = " open" if number == 0 else ""
-        parts.append(f"<details{opened}><summary>{escape(scenario)}</summary>{body}</details>")
+        parts.append((scenario, body))
         data += [
             [scenario, label, llm, float(part)]
             for label, share in shares.items()
             for llm, part in zip(llms, share, strict=True)
         ]
-    return Figure(title, says, "".join(parts), ["scenario", "configuration", "LLM", "share of test queries"], data)
+    return Figure(
+        title, says, macro("folds", parts), ["scenario", "configuration", "LLM", "share of test queries"], data
+    )
 
 
 def _share(one: Configuration, scenario: str, llms: list[str]) -> Array:
@@ -54,13 +54,13 @@ def _says(shares: dict[str, Array], llms: list[str], scenario: str, panel: Panel
     """Say how far the first spreads its choices, and which is nearest to a single LLM."""
     label, share = next(iter(shares.items()))
     first = int(share.argmax())
-    says = (
-        f"In {escape(scenario)}, <b>{escape(label)}</b> sends most to {escape(llms[first])} ({share[first]:.0%}) and spreads "
-        f"the queries as over {_effective(share):.1f} LLMs of {len(llms)} (the exponential of the entropy)."
-    )
+    says = say(
+        "In {}, <b>{}</b> sends most to {} ({:.0%}) and spreads the queries as over {:.1f} LLMs of {} (the exponential of the "
+        "entropy).", scenario, label, llms[first], share[first], _effective(share), len(llms),
+    )  # fmt: skip
     least = min(shares, key=lambda name: _effective(shares[name]))
     if least != label:
-        says += f" {escape(least)} is nearest to a single LLM: {_effective(shares[least]):.1f}."
+        says += say(" {} is nearest to a single LLM: {:.1f}.", least, _effective(shares[least]))
     return says
 
 

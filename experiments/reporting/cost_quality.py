@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from html import escape
-
 import numpy as np
+from markupsafe import Markup
 
-from experiments.reporting.figure import Figure, names
-from experiments.reporting.page import dollars, legend
+from experiments.reporting.figure import Figure, colours, names, say
 from experiments.reporting.panels import Configuration, Panel
-from experiments.reporting.shared import wide_and_narrow
-from experiments.reporting.svg import Series
+from graphrouter.evaluation.report import charts
+from graphrouter.evaluation.report.charts import Series
+from graphrouter.evaluation.report.numbers import dollars
+from graphrouter.evaluation.report.page import macro
 from graphrouter.metrics import mix_performance, pareto_front, upper_hull
 
 Array = np.ndarray
@@ -29,20 +29,20 @@ def cost_section(panel: Panel) -> Figure:
             title, "No run has cost-quality curves: the log has no cost (--estimate-cost would estimate it).", ""
         )
     first = list(dict.fromkeys([*(one for one in curves if one.base), *curves]))
-    styles = {one: "ours" if one.base else f"s{place}" for place, one in enumerate(first[:COLOURED])}
-    drawn = [_series(one, curves[one], styles.get(one, "rest")) for one in first[: COLOURED + GREY][::-1]]
+    labels = [one.label for one in first[:COLOURED]]
+    styles = colours(labels, next((one.label for one in first if one.base), None))
+    drawn = [_series(one, curves[one], styles.get(one.label, "rest")) for one in first[: COLOURED + GREY][::-1]]
     front = _front(curves, llms)
     hull = upper_hull(llms[:, 0], llms[:, 1])
-    lines = [
-        Series("hull of the LLMs", llms[hull, 0] * 1000, llms[hull, 1], "hull"),
-        Series("LLM", llms[:, 0] * 1000, llms[:, 1], "llm", False, "dot", names_),
+    series = [
+        Series("hull of the LLMs", llms[hull, 0] * 1000, llms[hull, 1], "dim", "dash"),
+        Series("an LLM alone", llms[:, 0] * 1000, llms[:, 1], "dim", "dot", labels=names_),
         *drawn,
-        Series("Pareto front", front[:, 0] * 1000, front[:, 1], "front", True),
+        Series("Pareto front of all", front[:, 0] * 1000, front[:, 1], "ink", "dash"),
     ]
-    keys = [(style, one.label) for one, style in styles.items()]
-    keys += [("rest", "other configurations")] if len(first) > COLOURED else []
-    keys += [("front", "Pareto front of all"), ("llm", "an LLM alone"), ("hull", "hull of the LLMs")]
-    body = wide_and_narrow(lines, "performance", "configuration") + legend(keys)
+    keys = charts.keys(series) + ([("rest", "line", "other configurations")] if len(first) > COLOURED else [])
+    label = "Mean cost of a query against performance, for each configuration"
+    body = charts.wide_and_narrow(charts.plane(series, "performance"), label) + macro("legend", keys)
     head = ["what", "name", "point", "dollars per query", "performance"]
     data = [
         ["curve", one.label, k, *point] for one, points in curves.items() for k, point in enumerate(points.tolist())
@@ -70,12 +70,12 @@ def _llms(panel: Panel) -> tuple[Array, list[str]]:
     return np.array([np.mean(rows, axis=0) for rows in found.values()]).reshape(-1, 2), list(found)
 
 
-def _series(one: Configuration, points: Array, style: str) -> Series:
+def _series(one: Configuration, points: Array, colour: str) -> Series:
     kept = upper_hull(points[:, 0], points[:, 1])
     if len(kept) > 1:
-        return Series(one.label, points[kept, 0] * 1000, points[kept, 1], style)
+        return Series(one.label, points[kept, 0] * 1000, points[kept, 1], colour)
     alone = np.unique(points.round(12), axis=0)
-    return Series(one.label, alone[:, 0] * 1000, alone[:, 1], style, False, "diamond")
+    return Series(one.label, alone[:, 0] * 1000, alone[:, 1], colour, "diamond")
 
 
 def _front(curves: dict[Configuration, Array], llms: Array) -> Array:
@@ -85,30 +85,32 @@ def _front(curves: dict[Configuration, Array], llms: Array) -> Array:
     return np.asarray(kept[np.argsort(kept[:, 0], kind="stable")])
 
 
-def _says(panel: Panel, curves: dict[Configuration, Array], llms: Array, names_: list[str], front: Array) -> str:
+def _says(panel: Panel, curves: dict[Configuration, Array], llms: Array, names_: list[str], front: Array) -> Markup:
     """Say who makes up the front, and what the best LLM's performance costs by a router."""
     held = {one: sum(bool((point == front).all(axis=1).any()) for point in points) for one, points in curves.items()}
     owners = sorted((one for one in held if held[one]), key=lambda one: -held[one])
     alone = [name for name, point in zip(names_, llms, strict=True) if (point == front).all(axis=1).any()]
-    says = f"The Pareto front is made of {names([one.label for one in owners]) or 'no router'}"
+    says = say("The Pareto front is made of {}", names([one.label for one in owners]) or "no router")
     says += f", and of {len(alone)} of {len(llms)} LLMs alone. " if alone else "; no LLM alone is on it. "
     best = int(llms[:, 1].argmax())
     cheapest = [points[points[:, 1] >= llms[best, 1]][:, 0].min(initial=np.inf) for points in curves.values()]
     least = int(np.argmin(cheapest))
-    said = f"the performance of the best LLM in hindsight, {escape(names_[best])} ({dollars(llms[best, 0])} dollars per 1,000 queries)"
+    price = dollars(llms[best, 0])
+    said = f"the performance of the best LLM in hindsight, {names_[best]} ({price} dollars per 1,000 queries)"
     if np.isfinite(cheapest[least]):
-        label = escape(list(curves)[least].label)
         saved = 1 - cheapest[least] / llms[best, 0] if llms[best, 0] > 0 else 0.0
-        says += f"{label} reaches {said}, for {saved:.0%} {'less' if saved >= 0 else '(more)'}. "
+        way = "less" if saved >= 0 else "(more)"
+        says += say("{} reaches {}, for {:.0%} {}. ", list(curves)[least].label, said, saved, way)
     else:
-        says += f"No configuration reaches {said}. "
+        says += say("No configuration reaches {}. ", said)
     above = [
         float((points[:, 1] - mix_performance(points[:, 0], llms[:, 0], llms[:, 1])).max())
         for points in curves.values()
     ]
     highest = int(np.argmax(above))
-    says += (
-        f"The most above a mixture of LLMs of equal cost is {escape(list(curves)[highest].label)}, by {above[highest]:.3f}. "
-        "Means over seeds, without intervals: small gaps between lines are noise."
-    )
-    return says + (" Cost is estimated." if any(run.estimated for run in panel.runs) else "")
+    says += say(
+        "The most above a mixture of LLMs of equal cost is {}, by {:.3f}. Means over seeds, without intervals: small gaps "
+        "between lines are noise.{}",
+        list(curves)[highest].label, above[highest], " Cost is estimated." if any(run.estimated for run in panel.runs) else "",
+    )  # fmt: skip
+    return says

@@ -4,29 +4,23 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from html import escape
 from pathlib import Path
 from typing import Any
 
-from experiments.reporting.figure import count, data_table, names
-from experiments.reporting.page import definitions, table, text
-from experiments.reporting.panels import NOT_VARIED, Panel, show
+from experiments.reporting.figure import names, say
+from experiments.reporting.panels import NOT_VARIED, Panel, show, tails
 from experiments.reporting.records import FAILED, FINISHED, STOPPED, UNFINISHED, UNREADABLE, Run
+from graphrouter.evaluation.report.numbers import count
 
 STATUSES = (FINISHED, STOPPED, FAILED, UNFINISHED, UNREADABLE)
-
-
-def overview(runs: Sequence[Run], panels: Sequence[Panel]) -> str:
-    """Return the section."""
-    banners = "".join(f'<div class="banner">{warning}</div>' for warning in warnings(runs, panels))
-    return f"<h2>What ran</h2>{banners}{definitions(facts(runs, panels))}{_wrong(runs)}{_all(runs)}"
 
 
 def facts(runs: Sequence[Run], panels: Sequence[Panel]) -> list[tuple[str, str]]:
     """Return what is known of all runs together: terms and texts."""
     started = sorted(run.started for run in runs if run.started)
     hours = sum(run.seconds or 0 for run in runs) / 3600
-    folders = Counter(run.source for run in runs).items()
+    short = tails({run.source for run in runs})  # a page is shared: it names no path of a machine
+    folders = Counter(short[run.source] for run in runs).items()
     commits = _commits(runs).items()
     return [
         ("Runs", f"{len(runs):,}: {_counts(run.status for run in runs)}"),
@@ -40,8 +34,8 @@ def facts(runs: Sequence[Run], panels: Sequence[Panel]) -> list[tuple[str, str]]
     ]
 
 
-def shared_settings(panel: Panel) -> str:
-    """Return the settings that all runs of a panel share."""
+def shared_settings(panel: Panel) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
+    """Return terms and texts on the runs of a panel, and the settings that all of them share."""
     fixed: dict[str, str] = {}
     for run in panel.finished:
         for key, value in run.settings.items():
@@ -60,9 +54,7 @@ def shared_settings(panel: Panel) -> str:
         ("Held out", ", ".join(held_out)),
         ("Varying settings", ", ".join(panel.varying) or "none"),
     ]
-    return definitions([pair for pair in pairs if pair[1]]) + data_table(
-        "settings that all runs share", ["setting that all runs share", "value"], fixed.items()
-    )
+    return pairs, list(fixed.items())
 
 
 def _counts(values: Iterable[str]) -> str:
@@ -92,7 +84,7 @@ def _versions(runs: Sequence[Run]) -> str:
 
 
 def warnings(runs: Sequence[Run], panels: Sequence[Panel]) -> list[str]:
-    """Return what makes the runs less than comparable, as HTML."""
+    """Return what makes the runs less than comparable; text that is no markup is escaped."""
     notes = []
     commits = _commits(runs)
     if len(commits) > 1:
@@ -100,7 +92,7 @@ def warnings(runs: Sequence[Run], panels: Sequence[Panel]) -> list[str]:
     if dirty := sum(count for commit, count in commits.items() if commit.endswith("-dirty")):
         notes.append(f"Made with uncommitted changes: {count(dirty, 'run')}. Their commit does not say which code ran.")
     if mixed := [name for name, versions in _packages(runs).items() if len(versions) > 1]:
-        notes.append(f"Versions are mixed: {escape(', '.join(mixed))}. A difference may come from them.")
+        notes.append(f"Versions are mixed: {', '.join(mixed)}. A difference may come from them.")
     if any(run.estimated for run in runs):
         notes.append("Cost is estimated, from lengths and assumed prices: the log does not record it.")
     counts = Counter(run.status for run in runs)
@@ -118,27 +110,26 @@ def _uneven(panel: Panel) -> list[str]:
     if not lacking or len(full) == 1:
         return []
     return [
-        f"On {escape(panel.title)}, {len(lacking):,} of {len(panel.configurations):,} configurations lack some of the "
-        f"{len(full)} seeds or held-out parts ({names(lacking, 3)}): their means are not over the same splits."
-    ]
+        say(
+            "On {}, {:,} of {:,} configurations lack some of the {} seeds or held-out parts ({}): their means are not over the "
+            "same splits.", panel.title, len(lacking), len(panel.configurations), len(full), names(lacking, 3),
+        )
+    ]  # fmt: skip
 
 
-def _wrong(runs: Sequence[Run]) -> str:
+def wrong_runs(runs: Sequence[Run]) -> list[tuple[str, list[Any]]]:
+    """Return rows of the runs without a result."""
     wrong = [run for run in runs if run.status in (FAILED, UNREADABLE, UNFINISHED)]
-    if not wrong:
-        return ""
-    rows = [
-        ("", [text(run.id), text(run.status), f'<td class="left">{escape(run.error or "no error was recorded")}</td>'])
-        for run in wrong
-    ]
-    return f"<h3>Runs without a result</h3>{table(['run', 'status', 'error'], rows)}"
+    return [("", [run.id, run.status, (run.error or "no error was recorded", "left")]) for run in wrong]
 
 
-def _all(runs: Sequence[Run]) -> str:
+def all_runs(runs: Sequence[Run]) -> tuple[list[str], list[list[Any]]]:
+    """Return column titles and a row for each run."""
+
     def row(run: Run) -> list[Any]:
         commit = str(run.provenance.get("commit") or "")
         folder = Path(run.source).name
         return [run.id, folder, run.status, run.kind, run.group, run.name, run.seed, run.started, run.seconds, commit]
 
     head = ["run", "folder", "status", "kind", "group", "name", "seed", "started", "seconds", "commit"]
-    return data_table("all runs", head, map(row, runs))
+    return head, [row(run) for run in runs]

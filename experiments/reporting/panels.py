@@ -81,18 +81,21 @@ class Panel:
         log: As the settings name it.
         protocol: How the log was split.
         runs: In the order they were read.
+        kind: ``ablation``, ``sweep`` or another kind of runs, where the report has several; else empty.
     """
 
     log: str
     protocol: str
     runs: list[Run] = field(default_factory=list)
+    kind: str = ""
 
     @property
     def title(self) -> str:
         """What the panel is headed with."""
         name = Path(self.log).name or self.log
         cost = " (cost estimated)" if any(run.estimated for run in self.runs) and "cost estimated" not in name else ""
-        return f"{name}{cost}" + ("" if self.protocol == "by_query" else f", {self.protocol}")
+        rest = [part for part in ("" if self.protocol == "by_query" else self.protocol, self.kind) if part]
+        return ", ".join([f"{name}{cost}", *rest])
 
     @cached_property
     def finished(self) -> list[Run]:
@@ -174,13 +177,23 @@ class Panel:
 
 
 def panels(runs: Iterable[Run]) -> list[Panel]:
-    """Divide runs by log and protocol; a run without settings, whose record could not be read, is in none."""
-    found: dict[tuple[str, str, bool], Panel] = {}
-    for run in runs:
-        if "log" in run.settings:
-            log, protocol = str(run.settings["log"]), str(run.settings.get("protocol") or "by_query")
-            found.setdefault((log, protocol, run.estimated), Panel(log, protocol)).runs.append(run)
+    """Divide runs by log, protocol and kind; a run without settings, whose record could not be read, is in none.
+
+    The trials of a sweep are not ranked among the variants of an ablation, which may have other encoders or fewer training
+    queries. Runs that are neither stand together.
+    """
+    known = [run for run in runs if "log" in run.settings]
+    kinds = {_kind(run) for run in known}
+    found: dict[tuple[str, str, bool, str], Panel] = {}
+    for run in known:
+        log, protocol = str(run.settings["log"]), str(run.settings.get("protocol") or "by_query")
+        kind = _kind(run) if len(kinds) > 1 else ""
+        found.setdefault((log, protocol, run.estimated, kind), Panel(log, protocol, [], kind)).runs.append(run)
     return list(found.values())
+
+
+def _kind(run: Run) -> str:
+    return run.kind if run.kind in ("ablation", "sweep") else "runs"
 
 
 def identity(run: Run) -> str:
@@ -202,15 +215,15 @@ def show(value: Any) -> str:
 
 def _name(configurations: list[Configuration]) -> None:
     """Give each configuration a name of its own: the runs' name, with folder, factor or number where that is not enough."""
-    tails = _tails({one.first.source for one in configurations})
+    ends = tails({one.first.source for one in configurations})
     for one in configurations:
         run = one.first
         plain = not run.name or (run.name == "base" and not run.base)
         one.label = str(run.settings.get("router") or run.id) if plain else run.name
         if run.kind == "ablation" and run.group:
             one.label = _with_factor(one, 0)
-        if len(tails) > 1:
-            one.label += f" · {tails[run.source]}"
+        if len(ends) > 1:
+            one.label += f" · {ends[run.source]}"
     for further in (_with_factor, _numbered):
         labels = [one.label for one in configurations]
         for number, one in enumerate(configurations, 1):
@@ -218,7 +231,7 @@ def _name(configurations: list[Configuration]) -> None:
                 one.label = further(one, number)
 
 
-def _tails(sources: set[str]) -> dict[str, str]:
+def tails(sources: set[str]) -> dict[str, str]:
     """Name folders by the end of their paths, as much of it as tells them apart."""
     for parts in range(1, 20):
         tails = {source: "/".join(Path(source).parts[-parts:]) for source in sources}

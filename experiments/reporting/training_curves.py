@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from html import escape
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from experiments.reporting.charts import Line, line_chart
-from experiments.reporting.figure import Figure
-from experiments.reporting.page import legend
+from experiments.reporting.figure import Figure, colours
 from experiments.reporting.panels import Configuration, Panel
 from experiments.reporting.records import Values
+from graphrouter.evaluation.report import charts
+from graphrouter.evaluation.report.charts import Series
+from graphrouter.evaluation.report.page import macro
 
 Array = np.ndarray
 
@@ -30,25 +30,26 @@ def training_section(panel: Panel) -> Figure:
             title, "No finished run has a history: comparisons keep none, and not every router is trained by epochs."
         )
     shown = panel.shown(MOST_LINES, lambda one: one in able)
-    styles = {one.label: "ours" if one.base else f"s{number}" for number, one in enumerate(shown)}
+    styles = colours([one.label for one in shown], next((one.label for one in shown if one.base), None))
     parts, data = [], []
     for network in dict.fromkeys(entry["label"] for one in shown for run in one.runs for entry in run.history):
         for key, name in LOSSES:
-            lines = list(_lines(shown, styles, network, key))
-            if lines:
-                caption = f"{network}: {name}"
+            if drawn := list(_lines(shown, styles, network, key)):
                 label = f"{name} of {network} over epochs, for {', '.join(styles)}"
-                wide, narrow = (line_chart(lines, width, 300, label, "epoch", name) for width in (560, 350))
-                both = f'<div class="wide">{wide}</div><div class="narrow">{narrow}</div>'
-                parts.append(f"<figure><figcaption>{escape(caption)}</figcaption>{both}</figure>")
-            data += [[line.name, network, key, *row] for line in lines for row in _rows(line)]
-    keys = [(style, label) for label, style in styles.items()]
-    body = f'{legend(keys)}<div class="multiples">{"".join(parts)}</div>'
+                picture = charts.wide_and_narrow(_draw(drawn, name), label, (500, 230), (290, 230))
+                parts.append((f"{network}: {name}", picture))
+                data += [[line.name, network, key, *row] for line in drawn for row in _rows(line)]
+    keys = [(colour, "line", label) for label, colour in styles.items()]
+    body = macro("legend", keys) + macro("multiples", parts)
     head = ["configuration", "network", "loss", "epoch", "mean", "low", "high"]
     return Figure(title, _says(able, shown), body, head, data)
 
 
-def _lines(shown: list[Configuration], styles: dict[str, str], network: str, key: str) -> Iterator[Line]:
+def _draw(series: list[Series], name: str) -> Callable[[float, float, bool], charts.Chart]:
+    return lambda width, height, _: charts.lines(series, width, height, "epoch", name)
+
+
+def _lines(shown: list[Configuration], styles: dict[str, str], network: str, key: str) -> Iterator[Series]:
     for one in shown:
         curves = [_curve(run.history, network, key) for run in one.runs]
         curves = [curve for curve in curves if len(curve)]
@@ -59,7 +60,7 @@ def _lines(shown: list[Configuration], styles: dict[str, str], network: str, key
         values = np.stack([curve[:length, 1] for curve in curves])
         mean, spread = values.mean(axis=0), values.std(axis=0, ddof=1) if len(curves) > 1 else None
         band = (None, None) if spread is None else (mean - spread, mean + spread)
-        yield Line(one.label, styles[one.label], curves[0][:length, 0], mean, *band)
+        yield Series(one.label, curves[0][:length, 0], mean, styles[one.label], "line", *band)
 
 
 def _curve(history: list[Values], network: str, key: str) -> Array:
@@ -70,7 +71,7 @@ def _curve(history: list[Values], network: str, key: str) -> Array:
     return np.array([row for row in rows if np.isfinite(row[1])], dtype=np.float64).reshape(-1, 2)
 
 
-def _rows(line: Line) -> Iterator[tuple[float, ...]]:
+def _rows(line: Series) -> Iterator[tuple[float, ...]]:
     nothing = np.full(len(line.x), np.nan)
     low, high = (nothing if edge is None else edge for edge in (line.low, line.high))
     yield from zip(line.x.tolist(), line.y.tolist(), low.tolist(), high.tolist(), strict=True)
@@ -88,7 +89,7 @@ def _says(able: list[Configuration], shown: list[Configuration]) -> str:
         f"{np.median(lengths):.0f} epochs in the median, and its last tenth brings {still:.1%} of the whole fall of the "
         "validation loss: "
     )
-    says += "<b>more epochs may help.</b>" if still > LATE else "more epochs would bring little."
+    says += "more epochs may help." if still > LATE else "more epochs would bring little."
     return (
         says
         + " A band is one standard deviation over seeds; a line ends where the first of its seeds stopped. Losses of "

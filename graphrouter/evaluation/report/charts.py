@@ -92,10 +92,12 @@ def svg(chart: Chart, label: str, style: str = "") -> Markup:
 
     Args:
         chart: To be drawn.
-        label: What it shows, for those who do not see it.
+        label: What it shows, for those who do not see it. A mark whose text begins with ``#`` and a number gets that as its
+            ``data-line``, by which scripts find it.
         style: CSS class.
     """
     drawn = _drawn(chart)
+    drawn = re.sub(r'aria-label="#(\d+) ', r'data-line="\1" aria-label="', drawn)
     head = Markup('<svg role="img" aria-label="{}" class="chart {}"').format(label, style)
     drawn = re.sub(r' (xmlns|version)(:xlink)?="[^"]*"| pointer-events="none"| aria-hidden="true"', "", drawn)
     drawn = re.sub(r'<path class="(background|foreground)"[^>]*/>| opacity="1"| font-family="[^"]*"', "", drawn)
@@ -450,7 +452,7 @@ def forest(rows: Sequence[Mapping[str, Any]], x_title: str, width: float = 480) 
     return Chart(drawn, {"differences": values, "zero": [{"x": 0}]})
 
 
-def plane(series: Sequence[Series], y_title: str, **options: Any) -> Callable[[float, float, bool], Chart]:
+def plane(series: Sequence[Series], y_title: str, **options: Any) -> Callable[..., Chart]:
     """Draw cost, in US dollars per 1,000 queries and on a logarithmic axis, against a measure of quality.
 
     Args:
@@ -491,3 +493,105 @@ def wide_and_narrow(
 def keys(series: Iterable[Series]) -> list[tuple[str, str, str]]:
     """Return the entries of a page's legend: colour, kind and name; grey lines share one entry, made by the caller."""
     return [(one.colour, one.kind, one.name) for one in series if one.colour != "rest"]
+
+
+@dataclass(frozen=True)
+class Axis:
+    """One of parallel axes.
+
+    Attributes:
+        name: Stands above it.
+        places: [N], where each line crosses it, from 0 (below) to 1; NaN where a line has no value.
+        ticks: Place and text of each mark.
+    """
+
+    name: str
+    places: Array
+    ticks: Sequence[tuple[float, str]]
+
+
+SMALL = 0.3
+"""Share of the highest value; where the median is below it, as of values drawn on a logarithmic scale, so is the axis."""
+
+
+def number_axis(name: str, values: Array) -> Axis:
+    """Return an axis of numbers, logarithmic where they span more than a factor of 10, and most of them are small."""
+    known = values[np.isfinite(values)]
+    low, high = float(known.min()), float(known.max())
+    scale = np.log10 if low > 0 and high / low > 10 and np.median(known) <= SMALL * high else np.asarray
+    bottom, top = float(scale(low)), float(scale(high))
+    places = (scale(np.where(np.isfinite(values), values, low)) - bottom) / max(top - bottom, 1e-12)
+    distinct = np.unique(known).tolist()
+    if len(distinct) > 8:
+        distinct = log_ticks((low, high), 400) if scale is np.log10 else linear_ticks((low, high))
+    ticks = [((float(scale(mark)) - bottom) / max(top - bottom, 1e-12), f"{mark:.4g}") for mark in distinct]
+    return Axis(name, np.where(np.isfinite(values), places, np.nan), _apart(ticks))
+
+
+def _apart(ticks: list[tuple[float, str]]) -> list[tuple[float, str]]:
+    """Leave out marks that would be written over each other; the first and the last stay."""
+    kept = ticks[:1]
+    for place, mark in ticks[1:-1]:
+        if place - kept[-1][0] > 0.06 and ticks[-1][0] - place > 0.06:
+            kept.append((place, mark))
+    return kept + ticks[-1:] if len(ticks) > 1 else kept
+
+
+def word_axis(name: str, values: Sequence[str | None]) -> Axis:
+    """Return an axis of words, evenly apart, in alphabetical order from the top."""
+    words = sorted({value for value in values if value is not None}, reverse=True)
+    at = {word: (number / (len(words) - 1) if len(words) > 1 else 0.5) for number, word in enumerate(words)}
+    places = np.array([np.nan if value is None else at[value] for value in values])
+    step = max(1, len(words) // 14)
+    return Axis(name, places, [(at[word], word) for word in words[::step]])
+
+
+@_quick
+def parallel(axes: Sequence[Axis], paints: Sequence[str], titles: Sequence[str], width: float, height: float) -> Chart:
+    """Draw one line per configuration across parallel axes (Inselberg, 1985).
+
+    Args:
+        axes: From left to right.
+        paints: Colour of each line, a name in `COLOURS`; the later ones lie on top.
+        titles: What each line stands for.
+        width: In pixels.
+        height: In pixels.
+    """
+    import altair as alt
+
+    letters = max(int(width / len(axes) / LETTER), 8)
+    rows = [
+        {"line": row, "x": across, "y": float(axis.places[row]), "paint": COLOURS[paint][0], "says": title}
+        for row, (paint, title) in enumerate(zip(paints, titles, strict=True))
+        for across, axis in enumerate(axes)
+        if np.isfinite(axis.places[row])
+    ]
+    marks = [
+        {"x": n, "y": place, "text": _short(text, letters)} for n, axis in enumerate(axes) for place, text in axis.ticks
+    ]
+    # Names take turns between two lines, so that they have room.
+    heads = [
+        {"x": n, "y": 1.08 if n % 2 else 1.15, "text": _short(axis.name, 2 * letters)} for n, axis in enumerate(axes)
+    ]
+    x = alt.X("x:Q", axis=None, scale=alt.Scale(domain=[-0.15, len(axes) - 0.2], nice=False))
+    y = alt.Y("y:Q", axis=None, scale=alt.Scale(domain=[-0.03, 1.2], nice=False))
+    parts = {
+        name: alt.Chart(alt.NamedData(name=name)).encode(x=x, y=y) for name in ("lines", "marks", "heads", "poles")
+    }
+    paint = alt.Color("paint:N", scale=None)
+    drawn = alt.layer(
+        parts["lines"].mark_line().encode(color=paint, detail="line:N", description="says:N", order="x:Q"),
+        parts["poles"].mark_rule(color=COLOURS["dim"][0], aria=False).encode(y2="top:Q"),
+        *(
+            parts["marks"].mark_text(align="left", dx=5, aria=False, **how).encode(text="text:N")
+            for how in ({"stroke": COLOURS["bg"][0], "strokeWidth": 3, "strokeJoin": "round"}, dict[str, Any]())
+        ),
+        parts["heads"].mark_text(align="left", dx=-8, aria=False, color=COLOURS["dim"][0]).encode(text="text:N"),
+    )
+    poles = [{"x": number, "y": 0, "top": 1} for number in range(len(axes))]
+    data: dict[str, list[dict[str, Any]]] = {"lines": rows, "marks": marks, "heads": heads, "poles": poles}
+    return Chart(drawn.properties(width=width, height=height), data)
+
+
+def _short(words: str, most: int) -> str:
+    return words if len(words) <= most else words[: most - 1] + "…"

@@ -68,10 +68,7 @@ def _queries(store: Store, view: View, texts: pl.DataFrame | None) -> dict[str, 
         held = io.BytesIO()
         texts.with_columns(pl.col("query").str.slice(0, queries.MOST_LETTERS)).write_parquet(held)
         replace_file(file, held.getvalue())
-    seed, routers = view.evaluation.config["seeds"][0], view.evaluation.config["routers"]
-    predictions = {name: store.predictions(name, seed) for name in routers}
-    known = pl.read_parquet(file) if file.is_file() else None
-    return queries.query_table(view, store.outcomes(seed), predictions, known)
+    return queries.query_table(view, pl.read_parquet(file) if file.is_file() else None)
 
 
 def render_report(view: View, choices: dict[str, Any] | None = None) -> str:

@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
 import polars as pl
 
-from graphrouter import metrics
 from graphrouter.evaluation.report.view import View
-from graphrouter.evaluation.store import Outcomes, Predictions
-from graphrouter.scenario import Scenario
-
-Array = np.ndarray
 
 MOST_QUERIES = 1000
 """Queries in the table: of more, those with the lowest hash of their id, so that every page on a log shows the same."""
@@ -26,61 +21,60 @@ WITHOUT_SCRIPT = 20
 """Rows that stand in the page itself: those of the largest regret."""
 
 
-def query_table(
-    view: View, outcomes: Outcomes, predictions: Mapping[str, Predictions], texts: pl.DataFrame | None
-) -> dict[str, Any] | None:
-    """Return the choices of one seed, by column, as the page's script reads them; None where choices cannot be scored.
+def query_table(view: View, texts: pl.DataFrame | None) -> dict[str, Any] | None:
+    """Return the choices of the first seed, by column, as the page's script reads them; None where choices cannot be scored.
 
     Args:
         view: What was measured.
-        outcomes: Of the seed, Q queries and M LLMs.
-        predictions: Of every router.
-        texts: Columns ``query_id`` and ``query``, a row per query; None where the log is not at hand.
+        texts: Columns ``query_id`` and ``query``; None where the log is not at hand.
     """
     if not view.support.routable:
         return None
-    ids = [str(row) for row in range(len(outcomes.tasks))] if texts is None else texts["query_id"].to_list()
-    rows = np.array(sorted(range(len(ids)), key=lambda row: hashlib.sha256(ids[row].encode()).digest())[:MOST_QUERIES])
-    rows.sort()
-    performance = outcomes.performance.astype(np.float64)
-    scenarios = [Scenario(**one) for one in view.evaluation.config["scenarios"]]
+    choices = view.evaluation.choices.filter(seed=view.evaluation.config["seeds"][0])
     ranked = [name for name in view.ranked(view.scenarios[0], "reward") if name in view.baselines]
-    shown = [name for name in [*view.ours, *ranked[:BASELINES]] if name in predictions]
-    words = ["" for _ in rows] if texts is None else [text[:MOST_LETTERS] for text in texts["query"].gather(rows)]
-    found: dict[str, Any] = {
-        "llms": view.evaluation.config["log"]["llms"],
+    ranked = [name for name in ranked if name not in view.references]
+    shown = [*view.ours, *ranked[:BASELINES]]
+    by_key = choices.partition_by("router", "scenario", as_dict=True)
+    first = by_key[shown[0], view.scenarios[0]]
+    ids = first["query_id"].to_list()
+    rows = sorted(sorted(range(len(ids)), key=lambda row: hashlib.sha256(ids[row].encode()).digest())[:MOST_QUERIES])
+    llms = view.evaluation.config["log"]["llms"]
+    number_of = {llm: number for number, llm in enumerate(llms)}
+    known = {} if texts is None else dict(texts.select("query_id", "query").iter_rows())
+
+    def column(frame: pl.DataFrame, name: str, factor: float = 1) -> list[Any]:
+        return [_short(value, factor) for value in frame[name].gather(rows)]
+
+    scenarios = {}
+    for scenario in view.scenarios:
+        frames = {name: by_key[name, scenario] for name in shown}
+        routers = {
+            name: {
+                "chosen": [number_of.get(llm) for llm in frame["llm"].gather(rows)],
+                "predicted": column(frame, "predicted_performance"),
+                "performance": column(frame, "performance"),
+                "cost": column(frame, "cost", 1000),
+                "reward": column(frame, "reward"),
+            }
+            for name, frame in frames.items()
+        }
+        frame = frames[shown[0]]
+        best = [number_of.get(llm) for llm in frame["best_llm"].gather(rows)]
+        scenarios[scenario] = {"best": best, "top": column(frame, "best_reward"), "routers": routers}
+    return {
+        "llms": llms,
         "ids": [ids[row] for row in rows],
-        "texts": words,
-        "tasks": [str(task) for task in outcomes.tasks[rows]],
+        "texts": [known.get(ids[row], "")[:MOST_LETTERS] for row in rows],
+        "tasks": [task or "" for task in first["task"].gather(rows)],
         "routers": shown,
         "total": len(ids),
-        "scenarios": {},
+        "scenarios": scenarios,
     }
-    for scenario in scenarios:
-        rewards = outcomes.rewards(scenario)
-        best = np.where(np.isnan(rewards), -np.inf, rewards).argmax(axis=1)
-        by_router = {}
-        for name in shown:
-            given = predictions[name]
-            choice = metrics.choose(given.utility[scenario.name], performance)
-            pick = np.arange(len(choice)), choice
-            columns = {"chosen": choice, "predicted": None if given.quality is None else given.quality[pick]}
-            columns |= {"performance": performance[pick], "cost": outcomes.cost[pick] * 1000, "reward": rewards[pick]}
-            by_router[name] = {key: _short(values, rows) for key, values in columns.items()}
-        top = rewards[np.arange(len(best)), best]
-        found["scenarios"][scenario.name] = {
-            "best": best[rows].tolist(), "top": _short(top, rows), "routers": by_router,
-        }  # fmt: skip
-    return found
 
 
-def _short(values: Array | None, rows: Array) -> list[Any] | None:
-    """Return what a page needs of numbers: four significant digits, None where there is none."""
-    if values is None:
-        return None
-    if values.dtype.kind == "i":
-        return [int(value) for value in values[rows]]
-    return [float(f"{value:.4g}") if np.isfinite(value) else None for value in values[rows].tolist()]
+def _short(value: float | None, factor: float = 1) -> float | None:
+    """Return a number with the four significant digits that a page has room for; None where there is none."""
+    return None if value is None or not math.isfinite(value) else float(f"{value * factor:.4g}")
 
 
 def first_rows(table: Mapping[str, Any]) -> list[list[str]]:
@@ -93,9 +87,10 @@ def first_rows(table: Mapping[str, Any]) -> list[list[str]]:
     ]
     rows = []
     for row in sorted(range(len(regret)), key=lambda row: -regret[row])[:WITHOUT_SCRIPT]:
-        llms = [table["llms"][router["chosen"][row]], table["llms"][scenario["best"][row]]]
+        places = router["chosen"][row], scenario["best"][row]
+        llms = ["–" if place is None else table["llms"][place] for place in places]
         values = [max(regret[row], 0.0)]
-        values += [None if router[key] is None else router[key][row] for key in ("performance", "predicted", "reward")]
+        values += [router[key][row] for key in ("performance", "predicted", "reward")]
         values += [scenario["top"][row], router["cost"][row]]
         cells = ["–" if value is None else f"{value:.4g}" for value in values]
         rows.append([f"{table['ids'][row]} {table['texts'][row]}".strip(), *llms, *cells, table["tasks"][row]])

@@ -74,8 +74,8 @@
         if (wrong && !(regret > 1e-9)) return;
         const whole = `${id} ${data.texts[row]} ${data.tasks[row]}`.toLowerCase();
         if (!words.every((word) => whole.includes(word))) return;
-        rows.push([id, data.llms[router.chosen[row]], data.llms[scenario.best[row]], regret, router.performance[row],
-          router.predicted && router.predicted[row], got, top, router.cost[row], data.tasks[row], data.texts[row]]);
+        rows.push([id, data.llms[router.chosen[row]] || "–", data.llms[scenario.best[row]] || "–", regret, router.performance[row],
+          router.predicted[row], got, top, router.cost[row], data.tasks[row], data.texts[row]]);
       });
       const compare = (a, b) => {
         const [x, y] = [a[column], b[column]];
