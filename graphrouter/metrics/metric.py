@@ -37,6 +37,7 @@ class Metric:
             queries after them.
         title: Head of a column.
         note: What the value is, as a sentence without its full stop, for the notes of a report.
+        compute: The function.
         lower: Whether the best value is the lowest.
         merit: Whether one value is better than another. A metric without merit says how far others can be believed, and is
             also given where the outcomes of a log cannot score choices.
@@ -45,7 +46,6 @@ class Metric:
         slow: Whether it is no mean over queries, so that its intervals come from fewer resamples.
         relative: Whether it depends on the other routers of the comparison, so that it is none of a single run.
         percent: Whether it is read as a percentage.
-        compute: The function.
     """
 
     name: str
@@ -53,14 +53,14 @@ class Metric:
     takes: tuple[str, ...]
     title: str
     note: str
-    lower: bool
-    merit: bool
-    headline: bool
-    by_task: bool
-    slow: bool
-    relative: bool
-    percent: bool
     compute: Callable[..., object]
+    lower: bool = False
+    merit: bool = True
+    headline: bool = False
+    by_task: bool = False
+    slow: bool = False
+    relative: bool = False
+    percent: bool = False
 
     def __call__(self, inputs: Mapping[str, Array | float], *weights: Array | None) -> Array | float | None:
         """Return the value for named inputs; None where one that it takes is not among them."""
@@ -73,20 +73,7 @@ METRICS: dict[str, Metric] = {}
 """All metrics by name, in the order in which tables show them."""
 
 
-def metric(
-    of: Subject,
-    takes: Iterable[str],
-    title: str,
-    note: str,
-    *,
-    lower: bool = False,
-    merit: bool = True,
-    headline: bool = False,
-    by_task: bool = False,
-    slow: bool = False,
-    relative: bool = False,
-    percent: bool = False,
-) -> Callable[[Function], Function]:
+def metric(of: Subject, takes: Iterable[str], title: str, note: str, **facts: bool) -> Callable[[Function], Function]:
     """Make a function one of the `METRICS`; the function itself stays as it is.
 
     Args:
@@ -94,13 +81,7 @@ def metric(
         takes: Names of the function's inputs.
         title: Head of a column.
         note: What the value is.
-        lower: Whether the best value is the lowest.
-        merit: Whether one value is better than another.
-        headline: Whether it stands in tables that have room for few.
-        by_task: Whether it is given for each task too.
-        slow: Whether its intervals come from fewer resamples.
-        relative: Whether it depends on the other routers of the comparison.
-        percent: Whether it is read as a percentage.
+        facts: Those of `Metric` that differ from its defaults, such as ``lower=True``.
 
     Raises:
         ValueError: If it takes an input that its subject does not have, has no title, or its name is taken.
@@ -114,8 +95,7 @@ def metric(
             )
         if name in METRICS or not title or not note:
             raise ValueError(f"the metric {name} must have a name of its own, a title and a note")
-        flags = (lower, merit, headline, by_task, slow, relative, percent)
-        METRICS[name] = Metric(name, of, inputs, title, note, *flags, function)
+        METRICS[name] = Metric(name, of, inputs, title, note, function, **facts)
         return function
 
     return enter
