@@ -20,7 +20,6 @@ class BuildWithConfigs(build_py):
 
 
 EXPERIMENTS = [
-    "matplotlib>=3.8",
     "optuna>=5,<6",
     "wandb-workspaces>=0.4",
 ]

@@ -1,9 +1,11 @@
-"""Figures of an ablation as PNG and SVG: bars with intervals, and curves."""
+"""Figures of an ablation as PDF, SVG and PNG: differences with intervals, and curves."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +16,11 @@ from experiments.ablation.comparing import Scores
 from experiments.ablation.grid import Factor, Variant
 from experiments.ablation.rendering import title
 from experiments.ablation.results import Column, Results
-from graphrouter.files import atomic_write
+from graphrouter.evaluation.report import charts
 
 Array = np.ndarray
-COLOURS = {"better": "#1b7837", "worse": "#b2182b", "unclear": "#777777"}
+WIDE_AXIS = 5
+"""The axis of a curve is logarithmic where its values span more than so many times the least."""
 Line = list[tuple[float, float, float]]
 """(x, mean, standard error) of each point."""
 
@@ -33,10 +36,6 @@ def write_figures(results: Results, table: pl.DataFrame, scores: Scores) -> list
     Returns:
         The files.
     """
-    import matplotlib
-
-    matplotlib.use("Agg")
-    matplotlib.rcParams["svg.hashsalt"] = "graphrouter"  # the same figure, the same file
     files = []
     for column in results.columns():
         if (part := _rows(table, column)).height:
@@ -76,22 +75,12 @@ def _rows(table: pl.DataFrame, column: Column) -> pl.DataFrame:
     return table.filter((pl.col("scenario") == column[0]) & (pl.col("metric") == column[1]))
 
 
-def _bars(rows: pl.DataFrame, column: Column) -> Any:
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(8, 1.2 + 0.26 * rows.height), layout="constrained")
-    axes = figure.subplots()
-    places = np.arange(rows.height)[::-1]
-    colours = [COLOURS[verdict] for verdict in rows["verdict"]]
-    reach = np.stack([rows["difference"] - rows["low"], rows["high"] - rows["difference"]])
-    axes.barh(places, rows["difference"], color=colours, alpha=0.45, height=0.7)
-    axes.errorbar(rows["difference"], places, xerr=reach, fmt="none", ecolor="#222222", elinewidth=1, capsize=2)
-    axes.axvline(0, color="#222222", linewidth=0.8)
-    axes.set_yticks(places, [_label(row) for row in rows.iter_rows(named=True)], fontsize=8)
-    axes.set_ylim(-0.7, rows.height - 0.3)
-    axes.set_xlabel(f"difference in {title(column)}; simultaneous 95% intervals")
-    axes.grid(axis="x", alpha=0.25)
-    return figure
+def _bars(rows: pl.DataFrame, column: Column) -> charts.Chart:
+    bars = [
+        {"name": _label(row), "value": row["difference"], **{key: row[key] for key in ("low", "high", "verdict")}}
+        for row in rows.iter_rows(named=True)
+    ]
+    return charts.forest(bars, f"difference in {title(column)}, with simultaneous 95% intervals")
 
 
 def _label(row: dict[str, Any]) -> str:
@@ -99,28 +88,18 @@ def _label(row: dict[str, Any]) -> str:
     return f"{row['factor']}: {row['name']}{against}"
 
 
-def _curve(lines: dict[str, Line], axis: str, column: Column) -> Any:
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(6.4, 4), layout="constrained")
-    axes = figure.subplots()
-    for label, points in lines.items():
+def _curve(lines: dict[str, Line], axis: str, column: Column) -> charts.Chart:
+    """Draw means with the 95% intervals of each point; a dot is a variant."""
+    drawn = []
+    for (label, points), colour in zip(lines.items(), cycle(charts.SERIES)):
         x, mean, error = np.array(sorted(points)).T.reshape(3, -1)
-        (drawn,) = axes.plot(x, mean, marker="o", markersize=3.5, label=label or None)
-        axes.fill_between(x, mean - 1.96 * error, mean + 1.96 * error, color=drawn.get_color(), alpha=0.15, linewidth=0)
-    axes.set_xlabel(f"{axis}; bands are 95% intervals of each point")
-    axes.set_ylabel(title(column))
-    axes.grid(alpha=0.25)
-    if len(lines) > 1:
-        axes.legend(fontsize=8)
-    return figure
+        drawn.append(charts.Series(label or axis, x, mean, colour, "line", mean - 1.96 * error, mean + 1.96 * error))
+    dots = [replace(one, kind="dot", low=None, high=None) for one in drawn]
+    known = np.concatenate([one.x for one in drawn])
+    wide = known.min() > 0 and known.max() / known.min() > WIDE_AXIS
+    options: dict[str, Any] = {"log_x": bool(wide), "legend": len(drawn) > 1, "ticks": sorted(set(known.tolist()))}
+    return charts.lines([*drawn, *dots], 440, 270, axis, title(column), **options)
 
 
-def _save(figure: Any, out: Path, name: str) -> list[Path]:
-    files = []
-    for kind in ("png", "svg"):
-        file = out / "figures" / f"{re.sub(r'[^A-Za-z0-9.]+', '-', name).strip('-').lower()}.{kind}"
-        with atomic_write(file) as draft:
-            figure.savefig(draft, format=kind, dpi=150, metadata={"Date": None} if kind == "svg" else None)
-        files.append(file)
-    return files
+def _save(chart: charts.Chart, out: Path, name: str) -> list[Path]:
+    return charts.save(chart, out / "figures", re.sub(r"[^A-Za-z0-9.]+", "-", name).strip("-").lower())

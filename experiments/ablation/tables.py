@@ -9,8 +9,10 @@ import polars as pl
 from experiments.ablation.comparing import Scores, compare
 from experiments.ablation.figures import write_figures
 from experiments.ablation.new_llms import new_llm_cells, new_llm_table
-from experiments.ablation.rendering import LEFT, NOTE, as_html, as_latex, cells_of
+from experiments.ablation.rendering import LEFT, NOTE, Rows, cells_of
 from experiments.ablation.results import Results, runs_table
+from graphrouter.evaluation.report.latex import as_latex
+from graphrouter.evaluation.report.page import render
 from graphrouter.files import replace_file
 from graphrouter.markdown import as_markdown
 
@@ -39,8 +41,8 @@ def write_tables(out: Path, progress: bool = False) -> pl.DataFrame:
     rows = cells_of(table, results.columns())
     for name, text in (
         ("md", f"{as_markdown(rows, LEFT)}\n\n{NOTE}\n"),
-        ("tex", as_latex(rows)),
-        ("html", as_html(rows, out.resolve().name)),
+        ("tex", as_latex(rows, NOTE, LEFT)),
+        ("html", _page(rows, out.resolve().name)),
     ):
         _write(out, f"table.{name}", text)
     if (new_llms := new_llm_table(results, scores)) is not None:
@@ -48,6 +50,15 @@ def write_tables(out: Path, progress: bool = False) -> pl.DataFrame:
         _write(out, "new_llms.md", f"{as_markdown(new_llm_cells(new_llms), LEFT)}\n\n{NEW_LLMS}\n")
     write_figures(results, table, scores)
     return table
+
+
+def _page(rows: Rows, title: str) -> str:
+    """Return a page with the table."""
+    body = [
+        ("", [row[0], *((cell, "left" if at < LEFT - 1 else "") for at, cell in enumerate(row[1:]))])
+        for row in rows[1:]
+    ]
+    return render("table.html.j2", title=title, table={"head": rows[0], "rows": body, "folded": ()}, note=NOTE)
 
 
 def _write(out: Path, name: str, text: str) -> None:

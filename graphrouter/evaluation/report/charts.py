@@ -55,6 +55,8 @@ COLOURS = {
 colours; `q0` to `q6` are a ramp from the worst to the best."""
 SERIES = ("mark", "s0", "s2", "s3", "s1", "s4", "s5", "s6", "s7")
 """Colours of lines, the first for what a chart is about: no two lines of a chart share one."""
+FEW_POINTS = 12
+"""Points up to which a line is of separate values, whose bands are shown whole."""
 HOVERED = 24
 """Points of a line that say their values where they are pointed at."""
 VERDICTS = {"better": "good", "worse": "bad", "unclear": "rest"}
@@ -196,6 +198,7 @@ def lines(
     log_x: bool = False,
     money: bool = False,
     legend: bool = False,
+    ticks: Sequence[float] = (),
 ) -> Chart:
     """Draw lines with bands, and points with labels, over a common axis.
 
@@ -208,12 +211,13 @@ def lines(
         log_x: Whether the axis is logarithmic; points at 0 are left out.
         money: Whether the axis is of US dollars.
         legend: Whether names and colours stand below; a page has a legend of its own.
+        ticks: Of the horizontal axis; none for round numbers.
     """
     import altair as alt
 
     series = [_positive(one) for one in series] if log_x else list(series)
-    x_range, y_range = _span([one.x for one in series], log_x), _span([one.y for one in series])
-    ticks = log_ticks(x_range, width) if log_x else linear_ticks(x_range, int(width / 90) + 2)
+    x_range, y_range = _span([one.x for one in series], log_x), _span(_heights(series))
+    ticks = list(ticks) or (log_ticks(x_range, width) if log_x else linear_ticks(x_range, int(width / 90) + 2))
     x = alt.X("x:Q", title=x_title, scale=alt.Scale(type="log" if log_x else "linear", domain=x_range, nice=False))
     x = x.axis(values=ticks, grid=True, labelExpr=_notation(ticks, money), labelOverlap=False)
     heights: dict[str, Any] = {
@@ -264,6 +268,12 @@ def _positive(one: Series) -> Series:
     low, high = (None if edge is None else edge[kept] for edge in (one.low, one.high))
     labels = [label for label, here in zip(one.labels, kept, strict=True) if here] if one.labels else ()
     return replace(one, x=one.x[kept], y=one.y[kept], labels=labels, low=low, high=high)
+
+
+def _heights(series: Sequence[Series]) -> list[Array]:
+    """Return what a vertical axis must have room for: bands of few points wholly, those of curves as far as lines reach."""
+    edges = [edge for one in series if len(one.x) <= FEW_POINTS for edge in (one.low, one.high) if edge is not None]
+    return [*(one.y for one in series), *edges]
 
 
 def _span(values: Sequence[Array], log: bool = False) -> tuple[float, float]:
