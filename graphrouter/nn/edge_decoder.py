@@ -72,10 +72,17 @@ class DecoderSizes:
 class EdgeDecoder(nn.Module):
     r"""E small networks that add up four terms of a logit, for all M LLMs of a query at once.
 
-    Three are those of `EdgeHead`; the fourth is **bilinear**, :math:`v_q \cdot (e_m + W h_m)`, with :math:`h_m` the messages over
-    ``answered_by``. The query's own scale, gates, difficulty and :math:`v_q` come from its vector, its task's state, the mean residual
-    :math:`\bar r_q` and, over ``rev_answered_by``, the LLM states :math:`e_m`. All of them start at zero, so an untrained network
-    predicts the shrunk messages: what it adds is earned by data. The output cost has a linear term of the query's vector.
+    .. math::
+        z_{qm} = \underbrace{(a + a_q)\,\mathrm{logit}\,\mu_{tm}}_{\text{prior}}
+               + \underbrace{\sum_h (g_h + g_{qh})\,(r_{qhm} - \bar r_{qh})}_{\text{neighbours}}
+               + \underbrace{s_m \Big(d_q + \sum_h c_h \bar r_{qh}\Big)}_{\text{difficulty}}
+               + \underbrace{v_q \cdot (e_m + W h_m)}_{\text{bilinear}}
+
+    :math:`\mu` and :math:`r` are the messages over ``belongs_to`` and ``similar_to`` (the latter as logits, by their slope at
+    one half), :math:`h_m` those over ``answered_by``, :math:`\bar r` the mean over LLMs; `EdgeHead` has the weights without q. The query's
+    :math:`(a_q, g_q, d_q, v_q)` come from its vector, its task's state, :math:`\bar r_q` and, over ``rev_answered_by``, the LLM
+    states :math:`e_m` weighted by how the neighbours' outcomes differ. All of them start at zero, so an untrained network
+    predicts the shrunk messages: what it adds is earned by data.
     """
 
     def __init__(self, sizes: DecoderSizes) -> None:

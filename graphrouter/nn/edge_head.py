@@ -54,13 +54,8 @@ class EdgeInputs(NamedTuple):
 class EdgeHead(nn.Module):
     r"""Few global weights of E members, on top of the messages; a network adds what is special about the query.
 
-    .. math::
-        \underbrace{(a + a_q)\,\mathrm{logit}\,\mu_{tm}}_{\text{prior}}, \qquad
-        \underbrace{\sum_h (g_h + g_{qh})\,(r_{qhm} - \bar r_{qh})}_{\text{neighbours}}, \qquad
-        \underbrace{s_m \Big(d_q + \sum_h c_h \bar r_{qh}\Big)}_{\text{difficulty}}
-
-    :math:`\mu` is what the task expects, :math:`r` the residual of the neighbours as a logit, by its slope at one half, and
-    :math:`\bar r` its mean over LLMs. Members share the weights of the output cost, which has messages of its own:
+    `EdgeDecoder` has the sum of the terms. Members share the weights of the output cost, which has messages :math:`\mu'` and :math:`r'`
+    of its own, and :math:`u_q` of the query:
 
     .. math::
         \log y_{qm} = \log \mu'_{tm} + \sigma\Big(\sum_h g'_h \, r'_{qhm} / \mu'_{tm} + b_m + u_q\Big),

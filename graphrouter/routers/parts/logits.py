@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import fields
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -12,11 +11,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from graphrouter.dataset import RoutingData
+from graphrouter.routers.base import Router
 from graphrouter.routers.parts.arrays import as_probability
 from graphrouter.training import Schedule, fit_module, pick_device
-
-if TYPE_CHECKING:
-    from graphrouter.routers.base import Router
 
 Array = np.ndarray
 
