@@ -88,7 +88,8 @@ def draw(log: str, single: str, rows: list[Row], domains: list[str], file: Path)
     """Write the figure, and return what is to be said of it."""
     import polars as pl
 
-    from fusion.evaluation import ThoughtLevel, radar
+    from fusion.evaluation import ThoughtLevel, domain_chart
+    from graphrouter.evaluation.report.charts import drawn_svg
     from graphrouter.files import replace_file
 
     drawn = lines(single, rows)
@@ -99,12 +100,9 @@ def draw(log: str, single: str, rows: list[Row], domains: list[str], file: Path)
     ]
     schema = {"llm": pl.String, "guide": pl.String, "domain": pl.String, "performance": pl.Float64}
     level = ThoughtLevel(log, 0, tuple(domains), pl.DataFrame(table, schema=schema))
-    figure = radar(level)
-    if figure is None:
-        return [f"The log has {len(domains)} domains; a radar needs three, so none is drawn."]
-    replace_file(file, figure.encode())
+    replace_file(file, drawn_svg(domain_chart(level)).encode())
     return [
-        f"{file.name} draws, for each level, the candidate that is best on the test queries, in hindsight; 'zero-shot' there is "
+        f"{file.name} draws, as dots in place of a radar, for each level, the candidate that is best on the test queries, in hindsight; 'zero-shot' there is "
         f"the best single LLM of the training part, {single}."
     ]
 

@@ -89,19 +89,16 @@ def _print(level: ThoughtLevel, form: str) -> None:
 
 
 def _write(level: ThoughtLevel, out: Path) -> None:
-    from fusion.evaluation import as_markdown, radar, thought_notes, thought_table
+    from fusion.evaluation import as_markdown, domain_chart, thought_notes, thought_table
+    from graphrouter.evaluation.report.charts import save
     from graphrouter.files import replace_file
 
     files = {"thought.csv": level.table.write_csv()}
     files["thought.md"] = f"{thought_notes(level)}\n\n{as_markdown(thought_table(level))}\n"
-    drawn = radar(level)
-    if drawn is None:
-        tell(f"no radar figure: it needs three domains or more, but {level.log} has {len(level.domains)}")
-    else:
-        files["thought.svg"] = drawn
     for name, content in files.items():
         replace_file(out / name, content.encode())
-    tell(f"{', '.join(str(out / name) for name in files)}")
+    drawn = save(domain_chart(level), out, "thought")
+    tell(", ".join(str(file) for file in [*(out / name for name in files), *drawn]))
 
 
 def _compare_routers(log: LLMLog, args: argparse.Namespace) -> None:

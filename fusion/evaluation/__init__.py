@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fusion.evaluation.radar import radar
+from fusion.evaluation.domain_chart import domain_chart
 from fusion.evaluation.text import as_text, thought_notes, thought_table
 from fusion.evaluation.thought import ThoughtLevel, evaluate_thoughts
 from graphrouter.markdown import as_markdown
@@ -11,8 +11,8 @@ __all__ = [
     "ThoughtLevel",
     "as_markdown",
     "as_text",
+    "domain_chart",
     "evaluate_thoughts",
-    "radar",
     "thought_notes",
     "thought_table",
 ]

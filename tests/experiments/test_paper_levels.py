@@ -97,9 +97,3 @@ def test_the_radar_has_a_line_for_each_level_that_is_given(paper: Paper, log: LL
     said = paper(fusionfactory_radar, log, *ROUTERS, out="alone")
     assert said.count("so that level is left out") == 2
     assert "thought level:" not in (tmp_path / "alone" / "fusionfactory_radar.svg").read_text()
-
-
-def test_two_domains_make_no_radar(paper: Paper, log: LLMLog, tmp_path: Path) -> None:
-    few = log.take(log.queries["task"].to_numpy() != "code")
-    assert "a radar needs three" in paper(fusionfactory_radar, few, *ROUTERS)
-    assert not (tmp_path / "out" / "fusionfactory_radar.svg").exists()

@@ -5,9 +5,10 @@ import polars as pl
 import pytest
 
 from fusion.cli import main
-from fusion.evaluation import as_markdown, as_text, evaluate_thoughts, radar, thought_table
+from fusion.evaluation import as_markdown, as_text, domain_chart, evaluate_thoughts, thought_table
 from fusion.evaluation.thought import ALL, MEASURES
 from graphrouter.errors import UserError
+from graphrouter.evaluation.report.charts import drawn_svg
 from graphrouter.log import LLMLog
 
 DOMAINS = ("math", "geography", "reading")
@@ -178,41 +179,29 @@ class TestTables:
         assert as_markdown([["a|b", "c"], ["1", "2"]]).splitlines()[0] == "| a\\|b | c |"
 
 
-class TestRadar:
-    def test_each_llm_has_a_panel_with_a_point_for_each_domain(self):
+class TestDomainChart:
+    def test_each_llm_has_a_panel_with_a_dot_and_an_interval_for_each_guide_and_domain(self):
         level = evaluate_thoughts(make_guided())
-        root = ET.fromstring(radar(level))
-        assert root.tag == "{http://www.w3.org/2000/svg}svg"
-        panels = root.findall("{*}g")
-        assert [panel.find("{*}text").text for panel in panels] == [ALL, "a", "b"]
-        lines = [path for path in panels[1].findall("{*}path") if path.find("{*}title") is not None]
-        assert len(lines) == 3
-        titles = [path.find("{*}title").text for path in lines]
-        value = row_of(level, "a", "t", "math")["performance"]
-        assert any(title.startswith("t: ") and f"math {value:.3f}" in title for title in titles)
-        assert titles[0].startswith("zero-shot: ")
-        assert lines[0].get("stroke-dasharray")
-
-    def test_a_point_lies_as_far_out_as_its_value(self):
-        level = evaluate_thoughts(make_guided().take_llms(["a", "a_s", "b", "b_t"]))
-        panel = ET.fromstring(radar(level)).findall("{*}g")[1]
-        highest = level.table.filter(pl.col("domain").is_not_null())["performance"].max()
-        rim = np.ceil(highest / 0.05 - 1e-9) * 0.05
-        assert rim < 0.9
-        for path in (path for path in panel.findall("{*}path") if path.find("{*}title") is not None):
-            pairs = path.find("{*}title").text.split(": ")[1].split(", ")
-            points = np.array([point.split() for point in path.get("d")[1:-1].split("L")], dtype=float)
-            values = [float(pair.split(" ")[1]) for pair in pairs]
-            assert np.hypot(*points.T) == pytest.approx(np.array(values) / rim * 105, abs=0.2)
+        rows = [row for name, held in domain_chart(level).data.items() for row in held if name.startswith("rows of ")]
+        assert {row["panel"] for row in rows} == {ALL, "a", "b"}
+        assert len(rows) == 9 * 3
+        for row in rows:
+            guide = None if row["name"] == "zero-shot" else row["name"]
+            known = row_of(level, row["panel"], guide, row["row"])
+            assert row["value"] == known["performance"]
+            if guide is None:
+                assert "low" not in row
+            else:
+                zero = known["performance"] - known["difference"]
+                assert (row["low"], row["high"]) == pytest.approx(
+                    (zero + known["difference_low"], zero + known["difference_high"])
+                )
 
     def test_names_are_escaped(self):
-        log = make_guided(domains=("a<b", "c&d", "e"))
-        assert {"a<b", "c&d", "e"} <= {
-            text.text for text in ET.fromstring(radar(evaluate_thoughts(log))).findall(".//{*}text")
+        log = make_guided(domains=("a<b", "c&d"))
+        assert {"a<b", "c&d"} <= {
+            text.text for text in ET.fromstring(drawn_svg(domain_chart(evaluate_thoughts(log)))).findall(".//{*}text")
         }
-
-    def test_two_domains_make_no_radar(self):
-        assert radar(evaluate_thoughts(make_guided(domains=("a", "b")))) is None
 
 
 class TestBadLogs:
@@ -265,7 +254,8 @@ class TestCommand:
         assert as_text(thought_table(level)) in told.out
         assert pl.read_csv(tmp_path / "o" / "thought.csv").height == level.table.height == 9 * 4
         assert as_markdown(thought_table(level)) in (tmp_path / "o" / "thought.md").read_text()
-        assert (tmp_path / "o" / "thought.svg").read_text() == radar(level)
+        assert (tmp_path / "o" / "thought.svg").read_text() == drawn_svg(domain_chart(level))
+        assert (tmp_path / "o" / "thought.pdf").read_bytes().startswith(b"%PDF")
         assert "thought.svg" in told.err
 
     @pytest.mark.parametrize("form", ["md", "csv"])
@@ -290,12 +280,6 @@ class TestCommand:
     def test_bad_options(self, folder, options, says, capsys):
         assert main(["evaluate", str(folder), *options]) == 2
         assert says in capsys.readouterr().err
-
-    def test_two_domains_have_no_figure_and_it_is_told(self, tmp_path, capsys):
-        make_guided(domains=("a", "b")).save(tmp_path / "log")
-        assert main(["evaluate", str(tmp_path / "log"), "--level", "thought", "--out", str(tmp_path / "o")]) == 0
-        assert "no radar figure: it needs three domains or more, but guided has 2" in capsys.readouterr().err
-        assert not (tmp_path / "o" / "thought.svg").exists()
 
 
 class TestRouters:

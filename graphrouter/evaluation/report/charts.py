@@ -98,7 +98,7 @@ def svg(chart: Chart, label: str, style: str = "") -> Markup:
             ``data-line``, by which scripts find it.
         style: CSS class.
     """
-    drawn = _drawn(chart)
+    drawn = drawn_svg(chart)
     drawn = re.sub(r'aria-label="#(\d+) ', r'data-line="\1" aria-label="', drawn)
     head = Markup('<svg role="img" aria-label="{}" class="chart {}"').format(label, style)
     drawn = re.sub(r' (xmlns|version)(:xlink)?="[^"]*"| pointer-events="none"| aria-hidden="true"', "", drawn)
@@ -120,7 +120,7 @@ def save(chart: Chart, folder: Path, name: str) -> list[Path]:
     """
     import vl_convert
 
-    drawn = _drawn(chart)
+    drawn = drawn_svg(chart)
     made = {"svg": drawn.encode(), "pdf": vl_convert.svg_to_pdf(drawn), "png": vl_convert.svg_to_png(drawn, scale=2)}
     files = [folder / f"{name}.{kind}" for kind in made]
     for file, content in zip(files, made.values(), strict=True):
@@ -157,13 +157,14 @@ CONFIG = {
     },
     "title": {"color": COLOURS["ink"][0], "fontSize": 13, "fontWeight": 600, "anchor": "start"},
     "legend": {"labelColor": COLOURS["ink"][0], "title": None, "labelFontSize": 11, "orient": "bottom", "columns": 4,
-               "symbolType": "stroke", "labelLimit": 300},
+               "symbolType": "stroke", "symbolOpacity": 1, "labelLimit": 300},
     "text": {"fontSize": 11, "color": COLOURS["ink"][0]},
 }  # fmt: skip
 """Style of all charts: that of the pages."""
 
 
-def _drawn(chart: Chart) -> str:
+def drawn_svg(chart: Chart) -> str:
+    """Return a chart as a whole SVG file, in light colours."""
     import vl_convert
 
     drawn = str(vl_convert.vegalite_to_svg(json.dumps(chart.spec())))
@@ -554,6 +555,35 @@ def word_axis(name: str, values: Sequence[str | None]) -> Axis:
     places = np.array([np.nan if value is None else at[value] for value in values])
     step = max(1, len(words) // 14)
     return Axis(name, places, [(at[word], word) for word in words[::step]])
+
+
+@_quick
+def by_group(rows: Sequence[Mapping[str, Any]], paints: Mapping[str, str], x_title: str, width: float = 360) -> Chart:
+    """Draw values as dots with intervals: a panel for each group, a row for each category, a colour for each name.
+
+    Args:
+        rows: Each with ``panel``, ``row``, ``name``, ``value`` and ``says``; perhaps with ``low`` and ``high``.
+        paints: Name to its colour in `COLOURS`, in the order in which they stand below each other.
+        x_title: Name of the axis.
+        width: Of a panel, in pixels.
+    """
+    import altair as alt
+
+    colours = alt.Scale(domain=list(paints), range=[COLOURS[colour][0] for colour in paints.values()])
+    edges = [value for row in rows for key in ("value", "low", "high") if (value := row.get(key)) is not None]
+    x = alt.X("value:Q", title=x_title, scale=alt.Scale(domain=_span([np.array(edges)]), nice=False))
+    y = alt.Y("row:N", title=None, axis=alt.Axis(grid=True), scale=alt.Scale(paddingInner=0.35))
+    paint = alt.Color("name:N", scale=colours, legend=alt.Legend(symbolType="circle"))
+    panels, data = [], {}
+    for panel in dict.fromkeys(row["panel"] for row in rows):
+        mine = data[f"rows of {panel}"] = [row for row in rows if row["panel"] == panel]
+        base = alt.Chart(alt.NamedData(name=f"rows of {panel}"))
+        base = base.encode(y=y, yOffset=alt.YOffset("name:N", sort=list(paints)), color=paint)
+        reach = base.mark_rule(strokeWidth=1.6, aria=False).encode(x=alt.X("low:Q", title=x_title), x2="high:Q")
+        dots = base.mark_point(filled=True, size=46, opacity=1).encode(x=x, description="says:N")
+        height = max(14 * len(paints), 24) * len({row["row"] for row in mine})
+        panels.append(alt.layer(reach, dots).properties(width=width, height=height, title=panel))
+    return Chart(alt.concat(*panels, columns=2), data)
 
 
 @_quick
