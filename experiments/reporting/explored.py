@@ -11,7 +11,7 @@ from experiments.reporting.figure import Figure, say, together
 from experiments.reporting.importance import FOLDS, PERMUTATIONS, TREES, Importance, importance
 from experiments.reporting.panels import Configuration, Panel, varied
 from graphrouter.evaluation.report import charts
-from graphrouter.evaluation.report.charts import Axis, number_axis, word_axis
+from graphrouter.evaluation.report.axes import Axis, number_axis, word_axis
 from graphrouter.evaluation.report.numbers import number
 from graphrouter.evaluation.report.page import macro
 from graphrouter.metrics import lower_is_better

@@ -8,6 +8,7 @@ import polars as pl
 import pytest
 from fakes import Broken, ByTopic, Cautious, ForOne, Last, Means, Stepwise, TopicEncoder, topics
 
+from graphrouter.cli import main
 from graphrouter.errors import UserError
 from graphrouter.evaluation import compare, summarise
 from graphrouter.evaluation.collected import RESULT_COLUMNS
@@ -188,11 +189,11 @@ def test_a_damaged_prediction_is_named(log: LLMLog, tmp_path: Path) -> None:
 
 def test_everything_can_be_rebuilt_from_the_predictions(log: LLMLog, tmp_path: Path) -> None:
     compare(log, topics, [Means(), ByTopic()], seeds=[0, 1], out=tmp_path)
-    derived = ("results.csv", "summary.csv", "report.html")
+    derived = ("results.csv", "summary.csv", "report.html", "figures/cost_quality.svg", "tables/scenario_balance.tex")
     before = {name: (tmp_path / name).read_bytes() for name in derived}
     for name in derived:
         (tmp_path / name).unlink()
-    summarise(tmp_path)
+    assert main(["report", str(tmp_path)]) == 0
     assert {name: (tmp_path / name).read_bytes() for name in derived} == before
 
 

@@ -13,6 +13,7 @@ from graphrouter import metrics
 from graphrouter.evaluation import compare, format_table
 from graphrouter.evaluation.collected import Evaluation
 from graphrouter.evaluation.report import charts
+from graphrouter.evaluation.report.axes import linear_ticks, log_ticks
 from graphrouter.evaluation.report.charts import COLOURS, Series
 from graphrouter.evaluation.report.latex import as_latex
 from graphrouter.log import LLMLog
@@ -130,9 +131,9 @@ def test_every_colour_of_a_chart_has_a_dark_twin_in_the_page(done: tuple[Evaluat
 
 
 def test_ticks_are_round_and_in_one_notation() -> None:
-    assert charts.log_ticks((0.02, 0.9), 800) == pytest.approx([0.02, 0.05, 0.1, 0.2, 0.5])
-    assert charts.log_ticks((1e-6, 1e3), 300) == pytest.approx([1e-6, 1e-3, 1, 1e3])
-    assert charts.linear_ticks((0.41, 0.69)) == pytest.approx([0.45, 0.5, 0.55, 0.6, 0.65])
+    assert log_ticks((0.02, 0.9), 800) == pytest.approx([0.02, 0.05, 0.1, 0.2, 0.5])
+    assert log_ticks((1e-6, 1e3), 300) == pytest.approx([1e-6, 1e-3, 1, 1e3])
+    assert linear_ticks((0.41, 0.69)) == pytest.approx([0.45, 0.5, 0.55, 0.6, 0.65])
     points = Series("a", np.array([0.0002, 0.002]), np.array([0.5, 0.6]), "mark")
     drawn = charts.svg(charts.plane([points], "performance")(600, 300), "")
     assert {"$0.0002", "$0.0005", "$0.001", "$0.002"} <= set(re.findall(r">(\$[^<]*)<", drawn))

@@ -19,7 +19,7 @@ from experiments.reporting.importance import Importance, encode, importance
 from experiments.reporting.paired import base_of, differences
 from experiments.reporting.panels import Configuration, Panel, panels
 from experiments.reporting.training_curves import training_section
-from graphrouter.evaluation.report.charts import number_axis, word_axis
+from graphrouter.evaluation.report.axes import number_axis, word_axis
 from graphrouter.evaluation.report.page import macro
 from graphrouter.evaluation.simultaneous import simultaneous
 

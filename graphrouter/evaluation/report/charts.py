@@ -14,13 +14,14 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import wraps
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from markupsafe import Markup
 
+from graphrouter.evaluation.report.axes import Axis, linear_ticks, log_ticks
+from graphrouter.evaluation.report.labels import LETTER, place_labels
 from graphrouter.files import replace_file
 from graphrouter.metrics import upper_hull
 
@@ -60,8 +61,6 @@ FEW_POINTS = 12
 HOVERED = 24
 """Points of a line that say their values where they are pointed at."""
 VERDICTS = {"better": "good", "worse": "bad", "unclear": "rest"}
-LETTER = 6.2
-"""Width in pixels of a letter of a label, about: of 11 px, in most sans-serif fonts."""
 
 
 @dataclass(frozen=True)
@@ -328,79 +327,23 @@ def _labels(
     y_range: tuple[float, float],
     log_x: bool,
 ) -> list[dict[str, Any]]:
-    """Place the labels of points where they cover neither each other nor a point, and rather no line.
-
-    Where no place is free of lines, one that only crosses lines is taken; a label without room is left to its point.
-    """
+    """Return where the labels of points begin, in the units of the axes; see `place_labels`."""
     scale = np.log10 if log_x else np.asarray
     low, high = (float(scale(edge)) for edge in x_range)
 
-    def pixels(x: Array, y: Array) -> Array:
-        across = (scale(x) - low) / (high - low) * width
-        return np.column_stack([across, (y_range[1] - y) / (y_range[1] - y_range[0]) * height])
+    def pixels(one: Series) -> Array:
+        down = (y_range[1] - one.y) / (y_range[1] - y_range[0]) * height
+        return np.column_stack([(scale(one.x) - low) / (high - low) * width, down])
 
-    marks = [pixels(one.x, one.y) for one in series if one.kind in ("dot", "diamond") and len(one.x)]
-    taken = [(x - 4, y - 4, x + 4, y + 4) for x, y in np.concatenate([np.zeros((0, 2)), *marks])]
-    paths = [_along(pixels(one.x, one.y)) for one in series if one.kind in ("line", "dash") and len(one.x) > 1]
-    crossed = np.concatenate([np.zeros((0, 2)), *paths])
+    marked = [one for one in series if one.kind in ("dot", "diamond")]
+    paths = [pixels(one) for one in series if one.kind in ("line", "dash")]
     found = []
-    for one in series:
-        for (px, py), text in zip(pixels(one.x, one.y), one.labels, strict=False):
-            wide = LETTER * len(text)
-            near = ((7, 4), (-7 - wide, 4), (6, -6), (-6 - wide, -6), (6, 15), (-6 - wide, 15), (-wide / 2, 19))
-            boxes = [(px + dx, py + dy - 10, px + dx + wide, py + dy + 2) for dx, dy in near] if text else []
-            free = [box for box in boxes if _inside(box, width, height) and not any(_overlap(box, b) for b in taken)]
-            clear = [box for box in free if not _hit(box, crossed)]
-            if box := next(iter(clear + free), None):
-                taken.append(box)
-                x, y = box[0], (box[1] + box[3]) / 2
-                at = low + x / width * (high - low)
-                value = y_range[1] - y / height * (y_range[1] - y_range[0])
-                found.append({"x": float(10**at if log_x else at), "y": float(value), "label": text})
+    for x, y, text in place_labels(
+        [pixels(one) for one in marked], [one.labels for one in marked], paths, width, height
+    ):
+        across, value = low + x / width * (high - low), y_range[1] - y / height * (y_range[1] - y_range[0])
+        found.append({"x": 10**across if log_x else across, "y": value, "label": text})
     return found
-
-
-def _along(path: Array) -> Array:
-    """Return points along a path, 4 pixels apart, about."""
-    parts = []
-    for (x0, y0), (x1, y1) in pairwise(path):
-        steps = max(int(np.hypot(x1 - x0, y1 - y0) / 4), 1) + 1
-        parts.append(np.column_stack([np.linspace(x0, x1, steps), np.linspace(y0, y1, steps)]))
-    return np.concatenate(parts)
-
-
-def _inside(box: tuple[float, ...], width: float, height: float) -> bool:
-    return box[0] >= 0 and box[1] >= 0 and box[2] <= width and box[3] <= height
-
-
-def _overlap(a: tuple[float, ...], b: tuple[float, ...]) -> bool:
-    return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]
-
-
-def _hit(box: tuple[float, ...], points: Array) -> bool:
-    within = (points[:, 0] > box[0]) & (points[:, 0] < box[2]) & (points[:, 1] > box[1]) & (points[:, 1] < box[3])
-    return bool(within.any())
-
-
-def log_ticks(span: tuple[float, float], width: float) -> list[float]:
-    """Return round numbers within a range: 1, 2 and 5 times powers of ten, or fewer where they would crowd."""
-    low, high = np.floor(np.log10(span[0])), np.ceil(np.log10(span[1]))
-    room = max(width / 66, 2)
-    for steps in ((1, 2, 5), (1, 3), (1,)):
-        ticks = [round(step * 10.0**power, 12) for power in np.arange(low, high + 1) for step in steps]
-        ticks = [tick for tick in ticks if span[0] <= tick <= span[1]]
-        if len(ticks) <= room:
-            break
-    return ticks[:: int(np.ceil(len(ticks) / room)) or 1]
-
-
-def linear_ticks(span: tuple[float, float], most: int = 6) -> list[float]:
-    """Return round numbers within a range."""
-    raw = (span[1] - span[0]) / max(most, 1)
-    power = 10.0 ** np.floor(np.log10(raw))
-    step = next(power * factor for factor in (1, 2, 2.5, 5, 10) if power * factor >= raw * (1 - 1e-9))
-    ticks = np.arange(np.ceil(span[0] / step), np.floor(span[1] / step) + 1) * step
-    return [float(tick) for tick in ticks.round(12)]
 
 
 @_quick
@@ -504,57 +447,6 @@ def wide_and_narrow(
 def keys(series: Iterable[Series]) -> list[tuple[str, str, str]]:
     """Return the entries of a page's legend: colour, kind and name; grey lines share one entry, made by the caller."""
     return [(one.colour, one.kind, one.name) for one in series if one.colour != "rest"]
-
-
-@dataclass(frozen=True)
-class Axis:
-    """One of parallel axes.
-
-    Attributes:
-        name: Stands above it.
-        places: [N], where each line crosses it, from 0 (below) to 1; NaN where a line has no value.
-        ticks: Place and text of each mark.
-    """
-
-    name: str
-    places: Array
-    ticks: Sequence[tuple[float, str]]
-
-
-SMALL = 0.3
-"""Share of the highest value; where the median is below it, as of values drawn on a logarithmic scale, so is the axis."""
-
-
-def number_axis(name: str, values: Array) -> Axis:
-    """Return an axis of numbers, logarithmic where they span more than a factor of 10, and most of them are small."""
-    known = values[np.isfinite(values)]
-    low, high = float(known.min()), float(known.max())
-    scale = np.log10 if low > 0 and high / low > 10 and np.median(known) <= SMALL * high else np.asarray
-    bottom, top = float(scale(low)), float(scale(high))
-    places = (scale(np.where(np.isfinite(values), values, low)) - bottom) / max(top - bottom, 1e-12)
-    distinct = np.unique(known).tolist()
-    if len(distinct) > 8:
-        distinct = log_ticks((low, high), 400) if scale is np.log10 else linear_ticks((low, high))
-    ticks = [((float(scale(mark)) - bottom) / max(top - bottom, 1e-12), f"{mark:.4g}") for mark in distinct]
-    return Axis(name, np.where(np.isfinite(values), places, np.nan), _apart(ticks))
-
-
-def _apart(ticks: list[tuple[float, str]]) -> list[tuple[float, str]]:
-    """Leave out marks that would be written over each other; the first and the last stay."""
-    kept = ticks[:1]
-    for place, mark in ticks[1:-1]:
-        if place - kept[-1][0] > 0.06 and ticks[-1][0] - place > 0.06:
-            kept.append((place, mark))
-    return kept + ticks[-1:] if len(ticks) > 1 else kept
-
-
-def word_axis(name: str, values: Sequence[str | None]) -> Axis:
-    """Return an axis of words, evenly apart, in alphabetical order from the top."""
-    words = sorted({value for value in values if value is not None}, reverse=True)
-    at = {word: (number / (len(words) - 1) if len(words) > 1 else 0.5) for number, word in enumerate(words)}
-    places = np.array([np.nan if value is None else at[value] for value in values])
-    step = max(1, len(words) // 14)
-    return Axis(name, places, [(at[word], word) for word in words[::step]])
 
 
 @_quick
