@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
+from typing import Any
 
 import numpy as np
 
@@ -99,7 +100,7 @@ class RoutingData:
         about = {
             name: getattr(self.llms, name)[columns] for name in ("size_b", "input_price", "output_price", "vectors")
         }
-        cells = {name: np.ascontiguousarray(getattr(self, name)[:, columns]) for name in CELLS}
+        cells: dict[str, Any] = {name: np.ascontiguousarray(getattr(self, name)[:, columns]) for name in CELLS}
         return replace(self, llms=LLMs(tuple(names), **about), **cells)
 
     def sorted(self) -> RoutingData:

@@ -11,6 +11,7 @@ from typing import cast
 import numpy as np
 import polars as pl
 
+from graphrouter.display import Displayed, listed
 from graphrouter.errors import UserError, shown
 from graphrouter.files import drafted_folder
 from graphrouter.log_checks import (
@@ -29,6 +30,7 @@ from graphrouter.log_checks import (
     typed,
 )
 from graphrouter.log_files import read_about, read_parquet, read_types
+from graphrouter.log_frames import is_frame, tables_of
 
 __all__ = ["CELL_COLUMNS", "COLUMNS", "FILES", "REQUIRED", "LLMLog", "check_log_folder", "load_log"]
 
@@ -41,8 +43,8 @@ RARE_TASKS = ("refuse", "pool", "drop")
 CELL_COLUMNS = ("performance", "judge_score", "input_tokens", "output_tokens", "cost", "response_chars")
 
 
-@dataclass(frozen=True, eq=False)
-class LLMLog:
+@dataclass(frozen=True, eq=False, repr=False)
+class LLMLog(Displayed):
     """Queries, LLMs and records of one multi-LLM log, checked, in canonical row order.
 
     Attributes:
@@ -85,6 +87,20 @@ class LLMLog:
                 check_ids(self.queries, self.llms, frame, self._where(table))
             object.__setattr__(self, table, sorted_by_key(table, frame, self._where(table)))
 
+    def facts(self) -> tuple[str, dict[str, object]]:
+        """See `graphrouter.display.Displayed`."""
+        scored, cells = self.records["query_id"].n_unique(), self.queries.height * self.llms.height
+        mean = cast("float | None", self.records["performance"].mean())
+        cost = "estimated" if self.cost_estimated else "yes" if self.has_cost else "not for every record"
+        return f"LLMLog {self.name}{' (simulated)' if self.simulated else ''}", {
+            "queries": f"{self.queries.height:,}, {scored:,} of them scored, {len(self.tasks):,} tasks",
+            "LLMs": listed(self.llm_names),
+            "records": f"{self.records.height:,} for {cells:,} cells",
+            "performance": "none" if mean is None else f"{mean:.3f} on average",
+            "cost": cost,
+            "responses": "yes" if self.has_responses else "no",
+        }
+
     def _where(self, table: str) -> str:
         return str(self.folder / f"{table}.parquet") if self.folder else f"{self.name}/{table}"
 
@@ -119,6 +135,33 @@ class LLMLog:
             encoder=cast("str | None", about.get("encoder")),
             folder=folder,
         )
+
+    @classmethod
+    def from_frame(
+        cls,
+        frame: object,
+        name: str = "frame",
+        *,
+        scale: tuple[float, float] | None = None,
+        encoder: str | None = None,
+        **columns: str,
+    ) -> LLMLog:
+        """Make a log of a table in long form: one row per query, LLM and draw. Rows without a score are left out.
+
+        Args:
+            frame: DataFrame of Polars or pandas with the columns ``query``, ``llm`` and ``performance``; ``task``,
+                ``cost`` (US dollars), ``response`` and the other columns of a log are read where they are there.
+            name: Name of the log.
+            scale: Scores that become 0 and 1, such as ``(1, 5)``; None where they are within [0, 1].
+            encoder: See `LLMLog`.
+            columns: The frame's columns by the log's, as in ``query="prompt", llm="model", performance="score"``.
+
+        Raises:
+            UserError: If a column is absent or of the wrong type, or a row breaks a rule of the log.
+        """
+        tables = tables_of(frame, columns, scale)
+        queries, llms, records = (tables[table] for table in COLUMNS)
+        return cls(name, queries, llms, records, texts=tables.get("texts"), encoder=encoder)
 
     def save(self, folder: str | Path, keep: tuple[str, ...] = ()) -> Path:
         """Write the canonical folder, whole or not at all; an existing log there is replaced. Responses go along.
@@ -279,34 +322,36 @@ class LLMLog:
         return replace(self, records=scored.with_columns(performance=pl.col(column)))
 
 
+LogLike = LLMLog | str | Path | pl.DataFrame
+"""What `load_log` makes a log of; a DataFrame of pandas too."""
+
 SHIPPED = Path(__file__).parent / "datasets"
 """Folder of the logs that come with the package."""
 
 
-def load_log(source: str | Path, rare_tasks: str | None = None) -> LLMLog:
-    """Load a log by the name of one that comes with the package (``micropool``) or from a canonical folder.
+def load_log(source: LogLike, rare_tasks: str | None = None) -> LLMLog:
+    """Return a log of whatever stands for one.
 
     Args:
-        source: Its name or folder.
+        source: Name of one that comes with the package (``micropool``), a canonical folder, a DataFrame for
+            `LLMLog.from_frame`, or a log as it is.
         rare_tasks: See `LLMLog`; None for the default.
-    """
-    if not isinstance(source, str | Path):
-        raise UserError(
-            f"a log is loaded by name or folder, but what came is {kind_of(source)}; make a log of tables with "
-            "LLMLog(name, queries, llms, records), or of a file with 'graphrouter import'"
-        )
-    log = LLMLog.load(SHIPPED / str(source) if str(source) == "micropool" else source)
-    return log if rare_tasks in (None, log.rare_tasks) else replace(log, rare_tasks=rare_tasks)
-
-
-def check_log(log: object) -> None:
-    """Refuse what is no log.
 
     Raises:
-        UserError: If so.
+        UserError: If it is none of these.
     """
-    if not isinstance(log, LLMLog):
-        raise UserError(f"a log must be an LLMLog, but is {kind_of(log)}; load it with load_log(FOLDER)")
+    if isinstance(source, LLMLog):
+        log = source
+    elif is_frame(source):
+        log = LLMLog.from_frame(source)
+    elif isinstance(source, str | Path):
+        log = LLMLog.load(SHIPPED / str(source) if str(source) == "micropool" else source)
+    else:
+        raise UserError(
+            f"a log must be a name, a folder, a DataFrame or an LLMLog, but is {kind_of(source)}; of a file make one with "
+            "'graphrouter import'"
+        )
+    return log if rare_tasks in (None, log.rare_tasks) else replace(log, rare_tasks=rare_tasks)
 
 
 def check_log_folder(folder: Path, keep: tuple[str, ...] = ()) -> None:

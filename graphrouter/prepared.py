@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 
 from graphrouter.dataset import RoutingData, llm_texts
+from graphrouter.display import Displayed, listed
 from graphrouter.encoders import Encoder, encoder_of
 from graphrouter.errors import UserError
 from graphrouter.identity import digest_of, log_digest
-from graphrouter.log import LLMLog, check_log
+from graphrouter.log import LLMLog, LogLike, load_log
 from graphrouter.scenario import Scenario, choose_scenarios, fit_cost_scale
 from graphrouter.splits import PARTS, Split, by_query, query_groups
 
@@ -24,7 +25,7 @@ Encode = Callable[[LLMLog, Split], tuple[Array, Array]]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class PreparedLog:
+class PreparedLog(Displayed):
     """A log with a split and an encoder: all that a router is fitted on and scored by. `prepare` makes one.
 
     Everything below the attributes is computed when it is first asked for, and once: what needs only the split or only the
@@ -62,9 +63,15 @@ class PreparedLog:
         if self.seed < 0:
             raise UserError(f"the seed must be 0 or more, but is {self.seed}")
 
-    def __repr__(self) -> str:
-        sizes = ", ".join(f"{part}={len(getattr(self.split, part))}" for part in PARTS)
-        return f"PreparedLog({self.log.name!r}, {sizes}, seed={self.seed}, encoder={self.encoder_name!r})"
+    def facts(self) -> tuple[str, dict[str, object]]:
+        """See `graphrouter.display.Displayed`."""
+        sizes = ", ".join(f"{len(getattr(self.split, part)):,} {part}" for part in PARTS)
+        return f"PreparedLog {self.log.name}", {
+            "queries": f"{sizes}, seed {self.seed}",
+            "LLMs": listed(self.llms or self.log.llm_names),
+            "encoder": self.encoder_name,
+            "scenarios": listed([scenario.name for scenario in self.scenarios]),
+        }
 
     @property
     def target(self) -> str:
@@ -228,7 +235,7 @@ class PreparedLog:
 
 
 def prepare(
-    log: LLMLog,
+    log: LogLike,
     encoder: str | Encoder | Array | Encode | None = None,
     *,
     seed: int = 0,
@@ -241,7 +248,7 @@ def prepare(
     """Divide a log and say how it is encoded; nothing is encoded yet.
 
     Args:
-        log: The log.
+        log: Log, its name or folder, or a DataFrame.
         encoder: As `graphrouter.encoders.encoder_of` takes it: a name, an encoder, which is copied and fitted on the training
             queries, an array [Q, D], or None for the log's default; or a function from log and split to vectors.
         seed: Seed of the split.
@@ -254,7 +261,7 @@ def prepare(
     Raises:
         UserError: If the log, the encoder or a scenario does not do, or the log does not divide.
     """
-    check_log(log)
+    log = load_log(log)
     made: Encoder | Encode
     if callable(encoder) and not isinstance(encoder, Encoder | type):
         made = encoder

@@ -129,11 +129,11 @@ def fit_module(
                 break
             module.train()
             total = 0.0
-            for batch in torch.randperm(rows, generator=order).split(schedule.batch_size):
+            for batch in torch.randperm(rows, generator=order).split(schedule.batch_size):  # type: ignore[no-untyped-call]
                 optimiser.zero_grad(set_to_none=True)
                 with _autocast(device):
                     loss = batch_loss(batch.to(device))
-                loss.backward()
+                loss.backward()  # type: ignore[no-untyped-call]
                 nn.utils.clip_grad_norm_(module.parameters(), 1.0)
                 optimiser.step()
                 pace.step()

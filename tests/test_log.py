@@ -382,9 +382,9 @@ def test_tables_must_be_polars():
     assert "tiny/queries must be a polars.DataFrame, but is a" in text
     assert "polars.from_pandas(frame)" in text
     assert "tiny/responses must be a polars.DataFrame" in message(lambda: LLMLog("tiny", **tables(), texts=Frame()))
-    said = message(load_log, tables()["queries"])
-    for part in ("by name or folder", "LLMLog(name, queries, llms, records)", "'graphrouter import'"):
-        assert part in said
+    assert "needs the column 'llm', but the frame has query_id" in message(load_log, tables()["queries"])
+    for part in ("a name, a folder, a DataFrame or an LLMLog, but is a list", "'graphrouter import'"):
+        assert part in message(load_log, ["micropool"])
 
 
 SAID = {"query_id": ["a", "a", "b"], "llm": ["big", "small", "small"], "response": ["2", "3", "4"]}

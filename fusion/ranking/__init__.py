@@ -12,7 +12,7 @@ from fusion.ranking.eligibility import REASONS, judge_eligibility
 from fusion.ranking.observed import observed_keys
 from graphrouter.encoders import Encoder
 from graphrouter.errors import UserError, suggest
-from graphrouter.log import LLMLog
+from graphrouter.log import LLMLog, LogLike, load_log
 from graphrouter.settings import check
 
 __all__ = ["DEFAULT_RANKING", "RANKINGS", "REASONS", "RankingSettings", "rank"]
@@ -53,7 +53,7 @@ class RankingSettings:
 
 
 def rank(
-    log: LLMLog, ranking: str = DEFAULT_RANKING, *, encoder: str | Encoder | None = None, **settings: Any
+    log: LogLike, ranking: str = DEFAULT_RANKING, *, encoder: str | Encoder | None = None, **settings: Any
 ) -> pl.DataFrame:
     """Rank the responses of every query of a log.
 
@@ -62,7 +62,7 @@ def rank(
     then the cheaper first, an unknown cost last, then at random.
 
     Args:
-        log: With judge scores for ``judge`` and ``hybrid``.
+        log: Log, its name or folder, or a DataFrame; with judge scores for ``judge`` and ``hybrid``.
         ranking: One of `RANKINGS`.
         encoder: Of ``graph``: see `graphrouter.encoders.find_encoder`; None for the log's default.
         settings: Fields of `RankingSettings`.
@@ -76,6 +76,7 @@ def rank(
     Raises:
         UserError: If the ranking or a setting is unknown, or the log lacks what the ranking needs.
     """
+    log = load_log(log)
     if ranking not in RANKINGS:
         raise UserError(f"there is no ranking {ranking!r}{suggest(ranking, RANKINGS)}")
     chosen = RankingSettings(**check(RankingSettings, settings, "settings of the ranking"))

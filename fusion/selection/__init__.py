@@ -18,7 +18,7 @@ from fusion.selection.rules import RULES, Outcome, SelectionRule, chosen_rules, 
 from fusion.selection.settings import RANKINGS, SelectionSettings, make_settings
 from fusion.selection.tokens import with_tokens
 from graphrouter.identity import log_digest
-from graphrouter.log import LLMLog
+from graphrouter.log import LogLike
 from graphrouter.prepared import prepare
 from graphrouter.run import provenance
 from graphrouter.settings import to_plain
@@ -67,7 +67,7 @@ class Selection:
 
 
 def select(
-    log: LLMLog,
+    log: LogLike,
     settings: SelectionSettings | None = None,
     *,
     ranked: pl.DataFrame | None = None,
@@ -77,7 +77,7 @@ def select(
     """Select fine-tuning data from a log.
 
     Args:
-        log: With responses.
+        log: Log with responses, or its name or folder, or a DataFrame.
         settings: None for the defaults.
         ranked: The ranking, from `fusion.ranking.rank`; None to make it.
         cache: File that the ranking is read from, or written to where it is not there, for further selections.

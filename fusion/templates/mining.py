@@ -20,9 +20,9 @@ from fusion.templates.storage import check_folder
 from fusion.templates.summary import Summaries, Summariser, summarise
 from fusion.templates.template import make_template
 from fusion.templates.validation import Measured, Validation, measure
-from graphrouter.encoders import Encoder
+from graphrouter.encoders import Encoder, encoder_of
 from graphrouter.errors import UserError
-from graphrouter.log import LLMLog
+from graphrouter.log import LLMLog, LogLike, load_log
 from graphrouter.prepared import prepare
 from graphrouter.run import provenance
 
@@ -71,11 +71,11 @@ class Mined:
 
 
 def mine(
-    log: LLMLog,
+    log: LogLike,
     rank: Rank,
     out: Path,
     settings: MiningSettings,
-    encoder: Encoder,
+    encoder: str | Encoder | None = None,
     *,
     summariser: Summariser | None = None,
     validation: Validation | None = None,
@@ -84,11 +84,11 @@ def mine(
     """Mine templates from a log's training queries, check and merge them, and write the library.
 
     Args:
-        log: Log with responses.
+        log: Log with responses, or its name or folder, or a DataFrame.
         rank: Ranks the responses; is given the training queries only.
         out: Folder of the library; one that is there is replaced. It gets a journal of what LLMs are asked.
         settings: Settings of mining.
-        encoder: A copy is fitted on the training queries.
+        encoder: Name or encoder, see `graphrouter.encoders.encoder_of`; a copy is fitted on the training queries.
         summariser: Writes the templates; None to take the steps of a response as they are.
         validation: Measures what the templates are worth; None for no measurement.
         progress: Whether to show progress.
@@ -97,6 +97,8 @@ def mine(
         UserError: If the log has no responses, the encoder cannot encode new texts, or no template came out of it.
         KeyboardInterrupt: After Ctrl-C; the same call goes on from there.
     """
+    log, out = load_log(log), Path(out)
+    encoder = encoder_of(log, encoder)
     check_folder(out)
     if not log.has_responses:
         raise UserError(f"{log.name} has no responses; templates are mined from a log with responses.parquet")

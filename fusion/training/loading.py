@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from fusion.engines.hf import TransformersEngine
 from fusion.engines.hf_load import load
 from fusion.training.config import TrainConfig
 from fusion.training.encoding import check_template
@@ -56,8 +55,7 @@ def load_start(config: TrainConfig, folder: str, use_bf16: bool) -> Start:
 
     frozen = use_bf16 and config.tuning == "lora"
     revision = config.revision if folder == config.model else None
-    settings = TransformersEngine(folder, revision, device="cpu", dtype="bfloat16" if frozen else "float32")
-    loaded = load(settings)
+    loaded = load(folder, revision, "cpu", "bfloat16" if frozen else "float32")
     if config.chat_template is not None:
         loaded.tokenizer.chat_template = _read_template(config.chat_template)
     check_template(loaded.tokenizer, loaded.ends, config.model)

@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 
 KEEPS = "what is finished is kept, and the same command goes on from there"
 
-ENCODER_HELP = "tfidf, tfidf:N, log, a folder or a hub name (default: the log's own, or MiniLM)"
+ENCODER_HELP = (
+    "tfidf, tfidf:N, a folder or a hub name; your own vectors: log (column vector of queries.parquet) or FILE.npy (a row for "
+    "each query, sorted by query_id) (default: the log's own, or MiniLM)"
+)
 
 
 def add_command(

@@ -14,7 +14,7 @@ from graphrouter.encoders.cache import VectorCache
 from graphrouter.encoders.log_vectors import GivenVectors, LogVectors
 from graphrouter.encoders.sentence import DEFAULT_MODEL, SentenceEncoder
 from graphrouter.encoders.tfidf import TfidfEncoder
-from graphrouter.errors import UserError
+from graphrouter.errors import UserError, first_line
 
 if TYPE_CHECKING:
     from graphrouter.log import LLMLog
@@ -33,14 +33,17 @@ __all__ = [
     "unit_rows",
 ]
 
-FORMS = "tfidf, tfidf:N, log, the folder of a sentence-transformers model, or a hub name such as " + DEFAULT_MODEL
+FORMS = (
+    "tfidf, tfidf:N, log, FILE.npy, the folder of a sentence-transformers model, or a hub name such as " + DEFAULT_MODEL
+)
 
 
 def find_encoder(spec: str, device: str = "auto") -> Encoder:
     """Make the encoder that a text names.
 
     Args:
-        spec: ``tfidf`` or ``tfidf:N`` (N dimensions), ``log`` (vectors that the log brings), the folder of a
+        spec: ``tfidf`` or ``tfidf:N`` (N dimensions), ``log`` (vectors that the log brings), ``FILE.npy`` (vectors [Q, D], a row
+            for each query of the log, sorted by ``query_id``), the folder of a
             sentence-transformers model, or its name on the hub, optionally ``owner/name@revision``.
         device: Where a sentence-transformers model runs.
 
@@ -51,10 +54,20 @@ def find_encoder(spec: str, device: str = "auto") -> Encoder:
         return TfidfEncoder(int(matched[1])) if matched[1] else TfidfEncoder()
     if spec == "log":
         return LogVectors()
+    if spec.endswith(".npy"):
+        return GivenVectors(_read_vectors(Path(spec)))
     hub_name = re.fullmatch(r"[\w-][\w.-]*/[\w.-]+(@[\w./-]+)?", spec)
     if (spec and Path(spec).is_dir()) or hub_name:
         return SentenceEncoder(spec, device=device)
     raise UserError(f"an encoder must be {FORMS}, but {spec!r} is none (a folder of that name does not exist)")
+
+
+def _read_vectors(file: Path) -> np.ndarray:
+    try:
+        vectors: np.ndarray = np.load(file, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise UserError(f"{file} must be an array of numbers that NumPy saved, but: {first_line(error)}") from None
+    return vectors
 
 
 def default_encoder(log: LLMLog) -> str:

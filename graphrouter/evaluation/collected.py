@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 
 from graphrouter import metrics
+from graphrouter.display import Displayed, listed
 from graphrouter.evaluation.rows import choice_table
 from graphrouter.evaluation.scores import ALPHAS, curve, has_cost
 from graphrouter.evaluation.store import Config, Outcomes, Predictions
@@ -20,8 +21,8 @@ Array = np.ndarray
 RESULT_COLUMNS = ("log", "router", "seed", "split", "scenario", "task", "metric", "value")
 
 
-@dataclass
-class Evaluation:
+@dataclass(repr=False)
+class Evaluation(Displayed):
     """All that was measured.
 
     Attributes:
@@ -74,6 +75,15 @@ class Evaluation:
             rows += [(llm, "llm", None, *point, None, None) for llm, point in llms if np.isfinite(point).all()]
         columns = dict.fromkeys(("alpha", "cost", "performance", "low", "high"), pl.Float64)
         return pl.DataFrame(rows, schema={"name": pl.String, "kind": pl.String, **columns}, orient="row")
+
+    def facts(self) -> tuple[str, dict[str, object]]:
+        """See `graphrouter.display.Displayed`; `graphrouter.evaluation.format_table` has the figures."""
+        return f"Evaluation on {self.config['log']['label']}", {
+            "routers": listed(list(self.config["routers"])),
+            "seeds": listed([str(seed) for seed in self.sizes]),
+            "scenarios": listed(self.results["scenario"].drop_nulls().unique(maintain_order=True).to_list()),
+            "tables": f"results ({self.results.height:,} rows), summary ({self.summary.height:,} rows)",
+        }
 
 
 def collect(

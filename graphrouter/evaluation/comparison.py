@@ -21,7 +21,7 @@ from graphrouter.evaluation.run import fit_router
 from graphrouter.evaluation.store import Config, Outcomes, Store
 from graphrouter.evaluation.support import Support
 from graphrouter.identity import digest_of, log_config
-from graphrouter.log import LLMLog, check_log
+from graphrouter.log import LLMLog, LogLike, load_log
 from graphrouter.prepared import Encode, PreparedLog, prepare
 from graphrouter.routers.base import Router
 from graphrouter.routers.outside import code_of
@@ -36,7 +36,7 @@ MOST_SETTINGS = 6
 
 
 def compare(
-    log: LLMLog,
+    log: LogLike,
     encoder: str | Encoder | Array | Encode | None,
     routers: Sequence[str | Router] | Mapping[str, str | Router],
     *,
@@ -57,7 +57,7 @@ def compare(
     more routers or seeds can be added.
 
     Args:
-        log: Log with performance, and cost where a scenario weighs it.
+        log: Log, its name or folder, or a DataFrame; with performance, and cost where a scenario weighs it.
         encoder: As `graphrouter.encoders.encoder_of` takes it: a name, an encoder, which is copied and fitted on each seed's
             training queries, an array [Q, D] or None; or a function from log and split to vectors, named by its
             attribute ``spec`` in the config.
@@ -82,7 +82,7 @@ def compare(
         UserError: If a name, scenario or number is not as it must be, or ``out`` holds something else.
     """
     run = run or RunOptions()
-    check_log(log)
+    log = load_log(log)
     named = _named(routers)
     _check_options(log, seeds, tune_by, settings, interval)
     if ours is None:

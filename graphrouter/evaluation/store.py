@@ -35,8 +35,8 @@ FIXED = ("kind", "log", "vectors", "router", "scenarios", "tune", "tune_by", "se
 """The parts of a config that must not change while predictions made under it are used: all are inputs. What is computed from
 them is none, for its last digits depend on threads, processor and library versions."""
 
-MAKES = ("router", "hyperparameters", "search_space")
-"""The parts of a router's config that make what it predicts."""
+MAKES = ("router", "hyperparameters", "search_space", "code")
+"""The parts of a router's config that make what it predicts; ``code`` is there for one from outside the package."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,7 +128,7 @@ class Store:
                 raise UserError(
                     f"{self.out} holds results of {label!r} too; ask for it as well, or name another folder"
                 )
-            before, now = ({key: config["routers"][label][key] for key in MAKES} for config in (old, new))
+            before, now = ({key: config["routers"][label].get(key) for key in MAKES} for config in (old, new))
             if before != now:
                 raise UserError(f"{self.out} holds results with another {_difference(label, before, now)}{kept}")
         if missing := {seed for _, seed in finished} - set(new["seeds"]):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
@@ -19,6 +17,7 @@ from graphrouter.formats.flat import write_csv
 from graphrouter.formats.frames import Vector, numbered, table, with_vectors
 from graphrouter.formats.rows import BadRow, OffScale, Row, read_rows, shown
 from graphrouter.log import LLMLog
+from graphrouter.log_frames import content_id
 
 UNSCORED = "have no performance, so their cells stay missing"
 FAILED = (
@@ -275,12 +274,6 @@ class LogBuilder:
     def _left_out(self) -> str:
         bad = f"; {len(self.rejected)} rows were bad, the first: {self.rejected[0].reason}" if self.rejected else ""
         return bad + "".join(f"; {count:,} rows {remark}" for remark, count in self.remarks.items())
-
-
-def content_id(task: str | None, *parts: str | None) -> str:
-    """Return an id that follows from a query's task and the texts that tell it from others."""
-    digest = hashlib.sha256(json.dumps([task, *parts]).encode()).hexdigest()
-    return f"{task or 'query'}-{digest[:16]}"
 
 
 def write_rejected(rejected: list[Rejected], file: Path) -> None:

@@ -24,10 +24,11 @@ from pathlib import Path
 from typing import Any
 
 from graphrouter.errors import UserError
-from graphrouter.formats.builder import LogBuilder, content_id
+from graphrouter.formats.builder import LogBuilder
 from graphrouter.formats.hub import hub_rows, is_hub_name
 from graphrouter.formats.rows import BadRow, Row, holds, shown, tables_with
 from graphrouter.formats.vectors import parse_vector
+from graphrouter.log_frames import content_id
 
 NAME = "fusionbench"
 LAYOUT = "one row per query and candidate with task_name, query, llm, performance; or the hub name ulab-ai/FusionBench"

@@ -31,11 +31,12 @@ from pathlib import Path
 from typing import Any
 
 from graphrouter.errors import UserError
-from graphrouter.formats.builder import FAILED, UNSCORED, LogBuilder, content_id
+from graphrouter.formats.builder import FAILED, UNSCORED, LogBuilder
 from graphrouter.formats.cells import charged, did_you_mean
 from graphrouter.formats.chats import Turns, kind, parsed, query_of, text_of, turns_of, whole_reply
 from graphrouter.formats.rows import TABLES, BadRow, Row, columns_of
 from graphrouter.formats.sources import ending
+from graphrouter.log_frames import content_id
 
 NAME = "gateway"
 LAYOUT = (

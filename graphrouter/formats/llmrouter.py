@@ -23,10 +23,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from graphrouter.errors import UserError
-from graphrouter.formats.builder import LogBuilder, content_id
+from graphrouter.formats.builder import LogBuilder
 from graphrouter.formats.candidates import add_candidates, candidates
 from graphrouter.formats.flat import flatten, warn_of_losses, write_json, write_jsonl
 from graphrouter.formats.rows import Row, columns_of, holds, read_rows, tables
+from graphrouter.log_frames import content_id
 
 if TYPE_CHECKING:
     from graphrouter.log import LLMLog

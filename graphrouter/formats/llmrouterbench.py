@@ -21,11 +21,12 @@ from pathlib import Path
 from typing import Any
 
 from graphrouter.errors import UserError
-from graphrouter.formats.builder import LogBuilder, content_id
+from graphrouter.formats.builder import LogBuilder
 from graphrouter.formats.cells import charged
 from graphrouter.formats.chats import text_of
 from graphrouter.formats.rows import BadRow, Row, read_json, shown
 from graphrouter.formats.sources import BROKEN, ending, open_text
+from graphrouter.log_frames import content_id
 
 NAME = "llmrouterbench"
 COST_UNIT = "US dollars"

@@ -17,10 +17,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from graphrouter.errors import UserError
-from graphrouter.formats.builder import LogBuilder, content_id
+from graphrouter.formats.builder import LogBuilder
 from graphrouter.formats.row import TRUTH
 from graphrouter.formats.rows import BadRow, Row, columns_of, read_rows, shown
 from graphrouter.formats.sources import ending, stem
+from graphrouter.log_frames import content_id
 
 NAME = "routellm"
 LAYOUT = "RouteLLM's evals: gsm8k_responses.csv or mmlu_<subject>.csv (prompt, <weak>, <strong>), or mt_bench/judgements.jsonl"

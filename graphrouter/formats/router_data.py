@@ -19,11 +19,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from graphrouter.errors import UserError
-from graphrouter.formats.builder import LogBuilder, content_id
+from graphrouter.formats.builder import LogBuilder
 from graphrouter.formats.candidates import add_candidates, candidates
 from graphrouter.formats.flat import flatten, warn_of_losses, write_csv, write_json
 from graphrouter.formats.rows import Row, holds, tables_with
 from graphrouter.formats.vectors import parse_vector, print_vector
+from graphrouter.log_frames import content_id
 
 if TYPE_CHECKING:
     import polars as pl

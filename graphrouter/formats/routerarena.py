@@ -20,10 +20,11 @@ from pathlib import Path
 from typing import Any
 
 from graphrouter.errors import UserError
-from graphrouter.formats.builder import LogBuilder, content_id
+from graphrouter.formats.builder import LogBuilder
 from graphrouter.formats.cells import charged
 from graphrouter.formats.rows import BadRow, Row, columns_of, shown
 from graphrouter.formats.sources import ending, stem
+from graphrouter.log_frames import content_id
 
 NAME = "routerarena"
 LAYOUT = "RouterArena's router_inference/predictions/<router>.json or cached_results/<llm>.jsonl"

@@ -16,9 +16,10 @@ from pathlib import Path
 from typing import Any
 
 from graphrouter.errors import UserError
-from graphrouter.formats.builder import LogBuilder, content_id
+from graphrouter.formats.builder import LogBuilder
 from graphrouter.formats.rows import BadRow, Row, columns_of, shown
 from graphrouter.formats.sources import ending, stem
+from graphrouter.log_frames import content_id
 
 NAME = "routerdc"
 LAYOUT = 'RouterDC\'s tasks: <task>_<split>.json with [{"question": text, "scores": {<llm>: number}}]'

@@ -14,31 +14,22 @@ from pathlib import Path
 from typing import Any
 
 from graphrouter.errors import UserError, cut, suggest
-from graphrouter.formats.builder import LogBuilder, content_id
+from graphrouter.formats.builder import LogBuilder
 from graphrouter.formats.cells import did_you_mean
 from graphrouter.formats.chats import parsed, query_of, text_of, turns_of
 from graphrouter.formats.rows import BadRow, Row, header, tables
+from graphrouter.log_frames import NEEDED, USUAL, content_id
 
 NAME = "table"
 LAYOUT = (
     "a table with one row per query and LLM, with the columns query, llm, performance, or others named with --column"
 )
 COST_UNIT = "US dollars"
-REQUIRED = ("query", "llm", "performance")
 OF_QUERIES = ("subtask", "domain", "ground_truth", "metric", "source_split")
 OF_RECORDS = ("judge_score", "input_tokens", "output_tokens", "cost", "latency_s")
 PRICES = ("size_b", "input_price", "output_price")
 OPTIONAL = ("query_id", "task", *OF_QUERIES, "response", "draw", *OF_RECORDS, *PRICES, "description")
-COLUMNS = (*REQUIRED, *OPTIONAL)
-USUAL = {
-    "query": ("prompt", "question", "input", "instruction", "messages", "text"),
-    "llm": ("model", "model_name", "llm_name", "model_id", "llm_id"),
-    "performance": ("score", "label", "correct", "is_correct", "accuracy", "acc", "effect", "reward", "rating"),
-    "task": ("task_name", "task_id", "dataset", "eval_name", "category", "benchmark"),
-    "response": ("answer", "output", "completion", "generation", "model_response"),
-    "cost": ("total_cost", "costs", "spend", "response_cost", "price"),
-}
-"""Names that such tables often have: what an error proposes, and never what is read."""
+COLUMNS = (*NEEDED, *OPTIONAL)
 
 
 def recognises(path: Path) -> bool:
@@ -72,7 +63,7 @@ def proposal(columns: list[str]) -> str:
     words = []
     for name, usual in USUAL.items():
         found = next((column for column in usual if column in columns), None)
-        if name not in columns and (found or name in REQUIRED):
+        if name not in columns and (found or name in NEEDED):
             words.append(f"--column {name}={found or 'COLUMN'}")
     return " ".join(("--format table", *words))
 
@@ -88,7 +79,7 @@ class _TableReader:
     def check(self, file: Path) -> None:
         """Refuse a table without the columns that must be there."""
         columns = header(file)
-        absent = [self.names[name] for name in REQUIRED if self.names[name] not in columns]
+        absent = [self.names[name] for name in NEEDED if self.names[name] not in columns]
         if columns and absent:
             has = cut(", ".join(columns), 300)
             raise UserError(

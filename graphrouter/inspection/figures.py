@@ -7,11 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
+from graphrouter.display import Displayed
 from graphrouter.errors import printable
 from graphrouter.inspection.near_duplicates import GRAM, near_duplicates
 from graphrouter.inspection.suspicious import find_suspicious
 from graphrouter.inspection.text import matrix, pairs, table
-from graphrouter.log import LLMLog
+from graphrouter.log import LLMLog, LogLike, load_log
 from graphrouter.splits import query_groups
 
 Array = np.ndarray
@@ -22,8 +23,8 @@ TABLE_TASKS = 16
 """The table of performance per LLM and task is printed up to this size."""
 
 
-@dataclass(frozen=True, eq=False)
-class Inspection:
+@dataclass(frozen=True, eq=False, repr=False)
+class Inspection(Displayed):
     """Figures of a log; `text` prints them. Means leave missing cells out.
 
     Attributes:
@@ -60,6 +61,16 @@ class Inspection:
     suspicious: list[str]
     near_duplicates: float = float("nan")
 
+    def facts(self) -> tuple[str, dict[str, object]]:
+        """See `graphrouter.display.Displayed`; `text` has all of it."""
+        return f"Inspection of {self.name}", {
+            **{name: f"{count:,}" for name, count in self.counts.items()},
+            "density": f"{self.density:.3f}",
+            **{name: f"{value:.3f}" for name, value in self.reference.items()},
+            **{f"suspicious {number}": sentence for number, sentence in enumerate(self.suspicious, start=1)},
+            "all figures": "print(inspection.text())",
+        }
+
     def text(self) -> str:
         """Return the figures as lines to print."""
         notes = ["its records are simulated"] * self.simulated + ["its costs are estimated"] * self.cost_estimated
@@ -85,8 +96,9 @@ class Inspection:
         return "\n\n".join(blocks) + "\n"
 
 
-def inspect_log(log: LLMLog) -> Inspection:
-    """Inspect a log, of any number of tasks and LLMs, with or without costs."""
+def inspect_log(log: LogLike) -> Inspection:
+    """Inspect a log (or its name or folder, or a DataFrame) of any number of tasks and LLMs, with or without costs."""
+    log = load_log(log)
     draws, performance = log.cells("draws"), log.cells("performance")
     scored = draws.sum(axis=1) > 0
     members = _members(log)

@@ -13,6 +13,7 @@ import numpy as np
 
 from graphrouter.config import hyperparameters, make_router
 from graphrouter.dataset import Queries
+from graphrouter.display import Displayed, listed
 from graphrouter.encoders import Encoder, unit_rows
 from graphrouter.errors import UserError
 from graphrouter.log import LLMLog
@@ -66,8 +67,8 @@ class Decision:
         return asdict(self)
 
 
-@dataclass(eq=False)
-class RoutingPipeline:
+@dataclass(eq=False, repr=False)
+class RoutingPipeline(Displayed):
     """A router that takes text. `graphrouter.train` makes one.
 
     Attributes:
@@ -96,6 +97,16 @@ class RoutingPipeline:
     target: str = "performance"
     seed: int = 0
     provenance: dict[str, Any] = field(default_factory=provenance)
+
+    def facts(self) -> tuple[str, dict[str, object]]:
+        """See `graphrouter.display.Displayed`."""
+        settings = ", ".join(f"{name}={value}" for name, value in hyperparameters(self.router).items())
+        return f"RoutingPipeline {self.router.name}", {
+            "settings": settings or "none",
+            "encoder": f"{self.encoder.spec}, {self.dimensions:,} dimensions",
+            "LLMs": listed(self.llm_names),
+            "trained on": f"{self.log['name']}, {len(self.tasks):,} tasks, seed {self.seed}",
+        }
 
     @property
     def llm_names(self) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ import numpy as np
 from graphrouter.config import hyperparameters, router_of
 from graphrouter.encoders import Encoder
 from graphrouter.errors import UserError
-from graphrouter.log import LLMLog
+from graphrouter.log import LLMLog, LogLike
 from graphrouter.pipeline.routing import LLM_COLUMNS, RoutingPipeline
 from graphrouter.prepared import PreparedLog, prepare
 from graphrouter.routers.base import Router
@@ -20,7 +20,7 @@ from graphrouter.splits import Split, by_query
 
 
 def train(
-    log: LLMLog,
+    log: LogLike,
     router: str | Router,
     encoder: str | Encoder | np.ndarray | None = None,
     seed: int = 0,
@@ -31,7 +31,7 @@ def train(
     """Fit an encoder and a router on a log.
 
     Args:
-        log: Log of two LLMs or more.
+        log: Log, its name or folder, or a DataFrame (see `graphrouter.log.load_log`), with two LLMs or more.
         router: Name of a router, or one with its hyperparameters; it is copied.
         encoder: Name of an encoder, see `graphrouter.encoders.find_encoder`; an encoder, which is copied; or an array of vectors
             [Q, D] in the order of ``log.queries``. None for `graphrouter.encoders.default_encoder`.
@@ -48,7 +48,7 @@ def train(
     prepared = prepare(
         log, encoder, seed=seed, split=split or by_query, target=target, device=run.device, progress=run.progress
     )
-    _check(log, chosen)
+    _check(prepared.log, chosen)
     chosen.run = replace(run, inputs=_inputs(prepared, chosen)) if run.checkpoint else run
     return as_pipeline(chosen.fit(prepared.train, prepared.validation), prepared)
 

@@ -48,6 +48,16 @@ class Prediction(NamedTuple):
     quality: Array
     cost: Array
 
+    def __repr__(self) -> str:
+        queries, llms = self.quality.shape
+        ranges = f"quality {_range(self.quality)}, cost {_range(self.cost)} US dollars"
+        return f"Prediction of {queries:,} queries x {llms:,} LLMs: {ranges}"
+
+
+def _range(values: Array) -> str:
+    known = values[np.isfinite(values)]
+    return f"{known.min():.3g} to {known.max():.3g}" if known.size else "unknown"
+
 
 class NotFittedError(UserError, AttributeError):
     """A router was asked before it learnt anything."""

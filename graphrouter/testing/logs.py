@@ -130,7 +130,9 @@ def keep_outcomes(data: RoutingData, llm: str, rows: ArrayLike) -> RoutingData:
     hidden[:, data.llms.names.index(llm)] = True
     hidden[np.array(rows, dtype=np.int64), :] = False
     cells = ("performance", "cost", "input_tokens", "output_tokens")
-    masked = {name: np.where(hidden, np.nan, getattr(data, name)).astype(getattr(data, name).dtype) for name in cells}
+    masked: dict[str, Any] = {
+        name: np.where(hidden, np.nan, getattr(data, name)).astype(getattr(data, name).dtype) for name in cells
+    }
     return replace(data, draws=np.where(hidden, 0, data.draws).astype(np.float32), **masked)
 
 

@@ -8,9 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from graphrouter.errors import UserError
-from graphrouter.formats.builder import LogBuilder, content_id
+from graphrouter.formats.builder import LogBuilder
 from graphrouter.formats.rows import BadRow, Row
 from graphrouter.log import COLUMNS
+from graphrouter.log_frames import content_id
 
 RECORDS = st.tuples(
     st.sampled_from("ab"),

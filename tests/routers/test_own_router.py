@@ -157,3 +157,12 @@ def test_an_installed_package_brings_routers_by_name(tmp_path, monkeypatch, caps
     finally:
         monkeypatch.undo()
         outside.installed_routers.cache_clear()
+
+
+def test_a_comparison_does_not_mix_two_versions_of_a_file(tmp_path, capsys):
+    file = write(tmp_path, "own_edited", BODY.format(name="Edited"))
+    words = ["compare", "micropool", "--routers", f"{file}:Edited", "--seeds", "1", "--quiet", "--encoder", "tfidf:8"]
+    assert main([*words, "--out", f"{tmp_path}/out"]) == 0
+    file.write_text(file.read_text() + "\n# another version\n")
+    assert main([*words, "--out", f"{tmp_path}/out"]) == 2
+    assert "holds results with another edited.code" in capsys.readouterr().err
