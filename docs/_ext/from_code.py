@@ -1,4 +1,4 @@
-"""Directives that read the code while the manual is built: ``router``, ``layouts``, ``metrics`` and ``help``.
+"""Directives that read the code while the manual is built: ``router``, ``relations``, ``layouts``, ``metrics`` and ``help``.
 
 They are written in reStructuredText, as docstrings are, so a page in Markdown has them in an ``eval-rst`` block.
 """
@@ -10,8 +10,6 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
-from dataclasses import MISSING, Field, fields
 from pathlib import Path
 from typing import Any
 
@@ -40,45 +38,23 @@ class RouterDirective(_FromCode):
 
     def run(self) -> list[nodes.Node]:
         """Read the class of the router."""
+        from graphrouter.describe import router_settings, search_space
         from graphrouter.routers import find_router
 
-        name = self.arguments[0]
-        router = find_router(name)
-        text, meanings = split_docstring(inspect.getdoc(router) or "")
-        lines = [f"**Source:** {router.source}".replace("*", r"\*").replace(r"\*\*", "**"), "", *text.splitlines(), ""]
-        rows = [row for field in fields(router) for row in _row(router, field, meanings)]
-        if not rows:
+        router = find_router(self.arguments[0])
+        text = (inspect.getdoc(router) or "").partition("\nAttributes:\n")[0]
+        lines = [f"**Source:** {router.source}", "", *text.splitlines(), ""]
+        settings = [
+            (f"``{one.name}``", f"``{one.default}``", one.allowed, one.about.replace("*", r"\*"))
+            for one in router_settings(router)
+        ]
+        if not settings:
             return self.parse([*lines, "It has no hyperparameters."])
-        lines += table("20 18 22 40", ("hyperparameter", "default", "allowed", "meaning"), *rows)
-        tried = [space for space in router.search_space if space]
-        if tried:
-            shown = "; ".join(", ".join(f"``{key}={value}``" for key, value in space.items()) for space in tried)
-            lines += ["", f"Settings that validation may choose beside the defaults: {shown}."]
+        lines += table("20 18 22 40", ("hyperparameter", "default", "allowed", "meaning"), *settings)
+        if len(router.search_space) > 1:
+            tried = "; ".join(f"``{one}``" for one in search_space(router))
+            lines += [f"Settings that validation may choose: {tried}."]
         return self.parse(lines)
-
-
-def split_docstring(text: str) -> tuple[str, dict[str, str]]:
-    """Return a docstring without its section ``Attributes``, and what that says of each name."""
-    text, _, attributes = text.partition("\nAttributes:\n")
-    meanings: dict[str, str] = {}
-    name = ""
-    for line in attributes.splitlines():
-        if found := re.match(r"    (\w+): (.*)", line):
-            name = found[1]
-            meanings[name] = found[2]
-        elif line.startswith("        ") and name:
-            meanings[name] += f" {line.strip()}"
-    return text, meanings
-
-
-def _row(router: Any, field: Field[Any], meanings: dict[str, str]) -> Iterator[tuple[str, str, str, str]]:
-    if not field.init or field.name in ("seed", "run"):
-        return
-    default = field.default if field.default_factory is MISSING else field.default_factory()
-    allowed = str(router.range_of(field.name) or "")
-    if field.name in router.choices:
-        allowed = ", ".join(map(str, router.choices[field.name]))
-    yield f"``{field.name}``", f"``{default}``", allowed, meanings.get(field.name, "")
 
 
 class LayoutsDirective(_FromCode):
@@ -102,6 +78,22 @@ class MetricsDirective(_FromCode):
         known = [metric for metric in METRICS.values() if metric.of == self.arguments[0]]
         rows = [(f"``{metric.name}``", "lower" if metric.lower else "higher", f"{metric.note}.") for metric in known]
         return self.parse(table("24 12 64", ("metric", "better", "value"), *rows))
+
+
+class RelationsDirective(_FromCode):
+    """``.. relations:: all``: a table of the relations of the graph."""
+
+    def run(self) -> list[nodes.Node]:
+        """Ask the table and the operators."""
+        from graphrouter.graph import RELATIONS
+        from graphrouter.nn.messages import OPERATORS
+
+        rows = [
+            (*(f"``{word}``" for word in relation), str(line.width or ""), "yes" if relation in OPERATORS else "")
+            for relation, line in RELATIONS.items()
+        ]
+        head = ("from", "relation", "to", "attributes of an edge", "carries messages of ``gnn``")
+        return self.parse(table("15 25 15 20 25", head, *rows))
 
 
 def table(widths: str, *rows: tuple[str, ...]) -> list[str]:
@@ -150,6 +142,7 @@ def setup(app: Any) -> dict[str, bool]:
     """Add the directives to Sphinx."""
     app.add_directive("router", RouterDirective)
     app.add_directive("layouts", LayoutsDirective)
+    app.add_directive("relations", RelationsDirective)
     app.add_directive("metrics", MetricsDirective)
     app.add_directive("help", HelpDirective)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
