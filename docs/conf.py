@@ -19,7 +19,7 @@ try:
 except metadata.PackageNotFoundError:
     release = ""
 
-extensions = ["sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.mathjax", "myst_nb", "from_code"]
+extensions = ["sphinx.ext.autodoc", "sphinx.ext.napoleon", "myst_nb", "from_code", "mathml"]
 source_suffix = {".rst": "restructuredtext", ".md": "myst-nb", ".ipynb": "myst-nb"}
 exclude_patterns = ["_ext", "**.ipynb_checkpoints"]
 default_role = "py:obj"  # docstrings write `name` with single backticks; "any" would refuse names of other packages
@@ -37,6 +37,9 @@ napoleon_use_ivar = True
 html_theme = "furo"
 html_title = "graphrouter"
 html_show_sourcelink = False
+html_show_copyright = False
+html_math_renderer = "mathml"
+highlight_language = "text"
 html_theme_options = {"footer_icons": []}
 
 PAGES = {

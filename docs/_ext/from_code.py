@@ -120,11 +120,11 @@ class HelpDirective(_FromCode):
 
 
 def ask_help(words: list[str]) -> str:
-    """Return what ``WORDS --help`` prints, 100 characters wide; ``words`` are a module and subcommands."""
+    """Return what ``WORDS --help`` prints, 86 characters wide; ``words`` are a module and subcommands."""
     done = subprocess.run(
         [sys.executable, "-m", *words, "--help"],
         cwd=ROOT,
-        env=os.environ | {"COLUMNS": "100", "PYTHONPATH": str(ROOT), "NO_COLOR": "1"},
+        env=os.environ | {"COLUMNS": "86", "PYTHONPATH": str(ROOT), "NO_COLOR": "1"},
         capture_output=True,
         text=True,
         check=True,
