@@ -2,22 +2,40 @@
 
 from __future__ import annotations
 
+import re
+from html import escape
 from typing import Any
 
 from docutils import nodes
+from docutils.utils.math import MathError
 from docutils.utils.math.latex2mathml import tex2mathml
+from sphinx.util import logging
+
+logger = logging.getLogger(__name__)
+
+SIZES = re.compile(r"\\[bB]igg?[lr]?(?![A-Za-z])")
+"""Sizes of brackets, which MathML finds by itself and docutils does not read."""
 
 
 def visit_math(writer: Any, node: nodes.Element) -> None:
     """Write a formula within a line."""
-    writer.body.append(tex2mathml(node.astext(), as_block=False))
+    writer.body.append(_mathml(node, as_block=False))
     raise nodes.SkipNode
 
 
 def visit_displaymath(writer: Any, node: nodes.Element) -> None:
     """Write a formula of its own lines."""
-    writer.body.append(f'<div class="math">{tex2mathml(node.astext(), as_block=True)}</div>')
+    writer.body.append(f'<div class="math">{_mathml(node, as_block=True)}</div>')
     raise nodes.SkipNode
+
+
+def _mathml(node: nodes.Element, as_block: bool) -> str:
+    """Return a formula as MathML; one that cannot be read is a warning, and stays as it is."""
+    try:
+        return str(tex2mathml(SIZES.sub("", node.astext()), as_block=as_block))
+    except MathError as error:
+        logger.warning("formula cannot be read: %s", error, location=node)
+        return f"<code>{escape(node.astext())}</code>"
 
 
 def setup(app: Any) -> dict[str, bool]:
