@@ -16,6 +16,7 @@ from graphrouter.evaluation.report import charts
 from graphrouter.evaluation.report.axes import linear_ticks, log_ticks
 from graphrouter.evaluation.report.charts import COLOURS, Series
 from graphrouter.evaluation.report.latex import as_latex
+from graphrouter.evaluation.report.page import macro
 from graphrouter.log import LLMLog
 from graphrouter.routers import find_router
 from graphrouter.testing.logs import make_log
@@ -284,3 +285,11 @@ def test_a_new_metric_is_scored_and_shown_without_any_further_word(tmp_path: Pat
     assert '<th scope="col">double gap</th>' in page
     assert "double gap: Twice what is lost (lower is better)." in page
     assert '<th scope="col">over random</th>' in page
+
+
+def test_a_bar_stands_where_its_values_are_and_an_arrow_beyond_the_scale() -> None:
+    bar = macro("bar", -0.1, 0.0, 0.1, (-0.2, 0.2), "mark")
+    assert "--a:25.00%;--b:25.00%;--m:50.00%" in bar
+    assert 'class="bar  off high"' in macro("bar", 0.3, 0.4, 0.5, (-0.2, 0.2), "mark")
+    assert "--m:50.00%" in macro("bar", 0.0, 0.0, 0.0, (0.0, 0.0), "mark", zero=True), "no range is no full bar"
+    assert "95% interval −0.1000 to 0.1000" in bar

@@ -271,9 +271,10 @@ def _positive(one: Series) -> Series:
 
 
 def _heights(series: Sequence[Series]) -> list[Array]:
-    """Return what a vertical axis must have room for: bands of few points wholly, those of curves as far as lines reach."""
-    edges = [edge for one in series if len(one.x) <= FEW_POINTS for edge in (one.low, one.high) if edge is not None]
-    return [*(one.y for one in series), *edges]
+    """Return what a vertical axis must have room for: bands too, but for the lower edges of curves, which may fall far."""
+    highs = [one.high for one in series if one.high is not None]
+    lows = [one.low for one in series if one.low is not None and len(one.x) <= FEW_POINTS]
+    return [*(one.y for one in series), *highs, *lows]
 
 
 def _span(values: Sequence[Array], log: bool = False) -> tuple[float, float]:

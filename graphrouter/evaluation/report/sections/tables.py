@@ -14,7 +14,7 @@ from graphrouter.evaluation.report.page import macro
 from graphrouter.evaluation.report.view import Row, View
 from graphrouter.metrics import METRICS, lower_is_better, metrics_of
 
-COLUMNS = 8
+COLUMNS = 7
 """Metrics of a scenario beside its reward: so many have room on a page. Further ones are behind a click."""
 UNSCORED = ("reward", "performance", "cost")
 """Metrics that have dashes where choices cannot be scored."""
