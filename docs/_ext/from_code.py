@@ -88,8 +88,9 @@ class RelationsDirective(_FromCode):
         from graphrouter.graph import RELATIONS
         from graphrouter.nn.messages import OPERATORS
 
+        verbs = {verb for _, verb, _ in OPERATORS}
         rows = [
-            (*(f"``{word}``" for word in relation), str(line.width or ""), "yes" if relation in OPERATORS else "")
+            (*(f"``{word}``" for word in relation), str(line.width or ""), "yes" if relation[1] in verbs else "")
             for relation, line in RELATIONS.items()
         ]
         head = ("from", "relation", "to", "attributes of an edge", "carries messages of ``gnn``")

@@ -15,6 +15,8 @@ logger = logging.getLogger(__name__)
 
 SIZES = re.compile(r"\\[bB]igg?[lr]?(?![A-Za-z])")
 """Sizes of brackets, which MathML finds by itself and docutils does not read."""
+ACCENTS = re.compile(r"(\\(?:hat|bar|tilde)\s*(?:\{[^{}]*\}|[A-Za-z]|\\[A-Za-z]+))")
+"""Letters with an accent; alone in a group of their own, for docutils sets an index below them."""
 
 
 def visit_math(writer: Any, node: nodes.Element) -> None:
@@ -32,7 +34,8 @@ def visit_displaymath(writer: Any, node: nodes.Element) -> None:
 def _mathml(node: nodes.Element, as_block: bool) -> str:
     """Return a formula as MathML; one that cannot be read is a warning, and stays as it is."""
     try:
-        return str(tex2mathml(SIZES.sub("", node.astext()), as_block=as_block))
+        source = ACCENTS.sub(r"{{}\1}", SIZES.sub("", node.astext()))
+        return str(tex2mathml(source, as_block=as_block))
     except MathError as error:
         logger.warning("formula cannot be read: %s", error, location=node)
         return f"<code>{escape(node.astext())}</code>"
