@@ -15,7 +15,7 @@ logger = logging.getLogger(__name__)
 
 SIZES = re.compile(r"\\[bB]igg?[lr]?(?![A-Za-z])")
 """Sizes of brackets, which MathML finds by itself and docutils does not read."""
-ACCENTS = re.compile(r"(\\(?:hat|bar|tilde)\s*(?:\{[^{}]*\}|[A-Za-z]|\\[A-Za-z]+))")
+ACCENTS = re.compile(r"(\\(?:hat|overline|tilde)\s*(?:\{[^{}]*\}|[A-Za-z]|\\[A-Za-z]+))")
 """Letters with an accent; alone in a group of their own, for docutils sets an index below them."""
 
 
@@ -34,7 +34,8 @@ def visit_displaymath(writer: Any, node: nodes.Element) -> None:
 def _mathml(node: nodes.Element, as_block: bool) -> str:
     """Return a formula as MathML; one that cannot be read is a warning, and stays as it is."""
     try:
-        source = ACCENTS.sub(r"{{}\1}", SIZES.sub("", node.astext()))
+        source = SIZES.sub("", node.astext()).replace(r"\bar", r"\overline")  # whose line is seen above a letter
+        source = ACCENTS.sub(r"{{}\1}", source)
         return str(tex2mathml(source, as_block=as_block))
     except MathError as error:
         logger.warning("formula cannot be read: %s", error, location=node)
