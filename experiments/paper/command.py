@@ -12,7 +12,7 @@ from graphrouter.cli.options import ENCODER_HELP, KEEPS, add_command, add_rare_t
 from graphrouter.cli.program import CommandGroup, Program
 
 if TYPE_CHECKING:
-    from experiments.paper.table import Table
+    from experiments.paper.table import PaperTable
 
 PAPER = f"{STARTED} paper"
 OVERRIDES = "a hyperparameter of a router, such as graphrouter.epochs=100, or settings=4 with --tune-by"
@@ -21,7 +21,7 @@ OVERRIDES = "a hyperparameter of a router, such as graphrouter.epochs=100, or se
 def add_table(
     commands: Any,
     name: str,
-    rebuild: Callable[[argparse.Namespace], Table],
+    rebuild: Callable[[argparse.Namespace], PaperTable],
     text: str,
     log: str,
     *,

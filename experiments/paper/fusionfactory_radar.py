@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from experiments.paper.command import add_level_options, add_table, main
 
 if TYPE_CHECKING:
-    from experiments.paper.table import Row, Table
+    from experiments.paper.table import PaperTable, Row
 
 NAME = "fusionfactory_radar"
 KINDS = ("llm", "router", "guide", "student")
@@ -21,11 +21,11 @@ LEVELS = {"query": "query level", "thought": "thought level", "model": "model le
 SINGLE = "best single LLM"
 
 
-def rebuild(args: argparse.Namespace) -> Table:
+def rebuild(args: argparse.Namespace) -> PaperTable:
     """Evaluate the levels, draw the figure, and make the table of it."""
     from experiments.paper.domains import SOURCE, add_differences, domain_columns, domain_rows
     from experiments.paper.runs import open_log
-    from experiments.paper.table import Table
+    from experiments.paper.table import PaperTable
     from fusion.evaluation.levels import evaluate_levels
     from fusion.evaluation.model import ROUTERS
     from graphrouter.cli.options import run_options
@@ -50,7 +50,7 @@ def rebuild(args: argparse.Namespace) -> Table:
     shown = [row for row in rows if row["kind"] != "llm" or row["candidate"] == found.single]
     notes = draw(found.log, found.single, shown, domains, Path(args.out) / f"{NAME}.svg")
     notes += [f"No {what} was given, so that level is left out." for what, path in given.items() if not path]
-    return Table(
+    return PaperTable(
         NAME,
         "FusionFactory, radar figure: the levels by domain",
         log_label(log),

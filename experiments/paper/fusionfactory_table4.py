@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from experiments.paper.command import add_table, main
 
 if TYPE_CHECKING:
-    from experiments.paper.table import Table
+    from experiments.paper.table import PaperTable
     from graphrouter.log import LLMLog
 
 NAME = "fusionfactory_table4"
@@ -34,11 +34,11 @@ SOURCES = [
 ]
 
 
-def rebuild(args: argparse.Namespace) -> Table:
+def rebuild(args: argparse.Namespace) -> PaperTable:
     """Run the comparisons, and make the table."""
     from experiments.paper.runs import PaperSettings, open_log
     from experiments.paper.scenarios import Paper, run_scenarios, scenario_columns, scenario_rows
-    from experiments.paper.table import Table
+    from experiments.paper.table import PaperTable
     from graphrouter.identity import log_label
 
     settings, log = (
@@ -50,7 +50,7 @@ def rebuild(args: argparse.Namespace) -> Table:
     if judged:
         tested |= run_scenarios(log, settings, "judge", ROUTERS, ("judge",))
     notes = [] if judged else ["The log has no judge scores, so the fourth scenario, LLM judge, is left out."]
-    return Table(
+    return PaperTable(
         NAME,
         "FusionFactory, Table 4: query level",
         log_label(log),

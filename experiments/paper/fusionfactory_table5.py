@@ -12,17 +12,17 @@ from typing import TYPE_CHECKING, Any
 from experiments.paper.command import add_table, main
 
 if TYPE_CHECKING:
-    from experiments.paper.table import Row, Table
+    from experiments.paper.table import PaperTable, Row
     from fusion.evaluation import ThoughtLevel
 
 NAME = "fusionfactory_table5"
 
 
-def rebuild(args: argparse.Namespace) -> Table:
+def rebuild(args: argparse.Namespace) -> PaperTable:
     """Evaluate the log, and make the table."""
     from experiments.paper.domains import SOURCE
     from experiments.paper.runs import open_log
-    from experiments.paper.table import Column, Table
+    from experiments.paper.table import Column, PaperTable
     from fusion.evaluation import evaluate_thoughts
     from graphrouter.identity import log_label
 
@@ -40,7 +40,7 @@ def rebuild(args: argparse.Namespace) -> Table:
     ]
     title = "FusionFactory, Table 5: thought level"
     sources = [SOURCE.format(table="Table 5", section="4.2")]
-    return Table(NAME, title, log_label(log), columns, rows, [claim(rows)], differences(level), sources)
+    return PaperTable(NAME, title, log_label(log), columns, rows, [claim(rows)], differences(level), sources)
 
 
 def table_rows(level: ThoughtLevel) -> list[Row]:

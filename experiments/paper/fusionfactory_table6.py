@@ -12,17 +12,17 @@ from typing import TYPE_CHECKING, Any
 from experiments.paper.command import add_level_options, add_table, main
 
 if TYPE_CHECKING:
-    from experiments.paper.table import Row, Table
+    from experiments.paper.table import PaperTable, Row
 
 NAME = "fusionfactory_table6"
 KINDS = ("student", "base", "llm", "router")
 
 
-def rebuild(args: argparse.Namespace) -> Table:
+def rebuild(args: argparse.Namespace) -> PaperTable:
     """Evaluate the students, and make the table."""
     from experiments.paper.domains import SOURCE, add_differences, domain_columns, domain_rows
     from experiments.paper.runs import open_log
-    from experiments.paper.table import Table
+    from experiments.paper.table import PaperTable
     from fusion.evaluation.model import ROUTERS, evaluate_models
     from graphrouter.cli.options import run_options
     from graphrouter.identity import log_label
@@ -40,7 +40,7 @@ def rebuild(args: argparse.Namespace) -> Table:
     )
     rows, domains = domain_rows(found.scores, KINDS)
     add_differences(rows, found.differences, args.base)
-    return Table(
+    return PaperTable(
         NAME,
         "FusionFactory, Table 6: model level",
         log_label(log),

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from experiments.paper.command import add_table, main
 
 if TYPE_CHECKING:
-    from experiments.paper.table import Table
+    from experiments.paper.table import PaperTable
 
 NAME = "graphrouter_table4"
 SCENARIOS = ("performance_first", "balance", "cost_first")
@@ -29,11 +29,11 @@ SOURCES = [
 ]
 
 
-def rebuild(args: argparse.Namespace) -> Table:
+def rebuild(args: argparse.Namespace) -> PaperTable:
     """Run the comparisons, and make the table."""
     from experiments.paper.runs import PaperSettings, by_source, leaked, open_log
     from experiments.paper.scenarios import Paper, least_gain, run_scenarios, scenario_columns, scenario_rows
-    from experiments.paper.table import Table
+    from experiments.paper.table import PaperTable
     from graphrouter.identity import log_label
 
     settings, log = (
@@ -54,7 +54,7 @@ def rebuild(args: argparse.Namespace) -> Table:
         "Abstract: GraphRouter gains at least 12.3% over the other routers in every scenario. Here, the least gain over "
         f"{' and '.join(ROUTED)}: {'; '.join(least_gain(tested, name, ROUTED) for name in ('graphrouter', 'gnn'))}."
     ]
-    return Table(
+    return PaperTable(
         NAME,
         "GraphRouter, Table 4: three scenarios",
         log_label(log),

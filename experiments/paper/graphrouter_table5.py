@@ -14,7 +14,7 @@ from experiments.paper.command import add_table, main
 if TYPE_CHECKING:
     from experiments.paper.runs import PaperSettings
     from experiments.paper.scored import Scored
-    from experiments.paper.table import Row, Table
+    from experiments.paper.table import PaperTable, Row
     from graphrouter.log import LLMLog
     from graphrouter.routers.base import Router
 
@@ -66,11 +66,11 @@ def arms(settings: PaperSettings, new: list[str], shots: int) -> dict[str, Route
     return made
 
 
-def rebuild(args: argparse.Namespace) -> Table:
+def rebuild(args: argparse.Namespace) -> PaperTable:
     """Run the comparison, and make the table."""
     from experiments.paper.runs import PaperSettings, compare_routers, open_log
     from experiments.paper.scored import Scored
-    from experiments.paper.table import Column, Table
+    from experiments.paper.table import Column, PaperTable
     from graphrouter.errors import UserError
     from graphrouter.identity import log_label
 
@@ -104,7 +104,9 @@ def rebuild(args: argparse.Namespace) -> Table:
     ]
     rows = table_rows(here, performance, new, args.shots, seconds)
     title = "GraphRouter, Table 5: new LLMs with few logged queries"
-    return Table(NAME, title, log_label(log), columns, rows, claims(rows), differences(settings, log, new), SOURCES)
+    return PaperTable(
+        NAME, title, log_label(log), columns, rows, claims(rows), differences(settings, log, new), SOURCES
+    )
 
 
 def table_rows(

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from experiments.paper.scored import Scored
-    from experiments.paper.table import Column, Row, Table
+    from experiments.paper.table import Column, PaperTable, Row
     from graphrouter.log import LLMLog
 
 NAME = "llmrouterbench_gain_gap"
@@ -48,17 +48,17 @@ SOURCES = [
 ]
 
 
-def rebuild(args: argparse.Namespace) -> Table:
+def rebuild(args: argparse.Namespace) -> PaperTable:
     """Run the comparison, and make the table."""
     from experiments.paper.runs import PaperSettings, compare_routers, open_log
     from experiments.paper.scored import Scored
-    from experiments.paper.table import Table
+    from experiments.paper.table import PaperTable
     from graphrouter.identity import log_label
 
     settings, log = PaperSettings.of(args), open_log(args.log, rare_tasks=args.rare_tasks)
     compare_routers(log, settings, "by_query", ROUTERS, scenarios=["performance_first"])
     rows = table_rows(Scored(settings.out / "by_query"))
-    return Table(
+    return PaperTable(
         NAME,
         "LLMRouterBench: gain and gap",
         log_label(log),

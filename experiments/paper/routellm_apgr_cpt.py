@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from experiments.paper.scored import Scored
-    from experiments.paper.table import Row, Table
+    from experiments.paper.table import PaperTable, Row
     from graphrouter.log import LLMLog
 
 NAME = "routellm_apgr_cpt"
@@ -58,11 +58,11 @@ SOURCES = [
 ]
 
 
-def rebuild(args: argparse.Namespace) -> Table:
+def rebuild(args: argparse.Namespace) -> PaperTable:
     """Run the comparison, and make the table."""
     from experiments.paper.runs import PaperSettings, compare_routers, open_log
     from experiments.paper.scored import Scored
-    from experiments.paper.table import Column, Table
+    from experiments.paper.table import Column, PaperTable
     from graphrouter.identity import log_label
 
     settings, log = PaperSettings.of(args), open_log(args.log, rare_tasks=args.rare_tasks)
@@ -85,7 +85,7 @@ def rebuild(args: argparse.Namespace) -> Table:
     rows = table_rows(Scored(settings.out / "by_query"), strong, weak)
     title = "RouteLLM, Tables 1 to 3: APGR and CPT"
     notes = [settings.note(), *differences(pair, strong, weak)]
-    return Table(NAME, title, log_label(log), columns, rows, claims(pair, strong), notes, SOURCES)
+    return PaperTable(NAME, title, log_label(log), columns, rows, claims(pair, strong), notes, SOURCES)
 
 
 def choose_pair(log: LLMLog, strong: str | None, weak: str | None) -> tuple[str, str]:

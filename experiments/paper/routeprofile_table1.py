@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from experiments.paper.scored import Scored
-    from experiments.paper.table import Row, Table
+    from experiments.paper.table import PaperTable, Row
     from graphrouter.log import LLMLog
 
 NAME = "routeprofile_table1"
@@ -38,11 +38,11 @@ SOURCES = [
 ]
 
 
-def rebuild(args: argparse.Namespace) -> Table:
+def rebuild(args: argparse.Namespace) -> PaperTable:
     """Run the comparisons, and make the table."""
     from experiments.paper.runs import PaperSettings, by_source, compare_routers, leaked, open_log
     from experiments.paper.scored import Scored
-    from experiments.paper.table import Column, Table
+    from experiments.paper.table import Column, PaperTable
     from graphrouter.identity import log_label
 
     settings, log = PaperSettings.of(args), open_log(args.log, rare_tasks=args.rare_tasks)
@@ -67,7 +67,7 @@ def rebuild(args: argparse.Namespace) -> Table:
         Column("second_ours", "gnn minus this", signed=True),
         Column("published", "published", 3, published=True),
     ]
-    return Table(
+    return PaperTable(
         NAME,
         "RouteProfile, Table 1: standard routing",
         log_label(log),

@@ -13,7 +13,7 @@ from experiments.paper.command import add_table, main
 
 if TYPE_CHECKING:
     from experiments.paper.scored import Scored
-    from experiments.paper.table import Column, Row, Table
+    from experiments.paper.table import Column, PaperTable, Row
     from graphrouter.log import LLMLog
 
 NAME = "routerdc_main"
@@ -24,7 +24,7 @@ PAPER_ROUTER = "routerdc"
 PUBLISHED_MEAN = 0.5854
 """RouterDC's mean over the five tasks in distribution."""
 SOURCES = [
-    "RouterDC's mean in distribution, 58.54%: Table 1 (NeurIPS 2024), as quoted in a public survey note. The other cells of "
+    "RouterDC's mean in distribution, 58.54%: PaperTable 1 (NeurIPS 2024), as quoted in a public survey note. The other cells of "
     "Tables 1 and 2 were not in the sources at hand: 'not found'.",
     "+2.76 and +1.90 points: the abstract of arXiv:2409.19886.",
     "The single LLMs need no training: what stands here is the source's own evaluation of its own records, so it should be "
@@ -32,11 +32,11 @@ SOURCES = [
 ]
 
 
-def rebuild(args: argparse.Namespace) -> Table:
+def rebuild(args: argparse.Namespace) -> PaperTable:
     """Run the comparison, and make the table."""
     from experiments.paper.runs import PaperSettings, by_source, compare_routers, leaked, open_log
     from experiments.paper.scored import Scored
-    from experiments.paper.table import Table
+    from experiments.paper.table import PaperTable
     from graphrouter.identity import log_label
 
     settings, log = PaperSettings.of(args), open_log(args.log, rare_tasks=args.rare_tasks)
@@ -45,7 +45,7 @@ def rebuild(args: argparse.Namespace) -> Table:
     compare_routers(log, settings, FOLDER, ROUTERS, scenarios=["performance_first"], split=by_source(INSIDE, OUTSIDE))
     tested = Scored(settings.out / FOLDER)
     rows = table_rows(tested, parts, ~seen)
-    return Table(
+    return PaperTable(
         NAME,
         "RouterDC, Tables 1 and 2: its own split",
         log_label(log),

@@ -57,7 +57,7 @@ class Column:
 
 
 @dataclass
-class Table:
+class PaperTable:
     """A rebuilt table.
 
     Attributes:

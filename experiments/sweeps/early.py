@@ -4,27 +4,16 @@ Runs are compared after epochs min_iter, min_iter * eta, min_iter * eta**2, ...,
 min_iter is max_iter / eta**s. W&B's rule (https://docs.wandb.ai/models/sweeps/sweep-config-keys) differs in that it lets
 one run more go on (rank floor(n / eta) of n, here the best floor(n / eta) or the best one), and in that it takes an eta
 that is not whole.
-
-What is compared is the validation loss of the epoch, whatever the sweep's metric: the other metrics are only known when a
-run has ended. Of routers that train several networks, the first counts.
 """
 
 from __future__ import annotations
 
-import math
-import warnings
-from contextlib import suppress
-from dataclasses import dataclass, field
-from functools import cached_property
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import Any
 
 from graphrouter.errors import UserError
 from graphrouter.ranges import COUNT, Allowed, Range, check_fields
 from graphrouter.settings import check
-
-if TYPE_CHECKING:
-    from optuna import Trial
 
 
 @dataclass(frozen=True)
@@ -40,65 +29,6 @@ class Halving:
     least: int
     eta: int = 3
     strict: bool = False
-
-
-@dataclass
-class Pruning:
-    """Reports the epochs of one run to the sweep's study, and stops the run where Optuna's pruner says so.
-
-    It goes to the process of the run, which shares the study through its file.
-
-    Attributes:
-        rule: When to stop.
-        file: Of the study.
-        trial: ID of the trial there.
-        minimise: Whether the study minimises; else losses are reported as their negatives.
-    """
-
-    rule: Halving
-    file: Path
-    trial: int
-    minimise: bool
-    losses: list[float] = field(default_factory=list, init=False)
-    label: str | None = field(default=None, init=False)
-
-    def on_epoch(self, label: str, metrics: dict[str, float]) -> None:
-        """Report an epoch.
-
-        Raises:
-            RunStopped: If the run ends here.
-        """
-        from experiments.runs.execute import Stopped
-
-        self.label = self.label or label
-        if label != self.label:
-            return
-        self.losses.append(metrics["validation_loss"])
-        loss, epoch = self.losses[-1] if self.rule.strict else min(self.losses), len(self.losses) - 1
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # a run that was cut off reports its first epochs again
-            self._reported.report(loss if self.minimise else -loss, epoch)
-        if self._reported.should_prune():
-            raise Stopped(f"epoch {epoch}: {loss:.5g} is not among the best 1/{self.rule.eta}")
-
-    def replay(self, history: list[dict[str, Any]]) -> None:
-        """Report the epochs of a run that has ended, so that others are compared with it."""
-        from experiments.runs.execute import Stopped
-
-        with suppress(Stopped):
-            for epoch in history:
-                loss = epoch["validation_loss"]  # None where it is not finite, which JSON cannot say
-                self.on_epoch(epoch["label"], {"validation_loss": math.inf if loss is None else loss})
-
-    @cached_property
-    def _reported(self) -> Trial:
-        from optuna import Trial
-        from optuna.pruners import SuccessiveHalvingPruner
-
-        from experiments.sweeps.study import open_study
-
-        pruner = SuccessiveHalvingPruner(min_resource=self.rule.least, reduction_factor=self.rule.eta)
-        return Trial(open_study(self.file, self.minimise, pruner), self.trial)
 
 
 @dataclass

@@ -17,9 +17,9 @@ from experiments.launch import DIED, ProcessDiedError
 from experiments.runs.config import RunConfig, run_id
 from experiments.runs.configuration import SeedRuns, read_configs
 from experiments.runs.wandb_log import Logging, mean_metrics
-from experiments.sweeps.early import Pruning
 from experiments.sweeps.file import Sweep
 from experiments.sweeps.metric import check_metric
+from experiments.sweeps.pruning import Pruning
 from experiments.sweeps.study import AskedTrial, SweepStudy
 from graphrouter.errors import UserError
 from graphrouter.files import check_writable, replace_file

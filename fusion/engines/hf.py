@@ -13,7 +13,7 @@ from fusion.engines.base import Answer, Completion, Engine, Failure, Request
 from graphrouter.errors import UserError
 
 if TYPE_CHECKING:
-    from fusion.engines.hf_decode import Row
+    from fusion.engines.hf_decode import DecodedRow
     from fusion.engines.hf_load import Loaded
 
 WINDOW = 8
@@ -101,9 +101,9 @@ class TransformersEngine(Engine):
             self._loaded = load(self.model, self.revision, self.device, self.dtype)
         return self._loaded
 
-    def _row(self, request: Request, prompt: list[int] | str) -> Row | Failure:
+    def _row(self, request: Request, prompt: list[int] | str) -> DecodedRow | Failure:
         """Return what can be decoded, or why it cannot."""
-        from fusion.engines.hf_decode import Row
+        from fusion.engines.hf_decode import DecodedRow
 
         limit, most = self._load().limit, request.sampling.max_tokens
         if isinstance(prompt, str):
@@ -113,21 +113,21 @@ class TransformersEngine(Engine):
         if limit is not None and len(prompt) + most > limit:
             text = f"the context must hold {len(prompt)} prompt tokens and {most} more (max_tokens), but holds {limit}"
             return Failure(request.key, text)
-        return Row(request, prompt, self._marks)
+        return DecodedRow(request, prompt, self._marks)
 
     @property
     def _marks(self) -> tuple[str, ...]:
         """Texts that end an answer behind its first text."""
         return self.questions if self.stop_at_question and self._load().tokenizer.chat_template is None else ()
 
-    def _decode(self, batch: list[Row]) -> list[Answer]:
+    def _decode(self, batch: list[DecodedRow]) -> list[Answer]:
         """Answer as many rows from the start of the batch as the memory allows, one at least."""
-        from fusion.engines.hf_decode import Decoder, Row
+        from fusion.engines.hf_decode import DecodedRow, Decoder
 
         loaded = self._load()
         while True:
             begin = time.perf_counter()
-            rows = [Row(row.request, row.prompt, row.questions) for row in batch]  # afresh after a failed try
+            rows = [DecodedRow(row.request, row.prompt, row.questions) for row in batch]  # afresh after a failed try
             try:
                 Decoder(loaded.model, loaded.ends, loaded.write).run(rows)
             except RuntimeError as error:
@@ -145,7 +145,7 @@ class TransformersEngine(Engine):
             self.batch_size = len(batch) // 2
             batch = batch[: self.batch_size]
 
-    def _completion(self, row: Row, seconds: float) -> Completion:
+    def _completion(self, row: DecodedRow, seconds: float) -> Completion:
         return Completion(
             key=row.request.key,
             text=row.text,

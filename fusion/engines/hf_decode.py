@@ -27,7 +27,7 @@ SPARE = 4
 
 
 @dataclass
-class Row:
+class DecodedRow:
     """Prompt and its response so far.
 
     Attributes:
@@ -70,7 +70,7 @@ class Decoder:
         self._last_only: dict[str, Any] = {"logits_to_keep": 1} if "logits_to_keep" in known else {}
 
     @torch.inference_mode()
-    def run(self, rows: Sequence[Row]) -> None:
+    def run(self, rows: Sequence[DecodedRow]) -> None:
         """Fill in the responses of unfinished rows."""
         ids, mask = self._pad([row.prompt for row in rows])
         position = (mask.cumsum(1) - 1).clamp_(min=0)
@@ -109,7 +109,7 @@ class Decoder:
         logits: Tensor = output.logits[:, -1].float()
         return logits
 
-    def _add(self, row: Row, token: int) -> None:
+    def _add(self, row: DecodedRow, token: int) -> None:
         """Add a token to a row, and see whether that ends it."""
         row.ids.append(token)
         sampling = row.request.sampling
@@ -120,7 +120,7 @@ class Decoder:
         if row.finish:
             row.text = cut_at_question(cut(self._write(row.ids), sampling.stop), row.questions)
 
-    def _stopped(self, row: Row) -> bool:
+    def _stopped(self, row: DecodedRow) -> bool:
         """Return whether the text holds what ends it; only its last tokens can hold a new such text."""
         stop = row.request.sampling.stop
         if not (stop or row.questions):
@@ -139,7 +139,7 @@ def cut(text: str, stop: tuple[str, ...]) -> str:
     return text[: min(places)] if places else text
 
 
-def choose(logits: Tensor, rows: Sequence[Row]) -> Tensor:
+def choose(logits: Tensor, rows: Sequence[DecodedRow]) -> Tensor:
     """Choose the next token of each row.
 
     Greedy: the largest logit. Sampled: the inverse of the distribution function at the row's next random number, with
@@ -163,7 +163,7 @@ def choose(logits: Tensor, rows: Sequence[Row]) -> Tensor:
     return chosen
 
 
-def _sample(logits: Tensor, rows: Sequence[Row], nucleus: bool) -> Tensor:
+def _sample(logits: Tensor, rows: Sequence[DecodedRow], nucleus: bool) -> Tensor:
     """Draw a token [n] for each row of logits [n, V]."""
 
     def column(values: list[float]) -> Tensor:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -97,3 +97,14 @@ class EdgeHead(nn.Module):
         neighbours = torch.einsum("h,bhm->bm", self.amount_gate, batch.amount_residual) / prior
         shift = neighbours + self.amount_bias + own
         return prior.log() + AMOUNT_RANGE * torch.tanh(shift / AMOUNT_RANGE)
+
+    def parameter_groups(self, network: nn.Module, **options: Any) -> list[dict[str, Any]]:
+        """Return the parameters of a network that has this head in AdamW's groups: the head without decay, and the rest.
+
+        Args:
+            network: All of it.
+            options: AdamW's, of the head alone.
+        """
+        own = {id(weight) for weight in self.parameters()}
+        rest = [weight for weight in network.parameters() if id(weight) not in own]
+        return [{"params": list(self.parameters()), "weight_decay": 0.0, **options}, {"params": rest}]

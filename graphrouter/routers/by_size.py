@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self
+from typing import ClassVar
 
 import numpy as np
 
 from graphrouter.dataset import LLMs, Queries, RoutingData
 from graphrouter.errors import UserError
-from graphrouter.routers.base import Prediction, Router
-from graphrouter.routers.parts.arrays import overall_means, same_for_all
-from graphrouter.routers.parts.new_llm import NewLLM
+from graphrouter.routers.parts.mean_router import MeanRouter
 from graphrouter.scenario import Scenario
 
 Array = np.ndarray
@@ -50,7 +48,7 @@ def rank_by_size(size: Array, quality: Array) -> Array:
 
 
 @dataclass(eq=False)
-class Smallest(Router):
+class Smallest(MeanRouter):
     """Picks the smallest LLM for every query; see `measure_size` for what counts where sizes are not disclosed.
 
     It predicts each LLM's mean performance and cost on the training split. Of equally small LLMs it picks the one that
@@ -58,25 +56,10 @@ class Smallest(Router):
     """
 
     source: ClassVar[str] = "GraphRouter (arXiv:2410.03834), baseline 'Smallest LLM'"
-    parts: ClassVar[dict[str, Any]] = {}
-    extends: ClassVar[bool] = True
     linear_utility: ClassVar[bool] = True
 
-    def fit(self, train: RoutingData, validation: RoutingData) -> Self:
-        """Learn the means that are predicted, and rank the LLMs."""
-        self.llms_ = list(train.llms.names)
-        self.mean_quality_, self.mean_cost_ = overall_means(train)
+    def _choose(self, train: RoutingData) -> None:
         self.rank_ = rank_by_size(measure_size(train.llms), self.mean_quality_)
-        return self
-
-    def _add_llm(self, new_llm: NewLLM) -> None:
-        self.mean_quality_ = new_llm.insert_mean(self.mean_quality_, new_llm.performance)
-        self.mean_cost_ = new_llm.insert_mean(self.mean_cost_, new_llm.cost, new_llm.price_ratios)
-        self.rank_ = rank_by_size(measure_size(new_llm.data.llms), self.mean_quality_)
-
-    def predict(self, queries: Queries) -> Prediction:
-        """Return the LLMs' means, [Q, M]."""
-        return same_for_all(queries, self.mean_quality_, self.mean_cost_)
 
     def utility(self, queries: Queries, scenario: Scenario, cost_scale: float) -> Array:
         """Return [Q, M] float64, the rank by size; the scenario does not matter."""
@@ -84,34 +67,10 @@ class Smallest(Router):
 
 
 @dataclass(eq=False)
-class Largest(Router):
-    """Picks the largest LLM for every query; see `measure_size` for what counts where sizes are not disclosed.
-
-    It predicts each LLM's mean performance and cost on the training split. Of equally large LLMs it picks the one that
-    is better there.
-    """
+class Largest(Smallest):
+    """Picks the largest LLM for every query, otherwise as `Smallest` does."""
 
     source: ClassVar[str] = "GraphRouter (arXiv:2410.03834), baseline 'Largest LLM'"
-    parts: ClassVar[dict[str, Any]] = {}
-    extends: ClassVar[bool] = True
-    linear_utility: ClassVar[bool] = True
 
-    def fit(self, train: RoutingData, validation: RoutingData) -> Self:
-        """Learn the means that are predicted, and rank the LLMs."""
-        self.llms_ = list(train.llms.names)
-        self.mean_quality_, self.mean_cost_ = overall_means(train)
+    def _choose(self, train: RoutingData) -> None:
         self.rank_ = rank_by_size(-measure_size(train.llms), self.mean_quality_)
-        return self
-
-    def _add_llm(self, new_llm: NewLLM) -> None:
-        self.mean_quality_ = new_llm.insert_mean(self.mean_quality_, new_llm.performance)
-        self.mean_cost_ = new_llm.insert_mean(self.mean_cost_, new_llm.cost, new_llm.price_ratios)
-        self.rank_ = rank_by_size(-measure_size(new_llm.data.llms), self.mean_quality_)
-
-    def predict(self, queries: Queries) -> Prediction:
-        """Return the LLMs' means, [Q, M]."""
-        return same_for_all(queries, self.mean_quality_, self.mean_cost_)
-
-    def utility(self, queries: Queries, scenario: Scenario, cost_scale: float) -> Array:
-        """Return [Q, M] float64, the rank by size; the scenario does not matter."""
-        return np.tile(self.rank_, (len(queries), 1))

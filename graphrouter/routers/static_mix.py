@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self
+from typing import ClassVar
 
 import numpy as np
 
 from graphrouter.dataset import Queries, RoutingData
 from graphrouter.metrics import upper_hull
 from graphrouter.ranges import Range
-from graphrouter.routers.base import Prediction, Router
-from graphrouter.routers.parts.arrays import hashed_uniform, overall_means, same_for_all
-from graphrouter.routers.parts.new_llm import NewLLM
+from graphrouter.routers.parts.arrays import hashed_uniform
+from graphrouter.routers.parts.mean_router import MeanRouter
 from graphrouter.scenario import Scenario
 
 Array = np.ndarray
 
 
 @dataclass(eq=False)
-class StaticMix(Router):
+class StaticMix(MeanRouter):
     """Sends a fixed share of the queries to one LLM and the rest to another, so that the expected cost is the budget.
 
     RouterBench's "zero router" (arXiv:2403.12031): the two LLMs are neighbours on the upper convex hull of
@@ -38,21 +37,7 @@ class StaticMix(Router):
 
     source: ClassVar[str] = "RouterBench (arXiv:2403.12031), the zero router"
     ranges: ClassVar[dict[str, Range]] = {"cost_share": Range(0, 1, above=True)}
-    parts: ClassVar[dict[str, Any]] = {}
-    extends: ClassVar[bool] = True
     linear_utility: ClassVar[bool] = True
-
-    def fit(self, train: RoutingData, validation: RoutingData) -> Self:
-        """Learn which two LLMs, and their shares."""
-        self.llms_ = list(train.llms.names)
-        self.mean_quality_, self.mean_cost_ = overall_means(train)
-        self._choose(train)
-        return self
-
-    def _add_llm(self, new_llm: NewLLM) -> None:
-        self.mean_quality_ = new_llm.insert_mean(self.mean_quality_, new_llm.performance)
-        self.mean_cost_ = new_llm.insert_mean(self.mean_cost_, new_llm.cost, new_llm.price_ratios)
-        self._choose(new_llm.data)
 
     def _choose(self, train: RoutingData) -> None:
         seen = ~np.isnan(train.performance).all(axis=0)
@@ -73,10 +58,6 @@ class StaticMix(Router):
             return
         share = (budget - cost[dearer - 1]) / (cost[dearer] - cost[dearer - 1])
         self.shares_[hull[dearer]], self.shares_[hull[dearer - 1]] = share, 1 - share
-
-    def predict(self, queries: Queries) -> Prediction:
-        """Return the LLMs' means, [Q, M]."""
-        return same_for_all(queries, self.mean_quality_, self.mean_cost_)
 
     def utility(self, queries: Queries, scenario: Scenario, cost_scale: float) -> Array:
         """Return [Q, M] float64: the mean quality, and 1 more for the LLM that the hash chose.

@@ -13,7 +13,7 @@ from paper_logs import make_paper_log
 from experiments.paper.few_shot import FewShot, hide_new, take_llms
 from experiments.paper.runs import PaperSettings, by_source, compare_routers, leaked, make_routers, open_log
 from experiments.paper.scored import SINGLE, Scored, estimate
-from experiments.paper.table import NOT_FOUND, Column, Table
+from experiments.paper.table import NOT_FOUND, Column, PaperTable
 from graphrouter.errors import UserError
 from graphrouter.formats import export_log
 from graphrouter.run import RunOptions
@@ -39,7 +39,7 @@ def test_a_published_number_is_shown_not_found_or_not_there() -> None:
         {"name": "b", "here": float("nan"), "there": NOT_FOUND, "extra": "kept"},
         {"name": "c"},
     ]
-    table = Table("toy", "Toy", "log", columns, rows, ["said"], ["differs"], ["source"])
+    table = PaperTable("toy", "Toy", "log", columns, rows, ["said"], ["differs"], ["source"])
     shown = [line for line in table.markdown().splitlines() if line.startswith("|")]
     assert shown[2:] == ["| a | +12.34 [+10.00, +20.00] | 0.500 |", "| b | - | not found |", "| c |  |  |"]
     assert [line for line in table.markdown().splitlines() if line.startswith("- ")] == [

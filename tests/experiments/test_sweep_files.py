@@ -12,9 +12,10 @@ from experiments.run import main as run_main
 from experiments.runs.configuration import read_configs
 from experiments.runs.execute import Stopped
 from experiments.sweep import main
-from experiments.sweeps.early import Halving, Pruning, read_hyperband
+from experiments.sweeps.early import Halving, read_hyperband
 from experiments.sweeps.file import make_sweep, parse_words, read_sweep
 from experiments.sweeps.parameters import read_parameter
+from experiments.sweeps.pruning import Pruning
 from experiments.sweeps.study import SweepStudy
 from graphrouter.errors import UserError
 from graphrouter.settings import configs_folder, read_yaml

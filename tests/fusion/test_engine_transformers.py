@@ -19,7 +19,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, BertConfig, BertFo
 
 from fusion.engines.base import Answer, Completion, Failure, Request, Sampling
 from fusion.engines.hf import TransformersEngine
-from fusion.engines.hf_decode import Decoder, Row, choose, cut
+from fusion.engines.hf_decode import DecodedRow, Decoder, choose, cut
 from fusion.engines.questions import cut_at_question
 from graphrouter.errors import UserError
 
@@ -151,12 +151,12 @@ def test_sampling_differs_by_seed_and_by_key_but_not_from_run_to_run(engine: Tra
 
 def test_tokens_are_drawn_with_the_probabilities_of_the_model() -> None:
     logits = torch.tensor([0.0, 1.0, 2.0, -1.0]).repeat(4000, 1)
-    rows = [Row(ask(str(i), "a", temperature=2.0), [1]) for i in range(4000)]
+    rows = [DecodedRow(ask(str(i), "a", temperature=2.0), [1]) for i in range(4000)]
     shares = torch.bincount(choose(logits, rows), minlength=4) / 4000
     assert (shares - (logits[0] / 2).softmax(0)).abs().max() < 0.03
-    rows = [Row(ask(str(i), "a", temperature=1.0, top_p=0.6), [1]) for i in range(4000)]
+    rows = [DecodedRow(ask(str(i), "a", temperature=1.0, top_p=0.6), [1]) for i in range(4000)]
     assert set(choose(logits, rows).tolist()) == {2}  # 0.64 of the mass
-    rows = [Row(ask(str(i), "a", temperature=1.0, top_p=0.7), [1]) for i in range(4000)]
+    rows = [DecodedRow(ask(str(i), "a", temperature=1.0, top_p=0.7), [1]) for i in range(4000)]
     shares = torch.bincount(choose(logits, rows), minlength=4) / 4000
     assert (shares - torch.tensor([0, 1 / (1 + torch.e), torch.e / (1 + torch.e), 0])).abs().max() < 0.03
 
@@ -183,10 +183,10 @@ def test_a_stop_text_is_found_where_each_token_is_one_byte(stop: str) -> None:
         SimpleNamespace(forward=lambda: None), frozenset(), lambda ids: bytes(ids).decode("utf-8", "replace")
     )
     ids = list(f"the fox {stop}".encode())
-    assert decoder._stopped(Row(ask("a", "", stop=("never", stop)), [], ids=ids))
-    assert not decoder._stopped(Row(ask("a", "", stop=("never", stop + "!")), [], ids=[*ids[:-1], 0]))
-    assert decoder._stopped(Row(ask("a", ""), [], ("never", stop), ids))
-    assert not decoder._stopped(Row(ask("a", ""), [], ("the", "never"), ids)), "nothing was answered before it"
+    assert decoder._stopped(DecodedRow(ask("a", "", stop=("never", stop)), [], ids=ids))
+    assert not decoder._stopped(DecodedRow(ask("a", "", stop=("never", stop + "!")), [], ids=[*ids[:-1], 0]))
+    assert decoder._stopped(DecodedRow(ask("a", ""), [], ("never", stop), ids))
+    assert not decoder._stopped(DecodedRow(ask("a", ""), [], ("the", "never"), ids)), "nothing was answered before it"
 
 
 def test_cut_takes_the_first_stop_text() -> None:

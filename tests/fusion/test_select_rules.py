@@ -408,7 +408,7 @@ class TestRun:
         ({"rows": 5, "tokens": 5}, "rows or in tokens"),
         ({"difficulty": "graph", "ranking": "judge"}, "needs the ranking graph, but that is judge"),
         ({"similarty": 0.9}, "did you mean 'similarity'"),
-        ({"easy": 1.5}, "easy must be within"),
+        ({"easy": 1.5}, "easy must be above 0 and at most 1"),
         ({"top_k": "five"}, "top_k is of the wrong type"),
     ],
 )

@@ -31,7 +31,7 @@ class Sink(io.RawIOBase):
         return len(data)
 
 
-class Candidate:
+class CandidateCode:
     """Runs code and answers requests about what it defined."""
 
     def __init__(self) -> None:
@@ -76,7 +76,7 @@ def serve(line: Line) -> None:
     """Answer requests until there are none, or the code ends the process."""
     sys.stdout = sys.stderr = io.TextIOWrapper(io.BufferedWriter(Sink()), encoding="utf-8")
     sys.stdin = io.StringIO()
-    candidate = Candidate()
+    candidate = CandidateCode()
     while True:
         try:
             request = line.receive()

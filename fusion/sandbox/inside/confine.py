@@ -194,13 +194,13 @@ def can_filter() -> bool:
 def _install_filter(may_signal: tuple[int, ...]) -> None:
     import ctypes
 
-    class Program(ctypes.Structure):
+    class FilterProgram(ctypes.Structure):
         _fields_ = [("length", ctypes.c_ushort), ("code", ctypes.c_void_p)]
 
     libc = ctypes.CDLL(None, use_errno=True)
     code = b"".join(struct.pack("=HBBI", *step) for step in program(may_signal))
     buffer = ctypes.create_string_buffer(code, len(code))
-    steps = Program(len(code) // 8, ctypes.cast(buffer, ctypes.c_void_p))
+    steps = FilterProgram(len(code) // 8, ctypes.cast(buffer, ctypes.c_void_p))
     if libc.prctl(PR_SET_SECCOMP, FILTER_MODE, ctypes.byref(steps), 0, 0):
         raise OSError(ctypes.get_errno(), "the kernel takes no filter of system calls")
 

@@ -25,7 +25,7 @@ class Failed(Exception):
 class Remote:
     """An object of the candidate's process. It is called and asked for attributes there; it equals nothing but itself."""
 
-    def __init__(self, candidate: Candidate, number: int, can_call: bool) -> None:
+    def __init__(self, candidate: CandidateProcess, number: int, can_call: bool) -> None:
         self.__dict__.update(_candidate=candidate, _number=number, _can_call=can_call)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -52,7 +52,7 @@ def _number(value: Any) -> int:
     return number
 
 
-class Candidate:
+class CandidateProcess:
     """The candidate's process as seen from here."""
 
     def __init__(self, line: Line) -> None:
@@ -98,7 +98,7 @@ def _as_raised(name: str, text: str) -> Exception:
     return error
 
 
-def run_tests(candidate: Candidate, job: dict[str, Any]) -> tuple[bool, str]:
+def run_tests(candidate: CandidateProcess, job: dict[str, Any]) -> tuple[bool, str]:
     """Run the tests of a job and return whether they passed, and why not."""
     namespace: dict[str, Any] = {"__name__": "tests"}
     try:
@@ -142,7 +142,7 @@ def main() -> None:
     os.write(result, f"{child}\n".encode())
     confine(settings, (os.getpid(), child), rules)
     job = json.loads(sys.stdin.buffer.read())
-    passed, reason = run_tests(Candidate(Line(answers, ask)), job)
+    passed, reason = run_tests(CandidateProcess(Line(answers, ask)), job)
     os.kill(child, 9)
     os.waitpid(child, 0)
     os.write(result, json.dumps([job["token"], passed, reason, settings.seccomp, rules is not None]).encode())

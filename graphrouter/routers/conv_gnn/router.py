@@ -161,8 +161,6 @@ class ConvGNN(Router):
 
     def _train(self, train: RoutingData, validation: RoutingData, inputs: EdgeInputs) -> None:
         rows, module = len(train.queries), self.module_
-        fast = list(module.head.parameters())
-        slow = [weight for weight in module.parameters() if all(weight is not other for other in fast)]
         fit_module(
             module,
             self._objective(train, inputs),
@@ -174,7 +172,7 @@ class ConvGNN(Router):
             seed=self.seed,
             run=self.run,
             label=self.name,
-            parameter_groups=[{"params": fast, "weight_decay": 0.0}, {"params": slow}],
+            parameter_groups=module.head.parameter_groups(module),
             settings={one.name: getattr(self, one.name) for one in fields(self) if one.init},
         )
 

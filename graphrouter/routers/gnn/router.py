@@ -215,14 +215,9 @@ class GNN(Router):
             seed=self.seed,
             run=self.run,
             label=self.name,
-            parameter_groups=self._parameter_groups(),
+            parameter_groups=module.head.parameter_groups(module, lr=FAST * self.learning_rate),
             settings={one.name: getattr(self, one.name) for one in fields(self) if one.init},
         )
-
-    def _parameter_groups(self) -> list[dict[str, Any]]:
-        fast = list(self.module_.head.parameters())
-        slow = [weight for weight in self.module_.parameters() if all(weight is not other for other in fast)]
-        return [{"params": fast, "lr": FAST * self.learning_rate, "weight_decay": 0.0}, {"params": slow}]
 
     def _add_llm(self, new_llm: NewLLM) -> None:
         queries = new_llm.answered.queries
