@@ -191,7 +191,7 @@ class PreparedLog(Displayed):
         return "\n".join([*parts, *(self.llms or ())])
 
     def parts_of(self, texts: Sequence[str]) -> list[str | None]:
-        """Return the part of the split that each text's wording belongs to, None where the log has none so worded."""
+        """Return the part of the split that each text's group belongs to, None where the log has no text of that group."""
         return [self._part_of_group.get(int(group)) for group in query_groups(texts)]
 
     def vary(self, **changes: Any) -> PreparedLog:

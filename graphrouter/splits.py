@@ -1,6 +1,6 @@
 """Splits by query group, stratified by task; also by time, leave-task-out, leave-LLM-out and cells-out.
 
-A group is the queries of equal wording (see `fold_text`): it stays on one side. Which side is decided by a hash of the seed
+A text group is the queries that `fold_text` folds to one text: it stays on one side. Which side is decided by a hash of the seed
 and the text, so neither row order nor the presence of other tasks changes it.
 """
 
@@ -43,7 +43,7 @@ def normalise_text(text: str) -> str:
 
 
 def query_groups(texts: Iterable[str]) -> np.ndarray:
-    """Number the groups of equal wording.
+    """Number the text groups.
 
     Args:
         texts: Q texts.
@@ -124,7 +124,7 @@ def _check_fractions(fractions: Sequence[float]) -> None:
 def leave_task_out(log: LLMLog, task: str, seed: int, validation: float = 0.25) -> Split:
     """Put one task's queries into test, and divide the others into train and validation.
 
-    Queries of other tasks with the wording of a test query are left out.
+    Queries of other tasks in the text group of a test query are left out.
     """
     if task not in log.tasks:
         raise UserError(f"{log.name} has no task {shown(task)}{suggest(task, list(log.tasks))}")
@@ -169,7 +169,7 @@ def leave_llm_out(log: LLMLog, llm: str, split: Split, shots: int, seed: int) ->
 def by_time(log: LLMLog, fractions: Sequence[float] = FRACTIONS) -> Split:
     """Split the scored queries by time: the oldest into train, the newest into test.
 
-    A query with the wording of an older part's query is left out, so that no wording straddles; queries of the same
+    A query in the text group of an older part's query is left out, so that no group straddles; queries of the same
     moment stay together.
 
     Args:

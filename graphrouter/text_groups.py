@@ -1,4 +1,4 @@
-"""Equal wording: what counts as one text, whoever typed it.
+"""Text groups: what counts as one text, whoever typed it.
 
 Folded are case, white space, the width of letters and signs, the shape of quotes and dashes, and the punctuation of
 sentences. What may carry a meaning stays: a decimal point, a sign of arithmetic, a bracket, a factorial, the quotes of a
@@ -50,7 +50,7 @@ def fold_width(text: str) -> str:
 
 
 def fold_text(text: str) -> str:
-    """Return what texts of equal wording share."""
+    """Return what the texts of one group share."""
     folded = text if text.isascii() else fold_width(text).translate(_SHAPES)
     folded = folded.casefold()
     folded = _QUOTED.sub(lambda found: found[1] or found[2], folded)

@@ -111,7 +111,7 @@ def differences(log: str, queries: int) -> list[str]:
     """Return how the setting differs from the published one."""
     return [
         f"The log: {log}, {queries} test queries. The paper's is FusionBench with LLMs of 8B to 671B, which needs a download.",
-        "One split; intervals are by a bootstrap over wording groups.",
+        "One split; intervals are by a bootstrap over text groups.",
     ]
 
 

@@ -79,7 +79,7 @@ def differences(log: LLMLog) -> list[str]:
         f"The log: {log.name}, {len(log.tasks)} tasks and {len(log.llm_names)} candidates. The paper's is FusionBench (14 tasks, "
         "20 LLMs of 8B to 671B, direct and reasoning), which needs a download; give its path as LOG, in the layout that "
         "graphrouter import --format fusionbench reads.",
-        "Splits go by wording group, 60/20/20; the paper has a training and a test part of its own.",
+        "Splits go by text group, 60/20/20; the paper has a training and a test part of its own.",
         "The cost scale is the mean cost of the costliest LLM on the training split, the paper's is another, so rewards of "
         "scenarios that weigh cost cannot be compared.",
         "largest ties between styles of one LLM by name. Best LLM is chosen on the training split, for each scenario.",

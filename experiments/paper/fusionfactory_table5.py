@@ -80,7 +80,7 @@ def differences(level: ThoughtLevel) -> list[str]:
         "FusionBench's 14 tasks with LLMs of 8B to 671B, which need a download and LLMs to ask; a log of theirs, collected in "
         "the same way, goes here as LOG.",
         "Rankings are those that the guides of this log were made with; the paper has performance, judge and hybrid.",
-        "Intervals are by a bootstrap over wording groups; one collection, no seeds.",
+        "Intervals are by a bootstrap over text groups; one collection, no seeds.",
     ]
 
 

@@ -68,7 +68,7 @@ def differences(log: str, queries: int) -> list[str]:
         "evaluate --level model leaves them in OUT/answers). The paper fine-tunes Llama 3.1 8B on FusionBench, which needs a "
         "download and a GPU.",
         "LLMs and routers of the log stand beside the students; the paper's table has the students only.",
-        "One split; intervals are by a bootstrap over wording groups.",
+        "One split; intervals are by a bootstrap over text groups.",
     ]
 
 

@@ -47,7 +47,7 @@ def rebuild(args: argparse.Namespace) -> PaperTable:
         seen = leaked(log, ("test",))
         source_notes = [
             f"{seen.sum()} of the {len(seen)} test queries of the source's split have the wording of one of its training "
-            "queries; they are left in there, as published. The first columns split by wording group."
+            "queries; they are left in there, as published. The first columns split by text group."
         ]
     rows = scenario_rows(tested, ROUTERS, Paper(NAMES, ABSENT), second)
     claims = [

@@ -165,7 +165,7 @@ def differences(log: LLMLog) -> list[str]:
     return [
         f"The log: {log.name}, {len(log.tasks)} tasks and {len(log.llm_names)} LLMs. The paper's has 15 data sets and 20 LLMs "
         "of about 7B; it needs a download: give its folder (results/bench/...) as LOG.",
-        "Splits go by wording group, 60/20/20, the paper's 70/30.",
+        "Splits go by text group, 60/20/20, the paper's 70/30.",
         "Best Single and Dataset Oracle are chosen in hindsight on the test queries, as published; best_single and "
         "best_per_task choose on the training split. Random is the expectation over the LLMs; the row random is one draw.",
         "AvgAcc is the mean over tasks, each counting the same. gain_over_best_single and gap_to_oracle are this project's: "

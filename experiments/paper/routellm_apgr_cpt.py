@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 NAME = "routellm_apgr_cpt"
 ROUTERS = ("random", "best_per_task", "knn", "linear", "matrix_factorisation", "routellm", "mlp", "gnn", "oracle")
-COUNTERPARTS = {"random": "Random", "matrix_factorisation": "Matrix Factorization", "routellm": "SW Ranking"}
 LEVELS = (0.5, 0.8)
 PUBLISHED = {
     ("mt_bench", "Random", ""): (0.4903, 0.7808, 0.500),
@@ -174,7 +173,7 @@ def differences(log: LLMLog, strong: str, weak: str) -> list[str]:
     """Return how the setting differs from the published one."""
     return [
         f"Strong: {strong}; weak: {weak}. The cost is the share of calls to the strong one, as published.",
-        "The routers here are trained on 60% of this log's own queries and tested on another 20%, by wording group, for each "
+        "The routers here are trained on 60% of this log's own queries and tested on another 20%, by text group, for each "
         "seed; the paper trains on Chatbot Arena votes and tests on all queries. So ours know the benchmark and its tasks, "
         f"but see few queries of a small one (mt_bench: {int((log.queries['task'] == 'mt_bench').sum())} in all).",
         "Curves are averaged over seeds before they are scored. The published code joins ten thresholds, ours has a point for "

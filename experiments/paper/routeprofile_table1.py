@@ -61,7 +61,7 @@ def rebuild(args: argparse.Namespace) -> PaperTable:
     columns = [
         Column("router", "router"),
         Column("profile", "profile of an LLM"),
-        Column("performance", "performance, by wording group"),
+        Column("performance", "performance, by text group"),
         Column("ours_minus", "gnn minus this", signed=True),
         Column("second", "performance, trained on pairs, tested as published"),
         Column("second_ours", "gnn minus this", signed=True),
@@ -150,7 +150,7 @@ def published_rows() -> list[Row]:
 def differences() -> list[str]:
     """Return how the setting differs from the published one."""
     return [
-        "The columns by wording group train on 60% and test on 20% of the 600 scored queries, 5 times (by seed). The paper "
+        "The columns by text group train on 60% and test on 20% of the 600 scored queries, 5 times (by seed). The paper "
         "trains on pairs of 1,065 other queries and tests on all 600; 'trained on pairs' does the same, with the share of "
         "pairs that an LLM wins as its score.",
         "The published rows are profiles of LLMs that are built from 17 further LLMs, their benchmark scores and model "

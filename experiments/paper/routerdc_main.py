@@ -134,7 +134,7 @@ def differences() -> list[str]:
     return [
         "The published router fine-tunes mDeBERTa; our routerdc learns a head on frozen vectors of another encoder "
         "(MiniLM, or what --encoder names), which reads English better than Chinese (cmmlu, ceval).",
-        "A quarter of the source's training queries, drawn by wording group with the seed, validates; the published code "
+        "A quarter of the source's training queries, drawn by text group with the seed, validates; the published code "
         "evaluates at steps of its training (its README).",
         "best_per_task and gnn are told the task. A task out of distribution is new to them, and they fall back on all tasks.",
         "Means are over tasks, each counting the same, as published; intervals are over queries.",

@@ -157,7 +157,7 @@ def source_rows(log: LLMLog, *labels: str) -> Array:
 def by_source(*tests: str, train: str = "train") -> Callable[[LLMLog, int], Split]:
     """Return a split that tests on what the source tests on, leaks and all.
 
-    The source's training part is divided by wording group into what is learnt from and what is validated on; which is
+    The source's training part is divided by text group into what is learnt from and what is validated on; which is
     which depends on the seed.
 
     Args:

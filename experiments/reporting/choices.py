@@ -30,7 +30,7 @@ def share_section(panel: Panel) -> Figure:
         }
         if not shares:
             continue
-        says = says or _says(shares, llms, scenario, panel)
+        says = says or _says(shares, llms, scenario)
         ours = {one.label for one in shown if one.base}
         body = share_table(llms, shares, "configuration", lambda name, ours=ours: "ours" if name in ours else "")  # type: ignore[misc]
         parts.append((scenario, body))
@@ -50,7 +50,7 @@ def _share(one: Configuration, scenario: str, llms: list[str]) -> Array:
     return np.asarray(np.mean([[share.get(llm, 0.0) for llm in llms] for share in known], axis=0))
 
 
-def _says(shares: dict[str, Array], llms: list[str], scenario: str, panel: Panel) -> str:
+def _says(shares: dict[str, Array], llms: list[str], scenario: str) -> str:
     """Say how far the first spreads its choices, and which is nearest to a single LLM."""
     label, share = next(iter(shares.items()))
     first = int(share.argmax())

@@ -9,10 +9,8 @@ from typing import Any
 
 from experiments.reporting.figure import names, say
 from experiments.reporting.panels import NOT_VARIED, Panel, show, tails
-from experiments.reporting.records import FAILED, FINISHED, STOPPED, UNFINISHED, UNREADABLE, Run
+from experiments.reporting.records import FAILED, STOPPED, UNFINISHED, UNREADABLE, Run
 from graphrouter.evaluation.report.numbers import count
-
-STATUSES = (FINISHED, STOPPED, FAILED, UNFINISHED, UNREADABLE)
 
 
 def facts(runs: Sequence[Run], panels: Sequence[Panel]) -> list[tuple[str, str]]:

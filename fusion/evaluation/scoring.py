@@ -52,7 +52,7 @@ class Part:
     """The test queries of one seed, and what each candidate came to on them.
 
     Attributes:
-        groups: [Q] int64, equal for queries of equal wording; also across seeds.
+        groups: [Q] int64, equal for queries of one text group; also across seeds.
         tasks: [Q] names.
         domains: [Q] names.
         values: Measures of each candidate.

@@ -36,7 +36,7 @@ class TextGroups:
             self._ids.setdefault(int(group), set()).add(query_id)
 
     def own(self, asked: Sequence[GuidedQuestion], by_id: bool = True) -> list[frozenset[str]]:
-        """Return, for each question, the ids of the queries of equal wording, and its own.
+        """Return, for each question, the ids of the queries of one text group, and its own.
 
         Args:
             asked: The questions.

@@ -46,7 +46,7 @@ class Shots(Guide):
 
     An example is a turn as it happened: where the log knows the styles of its candidates, the response is of one of the
     style that is asked, and the prompt is that of the style. A query whose best response is wrong is no example, and of
-    queries of equal wording the nearest is shown, once.
+    queries of one text group the nearest is shown, once.
 
     Attributes:
         source: Log that they come from; only its training queries. Its encoder's vectors say what is near.

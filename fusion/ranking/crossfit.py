@@ -58,7 +58,7 @@ def cross_fit(
 ) -> Prior:
     """Fit a GNN for each fold of queries on the other folds, and predict the fold with it.
 
-    Queries of equal wording share a fold. So no outcome of a query, or of its like, reaches its own expectations: by a
+    Queries of one text group share a fold. So no outcome of a query, or of its like, reaches its own expectations: by a
     message, a neighbour, a task's mean or a weight.
 
     On the CPU every GNN is fitted with one thread, and those of a large log side by side in as many processes as torch has

@@ -8,13 +8,11 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from fusion.training.config import AUTO, TrainConfig
 from fusion.training.forms import LABELLED, WEIGHED, TrainingRow, dpo_rows, is_labelled_bad, sft_rows
 from graphrouter.errors import UserError
-
-Stage = Literal["sft", "dpo"]
 
 FILES: dict[str, tuple[str, ...]] = {"sft": ("sft.jsonl", "messages.jsonl"), "dpo": ("preferences.jsonl",)}
 """What is looked for in a folder, for each stage."""

@@ -67,7 +67,7 @@ def evaluate(args: argparse.Namespace) -> None:
 
 def _tell_dropped(part: UnseenPart) -> None:
     if part.seen:
-        tell(f"{part.seen:,} queries are left out: the router was trained or validated on their wording")
+        tell(f"{part.seen:,} queries are left out: the router was trained or validated on their text group")
     if part.strangers:
         tell(f"{len(part.strangers)} LLMs are left out, which the router does not know: {', '.join(part.strangers)}")
     if part.absent:

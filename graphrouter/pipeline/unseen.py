@@ -18,9 +18,9 @@ class UnseenPart:
     """Part of a log that is left.
 
     Attributes:
-        log: Log of the scored queries in wordings that the router has not learnt from, and the LLMs that both know.
+        log: Log of the scored queries of text groups that the router has not learnt from, and the LLMs that both know.
         columns: [M] int64, the columns of these LLMs in the router's predictions.
-        seen: Number of scored queries that were dropped, because the router was trained or validated on their wording.
+        seen: Number of scored queries that were dropped, because the router was trained or validated on their text group.
         strangers: LLMs of the log that were dropped, because the router does not know them.
         absent: LLMs of the router that the log does not have.
     """

@@ -29,7 +29,7 @@ class KNN(Router):
     RouterBench (arXiv:2403.12031): ``P(q, m) = 1/k * sum over the neighbours n of q of P(n, m)``, and cost
     likewise. Here a missing cell is left out of sum and count, the LLM's overall mean counts as `strength` further
     neighbours, so that few neighbours never give a certain 0 or 1, and queries that tie for the last place all count.
-    Training queries of the same wording as the query are not its neighbours.
+    Training queries of the text group of the query are not its neighbours.
 
     Attributes:
         k: How many neighbours.

@@ -73,8 +73,8 @@ class RouteLLM(Router):
 
     A training query q' counts ``gamma ** (1 + cos(q, q') / max over q'' of cos(q, q''))`` for the query q; the
     comparisons between its LLMs, ties as half a win for each, give the weighted Bradley-Terry scores of q. There is
-    nothing to train. A training query of the wording of q does not count, so that no outcome of its own helps it. The source routes between two LLMs by the win rate and makes no probability of a right answer, so
-    Platt scaling on validation turns scores into quality. Its tiers of similar LLMs serve sparse votes, which a log
+    nothing to train. A training query of the text group of q does not count, so that no outcome of its own helps it. The
+    source routes between two LLMs by the win rate and makes no probability of a right answer, so Platt scaling on validation turns scores into quality. Its tiers of similar LLMs serve sparse votes, which a log
     with outcomes of all LLMs does not have, so they are left out.
 
     Attributes:

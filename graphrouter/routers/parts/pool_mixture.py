@@ -30,7 +30,7 @@ class PoolMixture(Fitted):
     :math:`z_{qj}` is the known LLMs' logit of the query. With :math:`v = 1` and without the last two terms that is a draw from a
     normal distribution with the mean and covariance of the pool: empirical Bayes, for any linear layer on top of what was
     learnt. The posterior is approximated at its mode (Laplace), so with no outcome the mean is the pool's. The defaults of one
-    half were set beforehand, not searched; ``experiments/LOG.md``, 'new LLMs', has what they come to beside other routers.
+    half are set, not tuned: no entry of ``experiments/LOG.md`` compares others.
 
     Attributes:
         variance: v.
