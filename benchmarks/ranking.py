@@ -22,12 +22,12 @@ from common import limit_threads, machine, run, table, write_json
 
 from graphrouter.errors import UserError
 from graphrouter.log import LLMLog
+from graphrouter.typing import Array
 
 if TYPE_CHECKING:
     from fusion.ranking.crossfit import Prior
     from graphrouter.dataset import RoutingData
 
-Array = np.ndarray
 METHODS = ("drawn score alone", "kNN", "task mean, draw unseen", "task mean", "GNN", "graph", "truth")
 RESAMPLES = 2000
 TOPS = (1, 3)

@@ -20,9 +20,10 @@ from fusion.engines import find_engine
 from fusion.engines.base import Answer, Completion, Request
 from fusion.engines.clean import mend_answer
 from fusion.engines.questions import cut_at_question
-from fusion.journal import Entry, Journal
+from fusion.journal import Journal
 from fusion.llms import LLM
 from graphrouter.errors import UserError
+from graphrouter.typing import Record
 
 CellKey = tuple[str, str, int]
 """``query_id``, ``llm`` and ``draw`` of the record that an answer is for."""
@@ -72,7 +73,7 @@ class LLMAnswers:
         ended: What ended it early, or None.
     """
 
-    answers: Mapping[CellKey, Entry]
+    answers: Mapping[CellKey, Record]
     failures: Mapping[CellKey, str]
     spent: float
     over_budget: bool
@@ -123,7 +124,7 @@ class Answers:
     """
 
     def __init__(self, jobs: Iterable[LLMJob], journal: Journal) -> None:
-        self.answers: dict[CellKey, Entry] = {}
+        self.answers: dict[CellKey, Record] = {}
         self.failures: dict[CellKey, str] = {}
         self._jobs = list(jobs)
         self._asked = {
@@ -163,7 +164,7 @@ class Answers:
                 "give the LLM another name"
             )
 
-    def _entry(self, key: str) -> Entry:
+    def _entry(self, key: str) -> Record:
         query_id, llm, draw = cell = cell_key(key)
         return {"query_id": query_id, "llm": llm, "draw": draw, "asked": self._asked[cell][2]}
 

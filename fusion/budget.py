@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 
 from fusion.engines.base import Answer, Completion, Request, Waste
 from fusion.engines.clean import token_count
-from fusion.journal import Entry
 from fusion.llms import LLM
 from graphrouter.errors import UserError
+from graphrouter.typing import Record
 
 TEMPLATE_TOKENS = 50
 """What a chat template may add to a message, at most."""
@@ -157,7 +157,7 @@ class Bill:
         self._llms = llms
         self._open: dict[tuple[str, str, int], list[float]] = {}
 
-    def add(self, cell: tuple[str, str, int], entry: Entry, request: Request | None) -> None:
+    def add(self, cell: tuple[str, str, int], entry: Record, request: Request | None) -> None:
         """Count an entry.
 
         Args:

@@ -9,15 +9,13 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import Any
 
 from graphrouter.errors import UserError
 from graphrouter.files import try_lock
+from graphrouter.typing import Record
 
 SYNC_S = 1.0
 """Seconds between syncs: what a power cut can lose. A killed process loses nothing."""
-
-Entry = dict[str, Any]
 
 
 class Journal:
@@ -58,7 +56,7 @@ class Journal:
             os.close(self._stream)
             self._stream = None
 
-    def append(self, entry: Entry) -> None:
+    def append(self, entry: Record) -> None:
         """Add an entry. It is there for a later run when this returns, even if the process is killed."""
         line = json.dumps(entry, ensure_ascii=False).encode("utf-8", errors="surrogatepass") + b"\n"
         with self._lock:
@@ -70,7 +68,7 @@ class Journal:
                 os.fsync(self._stream)
                 self._synced = time.monotonic()
 
-    def entries(self) -> Iterator[Entry]:
+    def entries(self) -> Iterator[Record]:
         """Read all entries, the oldest first.
 
         Raises:

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from graphrouter.log import LLMLog
+from graphrouter.typing import Array
 
-Array = np.ndarray
 CELLS = ("performance", "draws", "cost", "input_tokens", "output_tokens")
 """The matrices [Q, M] of `RoutingData`."""
 

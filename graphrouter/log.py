@@ -31,10 +31,10 @@ from graphrouter.log_checks import (
 )
 from graphrouter.log_files import read_about, read_parquet, read_types
 from graphrouter.log_frames import is_frame, tables_of
+from graphrouter.typing import Array
 
 __all__ = ["CELL_COLUMNS", "COLUMNS", "FILES", "REQUIRED", "LLMLog", "check_log_folder", "load_log"]
 
-Matrix = np.ndarray
 
 FILES = (*(f"{table}.parquet" for table in (*COLUMNS, "responses")), "log.json")
 """Names of the files that make a log; others may lie beside them."""
@@ -219,7 +219,7 @@ class LLMLog(Displayed):
         return tuple(self.queries["task"].drop_nulls().unique().sort())
 
     @cached_property
-    def _cells(self) -> dict[str, Matrix]:
+    def _cells(self) -> dict[str, Array]:
         shape = (self.queries.height, self.llms.height)
         means = self.records.group_by("query_id", "llm", maintain_order=True).agg(
             pl.len().alias("draws"), *(pl.col(column).mean() for column in CELL_COLUMNS)
@@ -245,7 +245,7 @@ class LLMLog(Displayed):
             cells[name] = matrix
         return cells
 
-    def cells(self, column: str) -> Matrix:
+    def cells(self, column: str) -> Array:
         """Return a column of ``records`` as a dense matrix.
 
         Args:
@@ -258,7 +258,7 @@ class LLMLog(Displayed):
         return self._cost if column == "cost" else self._cells[column]
 
     @cached_property
-    def _cost(self) -> Matrix:
+    def _cost(self) -> Array:
         tokens_in, tokens_out = self._cells["input_tokens"], self._cells["output_tokens"]
         price_in, price_out = (
             self.llms[c].cast(pl.Float64).fill_null(float("nan")).to_numpy() for c in ("input_price", "output_price")
@@ -272,7 +272,7 @@ class LLMLog(Displayed):
         """Whether every scored cell has a cost, so that scenarios that weigh it can be run."""
         return bool(self.records.height) and not bool(np.isnan(self.cells("cost")[self.cells("draws") > 0]).any())
 
-    def take(self, rows: Matrix) -> LLMLog:
+    def take(self, rows: Array) -> LLMLog:
         """Return the log of these queries only.
 
         Args:
@@ -293,7 +293,7 @@ class LLMLog(Displayed):
         keep = pl.col("llm").is_in(names)
         return replace(self, llms=self.llms.filter(keep), records=self.records.filter(keep))
 
-    def hide(self, cells: Matrix) -> LLMLog:
+    def hide(self, cells: Array) -> LLMLog:
         """Return the log without the records of some cells.
 
         Args:

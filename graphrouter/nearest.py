@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
+from graphrouter.typing import Array
+
 if TYPE_CHECKING:
     from torch import Tensor
 
-Array = np.ndarray
 Matrix = TypeVar("Matrix", Array, "Tensor")
 
 

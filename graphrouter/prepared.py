@@ -18,8 +18,8 @@ from graphrouter.identity import digest_of, log_digest
 from graphrouter.log import LLMLog, LogLike, load_log
 from graphrouter.scenario import Scenario, choose_scenarios, fit_cost_scale
 from graphrouter.splits import PARTS, Split, by_query, query_groups
+from graphrouter.typing import Array
 
-Array = np.ndarray
 Encode = Callable[[LLMLog, Split], tuple[Array, Array]]
 """Log and split -> vectors [Q, D] of its queries and [M, D] of its LLMs."""
 

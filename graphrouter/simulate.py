@@ -19,8 +19,7 @@ import polars as pl
 
 from graphrouter.errors import UserError
 from graphrouter.log import LLMLog
-
-Array = np.ndarray
+from graphrouter.typing import Array
 
 SKILLS = 6
 DISCRIMINATION = 1.7

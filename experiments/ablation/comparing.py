@@ -14,8 +14,8 @@ from experiments.ablation.results import AblationRun, Column, Results
 from graphrouter.errors import UserError
 from graphrouter.evaluation.differences import Pair, differences
 from graphrouter.evaluation.rows import ResampledTables
+from graphrouter.typing import Array
 
-Array = np.ndarray
 RESAMPLES = 500
 SCHEMA = {
     "factor": pl.String,

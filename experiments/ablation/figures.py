@@ -18,7 +18,6 @@ from experiments.ablation.rendering import title
 from experiments.ablation.results import Column, Results
 from graphrouter.evaluation.report import charts
 
-Array = np.ndarray
 WIDE_AXIS = 5
 """The axis of a curve is logarithmic where its values span more than so many times the least."""
 Line = list[tuple[float, float, float]]

@@ -12,8 +12,8 @@ from experiments.ablation.comparing import Scores
 from experiments.ablation.grid import Variant
 from experiments.ablation.results import AblationRun, Results, Unit
 from graphrouter.evaluation.differences import Pair, differences
+from graphrouter.typing import Array
 
-Array = np.ndarray
 PROTOCOL = "leave_llm_out"
 NUMBERS = ("reward", "gap_closed", "new/picked", "new/best", "without/reward", "without/gap_closed")
 COMPARED = ("gain", "loss")

@@ -18,8 +18,8 @@ from graphrouter import metrics
 from graphrouter.errors import UserError
 from graphrouter.files import check_writable, replace_file
 from graphrouter.settings import to_plain, to_yaml
+from graphrouter.typing import Array
 
-Array = np.ndarray
 Unit = tuple[tuple[str, Any], ...]
 Column = tuple[str, str]
 """Scenario (empty for a metric of edges) and metric."""

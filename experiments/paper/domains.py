@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from experiments.paper.table import NOT_FOUND, Column, Row
+from experiments.paper.table import NOT_FOUND, Column
+from graphrouter.typing import Record
 
 if TYPE_CHECKING:
     import polars as pl
@@ -16,7 +17,7 @@ SOURCE = (
 )
 
 
-def domain_rows(scores: pl.DataFrame, kinds: Sequence[str]) -> tuple[list[Row], list[str]]:
+def domain_rows(scores: pl.DataFrame, kinds: Sequence[str]) -> tuple[list[Record], list[str]]:
     """Return a row for each candidate of some kinds, and the names of the domains.
 
     Args:
@@ -26,17 +27,17 @@ def domain_rows(scores: pl.DataFrame, kinds: Sequence[str]) -> tuple[list[Row], 
     import polars as pl
 
     domains = sorted(scores.filter(pl.col("scope") == "domain")["name"].unique())
-    rows: list[Row] = []
+    rows: list[Record] = []
     whole = scores.filter((pl.col("scope") == "all") & pl.col("kind").is_in(list(kinds)))
     for one in whole.iter_rows(named=True):
-        row: Row = {"candidate": one["candidate"], "level": one["level"], "kind": one["kind"]}
+        row: Record = {"candidate": one["candidate"], "level": one["level"], "kind": one["kind"]}
         row |= {"performance": one["performance"], "performance_low": one["low"], "performance_high": one["high"]}
         own = scores.filter((pl.col("scope") == "domain") & (pl.col("candidate") == one["candidate"]))
         rows.append(row | dict(own.select("name", "performance").iter_rows()) | {"published": NOT_FOUND})
     return rows, domains
 
 
-def add_differences(rows: list[Row], differences: pl.DataFrame, against: str | None) -> None:
+def add_differences(rows: list[Record], differences: pl.DataFrame, against: str | None) -> None:
     """Add to each row its paired difference to another candidate, where that was measured."""
     import polars as pl
 

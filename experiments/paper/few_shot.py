@@ -14,8 +14,7 @@ from graphrouter.routers import find_router
 from graphrouter.routers.base import Prediction, Router
 from graphrouter.scenario import Scenario
 from graphrouter.splits import text_digest
-
-Array = np.ndarray
+from graphrouter.typing import Array
 
 EXTENDED, REFITTED = "extended", "refitted"
 

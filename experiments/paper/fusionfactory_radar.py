@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from experiments.paper.command import add_level_options, add_table, main
+from graphrouter.typing import Record
 
 if TYPE_CHECKING:
-    from experiments.paper.table import PaperTable, Row
+    from experiments.paper.table import PaperTable
 
 NAME = "fusionfactory_radar"
 KINDS = ("llm", "router", "guide", "student")
@@ -65,7 +66,7 @@ def rebuild(args: argparse.Namespace) -> PaperTable:
     )
 
 
-def lines(single: str, rows: list[Row]) -> dict[str, Row]:
+def lines(single: str, rows: list[Record]) -> dict[str, Record]:
     """Return what is drawn: the best single LLM, and the best candidate of each level."""
     from fusion.evaluation.model import ORACLE
 
@@ -77,14 +78,14 @@ def lines(single: str, rows: list[Row]) -> dict[str, Row]:
     return drawn
 
 
-def order(single: str, rows: list[Row]) -> list[str]:
+def order(single: str, rows: list[Record]) -> list[str]:
     """Return the lines from the best to the worst."""
     drawn = lines(single, rows)
     ranked = sorted(drawn, key=lambda name: drawn[name]["performance"], reverse=True)
     return [f"{name} ({drawn[name]['candidate']}) {drawn[name]['performance']:.4f}" for name in ranked]
 
 
-def draw(log: str, single: str, rows: list[Row], domains: list[str], file: Path) -> list[str]:
+def draw(log: str, single: str, rows: list[Record], domains: list[str], file: Path) -> list[str]:
     """Write the figure, and return what is to be said of it."""
     import polars as pl
 

@@ -10,9 +10,10 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from experiments.paper.command import add_table, main
+from graphrouter.typing import Record
 
 if TYPE_CHECKING:
-    from experiments.paper.table import PaperTable, Row
+    from experiments.paper.table import PaperTable
     from fusion.evaluation import ThoughtLevel
 
 NAME = "fusionfactory_table5"
@@ -43,15 +44,15 @@ def rebuild(args: argparse.Namespace) -> PaperTable:
     return PaperTable(NAME, title, log_label(log), columns, rows, [claim(rows)], differences(level), sources)
 
 
-def table_rows(level: ThoughtLevel) -> list[Row]:
+def table_rows(level: ThoughtLevel) -> list[Record]:
     """Return a row for each LLM and way of asking, with its domains."""
     import polars as pl
 
     from experiments.paper.table import NOT_FOUND
 
-    rows: list[Row] = []
+    rows: list[Record] = []
     for one in level.table.filter(pl.col("domain").is_null()).iter_rows(named=True):
-        row: Row = {"llm": one["llm"], "guide": one["guide"] or "zero-shot", "ranking": one["ranking"]}
+        row: Record = {"llm": one["llm"], "guide": one["guide"] or "zero-shot", "ranking": one["ranking"]}
         row |= {"kind": one["kind"]}
         row |= {key: one[key] for key in ("performance", "difference", "difference_low", "difference_high")}
         same = (pl.col("llm") == one["llm"]) & pl.col("guide").eq_missing(one["guide"]) & pl.col("domain").is_not_null()
@@ -60,7 +61,7 @@ def table_rows(level: ThoughtLevel) -> list[Row]:
     return rows
 
 
-def claim(rows: list[Row]) -> str:
+def claim(rows: list[Record]) -> str:
     """Return what the paper says of thoughts, and what came out."""
     from fusion.evaluation.thought import ALL
 

@@ -10,9 +10,10 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from experiments.paper.command import add_level_options, add_table, main
+from graphrouter.typing import Record
 
 if TYPE_CHECKING:
-    from experiments.paper.table import PaperTable, Row
+    from experiments.paper.table import PaperTable
 
 NAME = "fusionfactory_table6"
 KINDS = ("student", "base", "llm", "router")
@@ -52,7 +53,7 @@ def rebuild(args: argparse.Namespace) -> PaperTable:
     )
 
 
-def claim(rows: list[Row]) -> str:
+def claim(rows: list[Record]) -> str:
     """Return what the paper says of students, and what came out."""
     shown = [f"{row['candidate']} {row['minus']:+.4f}" for row in rows if "minus" in row]
     return (

@@ -10,11 +10,12 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from experiments.paper.command import add_table, main
+from graphrouter.typing import Record
 
 if TYPE_CHECKING:
     from experiments.paper.runs import PaperSettings
     from experiments.paper.scored import Scored
-    from experiments.paper.table import PaperTable, Row
+    from experiments.paper.table import PaperTable
     from graphrouter.log import LLMLog
     from graphrouter.routers.base import Router
 
@@ -111,20 +112,20 @@ def rebuild(args: argparse.Namespace) -> PaperTable:
 
 def table_rows(
     here: Scored, performance: Scored, new: list[str], shots: int, seconds: dict[str, list[float]]
-) -> list[Row]:
+) -> list[Record]:
     """Return a row for each router and setting, and one of the GNN that must not use the new LLMs."""
     import numpy as np
 
     from experiments.paper.scored import estimate
     from experiments.paper.table import NOT_FOUND
 
-    rows: list[Row] = []
+    rows: list[Record] = []
     added = np.array([name in new for name in here.llms])
     for label in here.routers:
         router, how = label.split(".")
         key = f"{router} {'trained' if how == 'trained' else 'few'}"
         reward = here.mean(here.values(label, "reward"))
-        row: Row = {"router": router, "setting": "trained on all" if how == "trained" else f"{shots} shots, {how}"}
+        row: Record = {"router": router, "setting": "trained on all" if how == "trained" else f"{shots} shots, {how}"}
         row |= {"paper_name": PAPER_ROWS.get(key)} | estimate("reward", reward)
         if how != "trained":
             row |= estimate("to_trained", reward - here.mean(here.values(f"{router}.trained", "reward")))
@@ -139,7 +140,7 @@ def table_rows(
     return rows
 
 
-def claims(rows: list[Row]) -> list[str]:
+def claims(rows: list[Record]) -> list[str]:
     """Return what the paper says of the setting, and what came out."""
     few = {row["router"]: row["to_trained"] for row in rows if "to_trained" in row and "shots" in row["setting"]}
     shown = ", ".join(f"{router} {value:+.4f}" for router, value in few.items())

@@ -10,12 +10,13 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from experiments.paper.command import add_table, main
+from graphrouter.typing import Record
 
 if TYPE_CHECKING:
     import numpy as np
 
     from experiments.paper.scored import Scored
-    from experiments.paper.table import Column, PaperTable, Row
+    from experiments.paper.table import Column, PaperTable
     from graphrouter.log import LLMLog
 
 NAME = "llmrouterbench_gain_gap"
@@ -92,7 +93,7 @@ def relative(here: np.ndarray, random: np.ndarray, best: np.ndarray, oracle: np.
     return {"gain_random": here / random - 1, "gain_best": here / best - 1, "gap_oracle": 1 - here / oracle}
 
 
-def table_rows(tested: Scored) -> list[Row]:
+def table_rows(tested: Scored) -> list[Record]:
     """Return a row for each router, and one for each row of the paper that nothing here stands for."""
     import numpy as np
 
@@ -106,9 +107,9 @@ def table_rows(tested: Scored) -> list[Row]:
     best = singles[max(singles, key=lambda name: singles[name][0])]
     # Random routing by its expectation, not by one draw of it.
     expected = np.mean(list(singles.values()), axis=0)
-    rows: list[Row] = []
+    rows: list[Record] = []
     for router in tested.routers:
-        row: Row = {"router": router, "paper_name": NAMES.get(router)} | estimate("average", macro[router])
+        row: Record = {"router": router, "paper_name": NAMES.get(router)} | estimate("average", macro[router])
         for key, resampled in relative(macro[router], expected, best, macro["oracle"]).items():
             row |= estimate(key, resampled)
         for key, function in (
@@ -146,7 +147,7 @@ def _best_of_task(tested: Scored, task: str) -> np.ndarray:
     return max(found, key=lambda resampled: float(resampled[0]))
 
 
-def claims(rows: list[Row]) -> list[str]:
+def claims(rows: list[Record]) -> list[str]:
     """Return what the paper says, and what came out."""
     by_name = {row["paper_name"] or row["router"]: row for row in rows if "average" in row}
     routers = [row for row in rows if row.get("average") is not None and row["router"] not in ("oracle", "random")]

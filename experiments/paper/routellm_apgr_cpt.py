@@ -10,12 +10,13 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from experiments.paper.command import add_table, main
+from graphrouter.typing import Record
 
 if TYPE_CHECKING:
     import numpy as np
 
     from experiments.paper.scored import Scored
-    from experiments.paper.table import PaperTable, Row
+    from experiments.paper.table import PaperTable
     from graphrouter.log import LLMLog
 
 NAME = "routellm_apgr_cpt"
@@ -133,17 +134,17 @@ def _missing(cells: np.ndarray) -> np.ndarray:
     return np.asarray(np.isnan(cells).any(axis=1))
 
 
-def table_rows(tested: Scored, strong: str, weak: str) -> list[Row]:
+def table_rows(tested: Scored, strong: str, weak: str) -> list[Record]:
     """Return, for each task, a row for each router here, and then the published rows."""
     from experiments.paper.scored import estimate
     from graphrouter.metrics import apgr, cpt
 
     columns = tested.llms.index(strong), tested.llms.index(weak)
-    rows: list[Row] = []
+    rows: list[Record] = []
     for task in tested.tasks():
         curves = {router: curve(tested, router, task, *columns) for router in tested.routers}
         for router, found in curves.items():
-            row: Row = {"task": task, "router": router, "data": "this log"} | estimate("apgr", apgr(found))
+            row: Record = {"task": task, "router": router, "data": "this log"} | estimate("apgr", apgr(found))
             for level in LEVELS:
                 row |= estimate(f"cpt_{level:.0%}", cpt(found, level))
             if router != "gnn":

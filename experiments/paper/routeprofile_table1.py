@@ -10,12 +10,13 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from experiments.paper.command import add_table, main
+from graphrouter.typing import Record
 
 if TYPE_CHECKING:
     import polars as pl
 
     from experiments.paper.scored import Scored
-    from experiments.paper.table import PaperTable, Row
+    from experiments.paper.table import PaperTable
     from graphrouter.log import LLMLog
 
 NAME = "routeprofile_table1"
@@ -115,13 +116,13 @@ def _side(pairs: pl.DataFrame, column: str, won: float) -> pl.DataFrame:
     return pairs.select("query_id", pl.col(column).alias("llm"), pl.lit(won).alias("performance"))
 
 
-def table_rows(tested: Scored, second: Scored | None) -> list[Row]:
+def table_rows(tested: Scored, second: Scored | None) -> list[Record]:
     """Return a row for each router here."""
     from experiments.paper.scored import estimate
 
-    rows: list[Row] = []
+    rows: list[Record] = []
     for router in tested.routers:
-        row: Row = {"router": router, "profile": profile(router)}
+        row: Record = {"router": router, "profile": profile(router)}
         for key, minus, here in (("performance", "ours_minus", tested), ("second", "second_ours", second)):
             if here is not None:
                 found = here.mean(here.values(router))
@@ -142,7 +143,7 @@ def profile(router: str) -> str:
     return special.get(router, "its outcomes")
 
 
-def published_rows() -> list[Row]:
+def published_rows() -> list[Record]:
     """Return the published rows that a source gives."""
     return [{"router": router, "profile": kind, "published": value} for router, kind, value in PUBLISHED]
 

@@ -10,10 +10,11 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from experiments.paper.command import add_table, main
+from graphrouter.typing import Record
 
 if TYPE_CHECKING:
     from experiments.paper.scored import Scored
-    from experiments.paper.table import Column, PaperTable, Row
+    from experiments.paper.table import Column, PaperTable
     from graphrouter.log import LLMLog
 
 NAME = "routerdc_main"
@@ -86,17 +87,17 @@ def columns(parts: dict[str, list[str]]) -> list[Column]:
     return shown + [Column(task, task, 2, 100) for part in parts.values() for task in part]
 
 
-def table_rows(tested: Scored, parts: dict[str, list[str]], clean: Any) -> list[Row]:
+def table_rows(tested: Scored, parts: dict[str, list[str]], clean: Any) -> list[Record]:
     """Return a row for each LLM and each router: means over tasks, as published, and each task."""
     from experiments.paper.scored import SINGLE, estimate
     from experiments.paper.table import NOT_FOUND
 
     masks = [clean] * len(tested.seeds)
     ours = tested.values("gnn")
-    rows: list[Row] = []
+    rows: list[Record] = []
     for label in [*(SINGLE + name for name in tested.llms), *tested.routers]:
         values = tested.values(label)
-        row: Row = {"router": label}
+        row: Record = {"router": label}
         for key, part in (("inside", INSIDE), ("outside", OUTSIDE)):
             here = tested.macro(values, parts[part])
             row |= estimate(key, here)
@@ -113,7 +114,7 @@ def table_rows(tested: Scored, parts: dict[str, list[str]], clean: Any) -> list[
     return rows
 
 
-def claims(rows: list[Row]) -> list[str]:
+def claims(rows: list[Record]) -> list[str]:
     """Return what the abstract says, and the same of our rows."""
     from experiments.paper.scored import SINGLE
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from graphrouter.errors import UserError
 from graphrouter.splits import Split, by_query, query_groups
+from graphrouter.typing import Array
 
 if TYPE_CHECKING:
     from graphrouter.evaluation.collected import Evaluation
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from graphrouter.routers.base import Router
     from graphrouter.run import RunOptions
 
-Array = np.ndarray
 
 INNER = (0.5, 0.25, 0.25)
 """Shares of a source's training part: the first two are learnt from, the last is validated on."""

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 from experiments.paper.runs import PaperSettings, compare_routers
 from experiments.paper.scored import Scored, estimate
-from experiments.paper.table import NOT_FOUND, Column, Row
+from experiments.paper.table import NOT_FOUND, Column
 from graphrouter.splits import Split, by_query
+from graphrouter.typing import Record
 
 if TYPE_CHECKING:
     from graphrouter.log import LLMLog
@@ -32,7 +33,7 @@ class Paper:
     absent: Mapping[str, str] = field(default_factory=dict)
     rewards: Mapping[tuple[str, str], float] = field(default_factory=dict)
 
-    def cell(self, scenario: str, name: str) -> Row:
+    def cell(self, scenario: str, name: str) -> Record:
         """Return the cells of the published number of a row that the paper has."""
         return {"published": self.rewards.get((scenario, name), NOT_FOUND)}
 
@@ -52,7 +53,7 @@ def run_scenarios(
 
 def scenario_rows(
     tested: Mapping[str, Scored], routers: Sequence[str], paper: Paper, second: Mapping[str, Scored] | None = None
-) -> list[Row]:
+) -> list[Record]:
     """Return a row for each scenario and router, and one for each row of the paper that nothing here stands for.
 
     Args:
@@ -61,12 +62,12 @@ def scenario_rows(
         paper: What is printed beside them.
         second: The same on another split, for a second column of rewards.
     """
-    rows: list[Row] = []
+    rows: list[Record] = []
     for scenario, here in tested.items():
         ours = here.mean(here.values(OURS, "reward"))
         for router in routers:
             reward = here.mean(here.values(router, "reward"))
-            row: Row = {"scenario": scenario, "router": router, "paper_name": paper.names.get(router)}
+            row: Record = {"scenario": scenario, "router": router, "paper_name": paper.names.get(router)}
             row |= estimate("performance", here.mean(here.values(router)))
             if here.config["log"]["has_cost"]:
                 row |= {"cost": float(here.mean(here.values(router, "cost"))[0])}

@@ -11,10 +11,9 @@ import numpy as np
 from graphrouter import metrics
 from graphrouter.evaluation import differences
 from graphrouter.evaluation.differences import Resampling
-from graphrouter.evaluation.store import Config, Outcomes, Store
+from graphrouter.evaluation.store import Outcomes, Store
 from graphrouter.scenario import Scenario
-
-Array = np.ndarray
+from graphrouter.typing import Array, Record
 
 SINGLE = "LLM "
 """Before the name of an LLM that takes all queries."""
@@ -30,7 +29,7 @@ class Scored:
 
     def __init__(self, out: Path, scenario: str | None = None) -> None:
         self.store = Store(out)
-        self.config: Config = self.store.config()
+        self.config: Record = self.store.config()
         scenarios = {one["name"]: Scenario(**one) for one in self.config["scenarios"]}
         self.scenario = scenarios[scenario or next(iter(scenarios))]
         self.seeds: list[int] = self.config["seeds"]

@@ -12,8 +12,7 @@ import polars as pl
 
 from graphrouter.files import replace_file
 from graphrouter.markdown import as_markdown
-
-Row = dict[str, Any]
+from graphrouter.typing import Record
 
 NOT_FOUND = float("nan")
 """Stands for a published number that no source at hand gives; it is never guessed."""
@@ -40,7 +39,7 @@ class Column:
     signed: bool = False
     published: bool = False
 
-    def cell(self, row: Row) -> str:
+    def cell(self, row: Record) -> str:
         """Return a row's cell as text."""
         value, low, high = row.get(self.key), row.get(f"{self.key}_low"), row.get(f"{self.key}_high")
         if value is None or isinstance(value, str):
@@ -75,7 +74,7 @@ class PaperTable:
     title: str
     log: str
     columns: Sequence[Column]
-    rows: list[Row]
+    rows: list[Record]
     claims: list[str] = field(default_factory=list)
     differs: list[str] = field(default_factory=list)
     sources: list[str] = field(default_factory=list)

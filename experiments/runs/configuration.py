@@ -12,11 +12,11 @@ from experiments.runs.config import RunConfig, read_run, run_id, settings
 from experiments.runs.wandb_log import Logging, logged
 from graphrouter.errors import UserError
 from graphrouter.run import RunOptions
+from graphrouter.typing import Record
 
 if TYPE_CHECKING:
     from graphrouter.pipeline import RoutingPipeline
 
-Record = dict[str, Any]
 SEEDS = "seeds"
 
 

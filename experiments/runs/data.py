@@ -16,8 +16,8 @@ from graphrouter.prepared import PreparedLog, prepare, undivided
 from graphrouter.scenario import Scenario
 from graphrouter.splits import by_query, by_time, cells_out, leave_llm_out, leave_task_out, normalise_text, text_digest
 from graphrouter.text_groups import fold_text
+from graphrouter.typing import Array
 
-Array = np.ndarray
 KEPT = 4
 """Logs, splits and sets of vectors that stay in a process: neighbouring runs differ in the seed at most."""
 

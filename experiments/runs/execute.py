@@ -38,8 +38,8 @@ from graphrouter.prepared import PreparedLog
 from graphrouter.run import RunOptions, provenance
 from graphrouter.settings import to_plain
 from graphrouter.splits import PARTS
+from graphrouter.typing import Record
 
-Record = dict[str, Any]
 History = list[dict[str, Any]]
 OnEpoch = Callable[[str, dict[str, float]], None]
 

@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from graphrouter.errors import UserError, first_line
+from graphrouter.typing import Record
 
 if TYPE_CHECKING:
     from graphrouter.pipeline import RoutingPipeline
 
-Record = dict[str, Any]
 
 NLL_LOSSES = ("gnn",)
 """Routers whose validation loss is the metric ``validation/nll``, which then has a curve per epoch too."""

@@ -24,8 +24,8 @@ from experiments.sweeps.study import AskedTrial, SweepStudy
 from graphrouter.errors import UserError
 from graphrouter.files import check_writable, replace_file
 from graphrouter.settings import read_yaml, to_yaml
+from graphrouter.typing import Record
 
-Record = dict[str, Any]
 FILE, STUDY = "sweep.yaml", "study.log"
 OLD = "trials.json"
 """File in a folder of a sweep that was made before the study had a journal."""

@@ -19,11 +19,11 @@ import numpy as np
 from experiments.sweeps.file import Sweep
 from experiments.sweeps.parameter import frozen
 from graphrouter.errors import UserError, first_line
+from graphrouter.typing import Record
 
 if TYPE_CHECKING:
     from optuna import Study, Trial
 
-Values = dict[str, Any]
 NAME, VALUES = "sweep", "values"
 DRAWS = 6
 """How often a configuration is drawn until it is a new one, the latter half of them at random. Each is kept in the file."""
@@ -44,7 +44,7 @@ class AskedTrial:
     number: int
     id: int
     place: int
-    values: Values
+    values: Record
     ended: bool
 
 
@@ -114,14 +114,14 @@ class SweepStudy:
         trial.set_user_attr(VALUES, values)
         return AskedTrial(len(known), trial._trial_id, trial.number, values, False)
 
-    def _next_of_grid(self, number: int) -> tuple[Trial, Values] | None:
+    def _next_of_grid(self, number: int) -> tuple[Trial, Record] | None:
         """Return a combination; the last parameter by name changes fastest, as with W&B."""
         names = [parameter.name for parameter in self.sweep.parameters]
         combinations = itertools.product(*(parameter.all_values() for parameter in self.sweep.parameters))
         found = next(itertools.islice(combinations, number, None), None)
         return None if found is None else (self.study.ask(), dict(zip(names, found, strict=True)))
 
-    def _new(self, known: list[AskedTrial]) -> tuple[Trial, Values] | None:
+    def _new(self, known: list[AskedTrial]) -> tuple[Trial, Record] | None:
         """Draw until a configuration is new; the estimator likes to come back to the best of a few."""
         seen, size = {frozen(trial.values) for trial in known}, self.sweep.size
         if size is not None and len(seen) >= size:
@@ -137,7 +137,7 @@ class SweepStudy:
         self.study.enqueue_trial(self._unseen(size, seen))
         return self._draw()
 
-    def _draw(self) -> tuple[Trial, Values]:
+    def _draw(self) -> tuple[Trial, Record]:
         trial = self.study.ask()
         return trial, {parameter.name: parameter.draw(trial) for parameter in self.sweep.parameters}
 
@@ -146,7 +146,7 @@ class SweepStudy:
 
         self.study.tell(place, state=TrialState.FAIL)  # which tells the estimator nothing
 
-    def _unseen(self, size: int, seen: set[Any]) -> Values:
+    def _unseen(self, size: int, seen: set[Any]) -> Record:
         """Return what is drawn of a configuration that was not asked for: the first one from a place by chance on."""
         choices = {parameter.name: parameter.choices() or [] for parameter in self.sweep.searched}
         place = int(np.random.default_rng([self.seed, len(seen)]).integers(size))

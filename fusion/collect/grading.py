@@ -8,9 +8,10 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 from fusion.answers import Answers, CellKey
 from fusion.collect.plan import Cell
-from fusion.journal import Entry, Journal
+from fusion.journal import Journal
 from fusion.tasks.base import Grade
 from fusion.text import encodable
+from graphrouter.typing import Record
 
 WORKERS = 4
 """Threads that grade. Most graders take microseconds; code runs in processes of its own."""
@@ -56,7 +57,7 @@ class Grading:
         question, answer = self._cells[key].question, self._answers.answers[key]
         grade = question.task.grade(answer["response"], question.example)
         grade = Grade(grade.performance, _mended(grade.prediction))
-        entry: Entry = {name: answer[name] for name in ("query_id", "llm", "draw", "asked")}
+        entry: Record = {name: answer[name] for name in ("query_id", "llm", "draw", "asked")}
         self._journal.append(entry | {"performance": grade.performance, "prediction": grade.prediction})
         with self._lock:
             self.grades[key] = grade

@@ -19,8 +19,7 @@ from graphrouter.evaluation.support import Support
 from graphrouter.log import LLMLog
 from graphrouter.run import RunOptions
 from graphrouter.splits import PARTS, Split
-
-Array = np.ndarray
+from graphrouter.typing import Array
 
 ROUTERS = ("best_single", "best_per_task", "gnn", "oracle")
 SEEDS = 5

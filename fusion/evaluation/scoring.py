@@ -14,8 +14,8 @@ from graphrouter.log import LLMLog
 from graphrouter.metrics import choose
 from graphrouter.metrics.routing import taken
 from graphrouter.splits import query_groups
+from graphrouter.typing import Array
 
-Array = np.ndarray
 Measures = dict[str, Array]
 """By the name of a measure, [Q] float64; NaN where it is not known."""
 

@@ -13,8 +13,7 @@ from graphrouter.evaluation.differences import Resampling, estimate
 from graphrouter.log import LLMLog
 from graphrouter.metrics.weighted import ratio
 from graphrouter.splits import query_groups
-
-Array = np.ndarray
+from graphrouter.typing import Array
 
 ZERO_SHOT = "zero_shot"
 ALL = "all LLMs"

@@ -22,8 +22,7 @@ from graphrouter.identity import log_digest
 from graphrouter.nearest import first, similarities
 from graphrouter.prepared import PreparedLog
 from graphrouter.splits import query_groups
-
-Array = np.ndarray
+from graphrouter.typing import Array
 
 RANDOM = "random"
 """Takes any response that is not empty, right or wrong: the control that shows what a ranking is worth."""

@@ -19,8 +19,8 @@ from graphrouter.routers.gnn import GNN
 from graphrouter.routers.parts.task_means import TaskMeans
 from graphrouter.run import RunOptions
 from graphrouter.training import pick_device
+from graphrouter.typing import Array
 
-Array = np.ndarray
 FoldStatistics = tuple[Array, Array, Array]
 """Statistics of a fold's queries: task means, qualities and spreads, [F, M] each."""
 

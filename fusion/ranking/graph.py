@@ -11,8 +11,7 @@ from fusion.ranking.crossfit import Prior, cross_fit
 from fusion.ranking.response_model import ResponseEdges, ResponseModel, make_edges
 from graphrouter.dataset import RoutingData
 from graphrouter.log import LLMLog
-
-Array = np.ndarray
+from graphrouter.typing import Array
 
 
 def graph_posterior(

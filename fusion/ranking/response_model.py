@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.special import ndtr, ndtri
 
-Array = np.ndarray
+from graphrouter.typing import Array
 
 NODES = 11
 """Gauss-Hermite nodes for how easy a query is."""

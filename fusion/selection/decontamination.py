@@ -8,9 +8,10 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 import polars as pl
 
-from fusion.selection.inputs import Array, SelectionInputs
+from fusion.selection.inputs import SelectionInputs
 from fusion.selection.texts import ngrams, numbers, words
 from graphrouter.nearest import within
+from graphrouter.typing import Array
 
 SHORTEST = 8
 """Fewest words in a row that count as a copy, as in GPT-3's decontamination."""

@@ -10,8 +10,7 @@ import numpy as np
 from fusion.selection.settings import SelectionSettings
 from graphrouter.log import LLMLog, load_log
 from graphrouter.prepared import PreparedLog
-
-Array = np.ndarray
+from graphrouter.typing import Array
 
 
 @dataclass(eq=False)

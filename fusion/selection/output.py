@@ -11,12 +11,11 @@ import polars as pl
 
 from graphrouter.errors import UserError
 from graphrouter.files import check_writable, drafted_folder
+from graphrouter.typing import Record
 
 FORMAT = 1
 ABOUT = "selection.json"
 VALIDATION = "validation"
-
-Row = dict[str, Any]
 
 
 def check_folder(folder: Path) -> None:
@@ -67,29 +66,29 @@ def _write_trl(folder: Path, rows: pl.DataFrame, pairs: pl.DataFrame) -> None:
         _write_jsonl(folder / "preferences.jsonl", pairs, _preference)
 
 
-def _prompt_completion(row: Row) -> Row:
+def _prompt_completion(row: Record) -> Record:
     about = {name: row[name] for name in ("query_id", "llm", "draw", "task", "style")}
     return {"prompt": [_said("user", row["query"])], "completion": [_said("assistant", row["response"])], **about}
 
 
-def _messages(row: Row) -> Row:
+def _messages(row: Record) -> Record:
     return {"messages": [_said("user", row["query"]), _said("assistant", row["response"])]}
 
 
-def _preference(row: Row) -> Row:
+def _preference(row: Record) -> Record:
     about = {name: row[name] for name in ("margin", "query_id", "task", "chosen_llm", "rejected_llm")}
     sides = {name: [_said("assistant", row[name])] for name in ("chosen", "rejected")}
     return {"prompt": [_said("user", row["query"])], **sides, **about}
 
 
-def _said(role: str, content: str) -> Row:
+def _said(role: str, content: str) -> Record:
     return {"role": role, "content": content}
 
 
 def _write_llama_factory(folder: Path, rows: pl.DataFrame, pairs: pl.DataFrame, name: str) -> None:
     """Write alpaca rows, and the file by which LLaMA-Factory finds them."""
     columns = {"prompt": "instruction", "query": "input"}
-    known: Row = {f"{name}_sft": {"file_name": "alpaca.json", "columns": {**columns, "response": "output"}}}
+    known: Record = {f"{name}_sft": {"file_name": "alpaca.json", "columns": {**columns, "response": "output"}}}
     sft = ({"instruction": row["query"], "input": "", "output": row["response"]} for row in rows.iter_rows(named=True))
     _write_list(folder / "alpaca.json", sft)
     if pairs.height:
@@ -105,18 +104,18 @@ def _write_llama_factory(folder: Path, rows: pl.DataFrame, pairs: pl.DataFrame, 
     _write_json(folder / "dataset_info.json", known)
 
 
-def _write_jsonl(file: Path, rows: pl.DataFrame, form: Callable[[Row], Row]) -> None:
+def _write_jsonl(file: Path, rows: pl.DataFrame, form: Callable[[Record], Record]) -> None:
     with file.open("w", encoding="utf-8", newline="\n") as stream:
         stream.writelines(_line(form(row)) + "\n" for row in rows.iter_rows(named=True))
 
 
-def _write_list(file: Path, rows: Iterable[Row]) -> None:
+def _write_list(file: Path, rows: Iterable[Record]) -> None:
     """Write a JSON list with a row on each line."""
     with file.open("w", encoding="utf-8", newline="\n") as stream:
         stream.writelines(_list_lines(rows))
 
 
-def _list_lines(rows: Iterable[Row]) -> Iterator[str]:
+def _list_lines(rows: Iterable[Record]) -> Iterator[str]:
     before = "[\n"
     for row in rows:
         yield before + _line(row)
@@ -124,7 +123,7 @@ def _list_lines(rows: Iterable[Row]) -> Iterator[str]:
     yield "\n]\n" if before == ",\n" else "[]\n"
 
 
-def _line(row: Row) -> str:
+def _line(row: Record) -> str:
     return json.dumps(row, ensure_ascii=False)
 
 

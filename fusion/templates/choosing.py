@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-Array = np.ndarray
+from graphrouter.typing import Array
 
 MOST_CLUSTERS = 32
 """Of one task. Beyond so many, each cluster gives several queries."""

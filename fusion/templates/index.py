@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from graphrouter.errors import UserError
-
-Array = np.ndarray
+from graphrouter.typing import Array
 
 EXACT_UP_TO = 100_000
 """Vectors of one task up to which all of them are compared."""

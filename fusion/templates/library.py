@@ -17,8 +17,7 @@ from graphrouter.encoders import Encoder
 from graphrouter.errors import UserError
 from graphrouter.pipeline.saved import encoder_config, rebuild_encoder
 from graphrouter.splits import query_groups
-
-Array = np.ndarray
+from graphrouter.typing import Array
 
 KEEP_FROM = 64
 """Queries in one call from which their vectors go to the disk cache, as in the router's pipeline."""

@@ -17,8 +17,6 @@ from graphrouter.nearest import within
 from graphrouter.splits import normalise_text
 from graphrouter.text_groups import fold_text
 
-Array = np.ndarray
-
 NEAR = 0.92
 """Cosine of two templates' vectors from which they count as near-duplicates, within a task, if they share most words.
 

@@ -26,8 +26,6 @@ from graphrouter.log import LLMLog, LogLike, load_log
 from graphrouter.prepared import prepare
 from graphrouter.run import provenance
 
-Array = np.ndarray
-
 NO_RIGHT = "no right response"
 NOT_ASKED = "not asked within the budget"
 

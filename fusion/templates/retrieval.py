@@ -8,8 +8,7 @@ import numpy as np
 
 from fusion.templates.index import EXACT_UP_TO, ApproximateIndex
 from graphrouter.nearest import first, similarities
-
-Array = np.ndarray
+from graphrouter.typing import Array
 
 NEIGHBOURS = 10
 """Nearest source queries that vote on the task of a query whose task is not known."""

@@ -13,8 +13,7 @@ import polars as pl
 from fusion.templates.template import Template
 from graphrouter.errors import UserError, first_line
 from graphrouter.files import check_writable, drafted_folder
-
-Array = np.ndarray
+from graphrouter.typing import Array
 
 FORMAT = 1
 FILES = ("about.json", "templates.parquet", "queries.parquet", "vectors.npy", "text_vectors.npy", "encoder.pt")

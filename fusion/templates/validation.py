@@ -12,7 +12,6 @@ import numpy as np
 from fusion.answers import CellKey, LLMAnswers, ask_one, request_key
 from fusion.budget import check_budget
 from fusion.engines.base import Request
-from fusion.journal import Entry
 from fusion.llms import LLM
 from fusion.prompts import with_thoughts
 from fusion.tasks import load_examples
@@ -22,8 +21,7 @@ from fusion.templates.library import Library
 from fusion.templates.template import Template
 from graphrouter.errors import UserError
 from graphrouter.log import LLMLog
-
-Array = np.ndarray
+from graphrouter.typing import Array, Record
 
 LEAST_QUERIES = 2
 """Held-back queries on which a template must have been tried before it can be dropped."""
@@ -179,7 +177,7 @@ def _requests(
 
 
 def _gains(
-    answers: Mapping[CellKey, Entry], questions: Mapping[str, Question], pairs: Sequence[tuple[Template, str]]
+    answers: Mapping[CellKey, Record], questions: Mapping[str, Question], pairs: Sequence[tuple[Template, str]]
 ) -> dict[str, list[float]]:
     """Return, per template, the performance with it minus without it on each query where both are known."""
     grades: dict[CellKey, float] = {}

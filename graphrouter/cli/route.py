@@ -12,11 +12,10 @@ from typing import Any, BinaryIO
 
 from graphrouter.cli.options import add_command, add_device, add_saved_router, finish, run_options
 from graphrouter.errors import UserError
+from graphrouter.typing import Record
 
 CHUNK = 256
 """Queries that are encoded and scored together."""
-
-Row = dict[str, Any]
 
 
 def add_commands(commands: Any) -> None:
@@ -75,7 +74,7 @@ def _source(file: str | None, stack: ExitStack) -> BinaryIO:
         raise UserError(f"--file must name a file with queries, but {file}: {error.strerror}") from None
 
 
-def _rows(lines: Iterable[bytes]) -> Iterator[Row]:
+def _rows(lines: Iterable[bytes]) -> Iterator[Record]:
     """Read plain lines or JSON lines; the first that is not empty tells which. Empty lines are skipped."""
     as_json = None
     for number, raw in enumerate(lines, start=1):
@@ -91,9 +90,9 @@ def _rows(lines: Iterable[bytes]) -> Iterator[Row]:
         yield _parse(line, number) if as_json else {"query": line}
 
 
-def _chunks(rows: Iterable[Row], size: int) -> Iterator[list[Row]]:
+def _chunks(rows: Iterable[Record], size: int) -> Iterator[list[Record]]:
     """Collect rows; what comes before a broken line is handed out before its error is raised."""
-    chunk: list[Row] = []
+    chunk: list[Record] = []
     broken = None
     try:
         for row in rows:
@@ -109,7 +108,7 @@ def _chunks(rows: Iterable[Row], size: int) -> Iterator[list[Row]]:
         raise broken
 
 
-def _parse(line: str, number: int) -> Row:
+def _parse(line: str, number: int) -> Record:
     try:
         row = json.loads(line)
     except ValueError as error:
@@ -124,7 +123,7 @@ def _parse(line: str, number: int) -> Row:
     return row | {"line": number}
 
 
-def _vectors(chunk: list[Row]) -> Any:
+def _vectors(chunk: list[Record]) -> Any:
     """Return the vectors of the queries, or None where they have none."""
     given = [row for row in chunk if row.get("vector") is not None]
     if not given:

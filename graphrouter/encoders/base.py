@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
+from graphrouter.typing import Array
+
 if TYPE_CHECKING:
     from graphrouter.log import LLMLog
-
-Array = np.ndarray
 
 
 class Encoder(ABC):

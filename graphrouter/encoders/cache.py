@@ -15,8 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from graphrouter.errors import UserError
-
-Array = np.ndarray
+from graphrouter.typing import Array
 
 SHARD_ROWS = 2048
 

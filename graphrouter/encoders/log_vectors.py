@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from graphrouter.encoders.base import Array, Encoder, unit_rows
+from graphrouter.encoders.base import Encoder, unit_rows
 from graphrouter.errors import UserError
 from graphrouter.identity import digest_of
+from graphrouter.typing import Array
 
 if TYPE_CHECKING:
     import polars as pl

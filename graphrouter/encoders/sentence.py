@@ -10,10 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from graphrouter.encoders.base import Array, Encoder, unit_rows
+from graphrouter.encoders.base import Encoder, unit_rows
 from graphrouter.encoders.cache import VectorCache, text_key
 from graphrouter.errors import UserError, first_line
 from graphrouter.progress import without_weights_bar
+from graphrouter.typing import Array
 
 DEFAULT_MODEL = "sentence-transformers/all-MiniLM-L6-v2"
 CHUNK = 512

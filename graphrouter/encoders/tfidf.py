@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from graphrouter.encoders.base import Array, Encoder, unit_rows
+from graphrouter.encoders.base import Encoder, unit_rows
 from graphrouter.errors import UserError
+from graphrouter.typing import Array
 
 if TYPE_CHECKING:
     from graphrouter.log import LLMLog

@@ -14,10 +14,11 @@ import polars as pl
 
 from graphrouter.errors import UserError, cut
 from graphrouter.formats.flat import write_csv
-from graphrouter.formats.frames import Vector, numbered, table, with_vectors
+from graphrouter.formats.frames import numbered, table, with_vectors
 from graphrouter.formats.rows import BadRow, OffScale, Row, read_rows, shown
 from graphrouter.log import LLMLog
 from graphrouter.log_frames import content_id
+from graphrouter.typing import Array
 
 UNSCORED = "have no performance, so their cells stay missing"
 FAILED = (
@@ -86,7 +87,7 @@ class LogBuilder:
         self._queries: dict[str, dict[str, Any]] = {}
         self._llms: dict[str, dict[str, Any]] = {}
         self._records: dict[tuple[str, str], list[dict[str, Any]]] = {}
-        self._vectors: dict[str, Vector] = {}
+        self._vectors: dict[str, Array] = {}
         self._bars: list[Any] = []
 
     @property
@@ -175,7 +176,7 @@ class LogBuilder:
         """Give a query that was added another text: a format that knows several for one query chooses in the end."""
         self._queries[query_id]["query"] = query
 
-    def add_vector(self, query_id: str, vector: Vector) -> None:
+    def add_vector(self, query_id: str, vector: Array) -> None:
         """Add the vector [D] of a query; of two that differ, as float noise makes them, the smaller stays.
 
         The log gets a column ``vector`` only if in the end every query has one, all of one length.

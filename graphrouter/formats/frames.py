@@ -11,8 +11,7 @@ import numpy as np
 import polars as pl
 
 from graphrouter.log import COLUMNS
-
-Vector = np.ndarray
+from graphrouter.typing import Array
 
 
 def numbered(key: tuple[str, str], cell: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
@@ -47,7 +46,7 @@ def _make_alike(rows: list[dict[str, Any]], column: str) -> None:
                 row[column] = json.dumps(row[column], ensure_ascii=False, default=str)
 
 
-def with_vectors(queries: pl.DataFrame, vectors: dict[str, Vector], name: str) -> pl.DataFrame:
+def with_vectors(queries: pl.DataFrame, vectors: dict[str, Array], name: str) -> pl.DataFrame:
     """Add the column ``vector`` if every query has one, all of one length; warns of a log where only some have."""
     if not vectors:
         return queries

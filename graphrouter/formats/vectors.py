@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-Vector = np.ndarray
+from graphrouter.typing import Array
 
 
-def parse_vector(cell: object) -> Vector | None:
+def parse_vector(cell: object) -> Array | None:
     """Read a printed vector.
 
     Args:
@@ -30,6 +30,6 @@ def parse_vector(cell: object) -> Vector | None:
     return vector if vector.ndim == 1 and vector.size and np.isfinite(vector).all() else None
 
 
-def print_vector(vector: Vector) -> str:
+def print_vector(vector: Array) -> str:
     """Write a vector [D] as GraphRouter reads it: ``[[0.1 0.2]]``, each number such that it reads back as it was."""
     return f"[[{' '.join(repr(float(value)) for value in vector)}]]"

@@ -14,8 +14,7 @@ from graphrouter.inspection.suspicious import find_suspicious
 from graphrouter.inspection.text import matrix, pairs, table
 from graphrouter.log import LLMLog, LogLike, load_log
 from graphrouter.splits import query_groups
-
-Array = np.ndarray
+from graphrouter.typing import Array
 
 NO_TASK = "(no task)"
 TABLE_LLMS = 60

@@ -11,8 +11,7 @@ from graphrouter.inspection.columns import constant_tokens, missing_outcomes, ne
 from graphrouter.log import LLMLog
 from graphrouter.log_checks import MOST
 from graphrouter.splits import query_groups
-
-Array = np.ndarray
+from graphrouter.typing import Array
 
 LEAK = 0.999
 """A numeric column that correlates so with performance is a copy of it."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-Array = np.ndarray
+from graphrouter.typing import Array
 
 POINTS = 101
 """Of a curve: the shares 0, 0.01, ... 1."""

@@ -11,8 +11,7 @@ import numpy as np
 
 from graphrouter.metrics.metric import metric
 from graphrouter.metrics.weighted import ratio, total
-
-Array = np.ndarray
+from graphrouter.typing import Array
 
 CLIP = 1e-6
 BINS = 15

@@ -11,8 +11,7 @@ import numpy as np
 from graphrouter.metrics.metric import metric
 from graphrouter.metrics.routing import taken
 from graphrouter.metrics.weighted import mean, ratio
-
-Array = np.ndarray
+from graphrouter.typing import Array
 
 TOLERANCE = 1e-9
 """How far sums of the same numbers in another order may differ."""

@@ -6,9 +6,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal, TypeVar
 
-import numpy as np
+from graphrouter.typing import Array
 
-Array = np.ndarray
 Subject = Literal["edge", "scenario", "curve"]
 Function = TypeVar("Function", bound=Callable[..., object])
 

@@ -12,8 +12,7 @@ import numpy as np
 from graphrouter.metrics.metric import metric
 from graphrouter.metrics.routing import choose, taken
 from graphrouter.metrics.weighted import ratio
-
-Array = np.ndarray
+from graphrouter.typing import Array
 
 
 @metric("scenario", ("utility", "rewards"), "hit@1", "Share of queries whose chosen LLM is one of the best")

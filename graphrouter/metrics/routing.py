@@ -11,8 +11,8 @@ import numpy as np
 
 from graphrouter.metrics.metric import metric
 from graphrouter.metrics.weighted import mean, ratio
+from graphrouter.typing import Array
 
-Array = np.ndarray
 REWARDS = ("choice", "rewards")
 
 

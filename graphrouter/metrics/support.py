@@ -6,8 +6,7 @@ import numpy as np
 
 from graphrouter.metrics.metric import metric
 from graphrouter.metrics.weighted import ratio
-
-Array = np.ndarray
+from graphrouter.typing import Array
 
 
 @metric(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-Array = np.ndarray
+from graphrouter.typing import Array
 
 
 def total(sums: Array, weights: Array | None) -> Array:

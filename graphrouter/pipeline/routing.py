@@ -26,8 +26,8 @@ from graphrouter.run import RunOptions, provenance
 from graphrouter.scenario import Scenario, find_scenario
 from graphrouter.settings import to_plain
 from graphrouter.splits import Split, by_query, query_groups
+from graphrouter.typing import Array
 
-Array = np.ndarray
 Tasks = Sequence[str | None] | None
 
 KEEP_FROM = 64

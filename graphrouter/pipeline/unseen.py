@@ -9,8 +9,7 @@ import numpy as np
 from graphrouter.errors import UserError
 from graphrouter.log import LLMLog
 from graphrouter.pipeline.routing import RoutingPipeline
-
-Array = np.ndarray
+from graphrouter.typing import Array
 
 
 @dataclass(frozen=True, eq=False)

@@ -18,8 +18,7 @@ from graphrouter.routers.parts.new_llm import NewLLM
 from graphrouter.routers.parts.task_means import TaskMeans
 from graphrouter.run import RunOptions
 from graphrouter.scenario import Scenario
-
-Array = np.ndarray
+from graphrouter.typing import Array
 
 RANGES: dict[str, Range] = {
     "seed": NOT_NEGATIVE,

@@ -11,8 +11,7 @@ from graphrouter.dataset import LLMs, Queries, RoutingData
 from graphrouter.errors import UserError
 from graphrouter.routers.parts.mean_router import MeanRouter
 from graphrouter.scenario import Scenario
-
-Array = np.ndarray
+from graphrouter.typing import Array
 
 
 def measure_size(llms: LLMs) -> Array:

@@ -14,8 +14,7 @@ from graphrouter.routers.parts.arrays import as_probability, unit_rows
 from graphrouter.routers.parts.new_llm import NewLLM
 from graphrouter.routers.parts.task_means import TaskMeans
 from graphrouter.scenario import Scenario
-
-Array = np.ndarray
+from graphrouter.typing import Array
 
 DECIMALS = 9
 """Distances that agree to so many decimals are equal: a sum's order changes with the size of a batch."""

@@ -13,8 +13,7 @@ from graphrouter.ranges import COUNT, Range
 from graphrouter.routers.base import Prediction, Router
 from graphrouter.routers.parts.arrays import as_probability, overall_means, unit_rows
 from graphrouter.routers.parts.new_llm import NewLLM
-
-Array = np.ndarray
+from graphrouter.typing import Array
 
 CHUNK = 512
 """Queries per matrix of similarities, to bound the memory."""

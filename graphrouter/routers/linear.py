@@ -12,8 +12,7 @@ from graphrouter.ranges import POSITIVE, Range
 from graphrouter.routers.base import Prediction, Router
 from graphrouter.routers.parts.arrays import as_probability, overall_means, unit_rows
 from graphrouter.routers.parts.new_llm import STRENGTH, NewLLM
-
-Array = np.ndarray
+from graphrouter.typing import Array
 
 BOUNDS = (0.01, 0.99)
 """Of a predicted performance. Nearer to 0 and 1, a line that shoots over would count as certain."""

@@ -14,8 +14,7 @@ from graphrouter.routers.parts.arrays import as_probability
 from graphrouter.routers.parts.new_llm import NewLLM
 from graphrouter.routers.parts.task_means import TaskMeans
 from graphrouter.scenario import Scenario
-
-Array = np.ndarray
+from graphrouter.typing import Array
 
 TIE = 1e-9
 """Weight of normalised cost where LLMs tie: too small to change any other decision."""

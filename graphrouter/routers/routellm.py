@@ -13,8 +13,8 @@ from graphrouter.routers.base import Prediction, Router
 from graphrouter.routers.parts.arrays import unit_rows
 from graphrouter.routers.parts.calibration import PlattScaling
 from graphrouter.routers.parts.task_means import TaskMeans
+from graphrouter.typing import Array
 
-Array = np.ndarray
 CHUNK = 512
 
 

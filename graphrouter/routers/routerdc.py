@@ -21,8 +21,6 @@ from graphrouter.routers.parts.logits import predict_logits, schedule_of
 from graphrouter.routers.parts.task_means import TaskMeans
 from graphrouter.training import fit_module, pick_device
 
-Array = np.ndarray
-
 
 class DualEncoder(nn.Module):
     """Cosine similarity of a query's head output and the LLMs' embeddings, over a temperature.

@@ -13,8 +13,7 @@ from graphrouter.ranges import Range
 from graphrouter.routers.parts.arrays import hashed_uniform
 from graphrouter.routers.parts.mean_router import MeanRouter
 from graphrouter.scenario import Scenario
-
-Array = np.ndarray
+from graphrouter.typing import Array
 
 
 @dataclass(eq=False)

@@ -14,8 +14,7 @@ from graphrouter.routers.base import Prediction, Router
 from graphrouter.routers.parts.arrays import unit_rows
 from graphrouter.routers.parts.calibration import PlattScaling
 from graphrouter.routers.parts.task_means import TaskMeans
-
-Array = np.ndarray
+from graphrouter.typing import Array
 
 KERNELS = ("linear", "rbf")
 

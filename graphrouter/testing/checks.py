@@ -11,8 +11,7 @@ import numpy as np
 
 from graphrouter.dataset import Queries
 from graphrouter.routers.base import Prediction
-
-Array = np.ndarray
+from graphrouter.typing import Array
 
 
 def through_files(state: Any, folder: Path) -> Any:

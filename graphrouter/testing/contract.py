@@ -19,8 +19,6 @@ from graphrouter.testing.checks import assert_same, assert_well_formed, through_
 from graphrouter.testing.extension import ExtensionContract
 from graphrouter.testing.logs import BEST, Parts, make_log, make_parts
 
-Array = np.ndarray
-
 
 class RouterContract(ExtensionContract):
     """Tests that the test class of every router inherits.

@@ -18,7 +18,6 @@ from graphrouter.scenario import SCENARIOS, fit_cost_scale
 from graphrouter.testing.checks import assert_same, assert_well_formed, through_files
 from graphrouter.testing.logs import Parts, keep_outcomes, make_log, make_parts
 
-Array = np.ndarray
 NEW = "beta"
 KNOWN = ["alpha", "gamma"]
 

@@ -23,8 +23,8 @@ from graphrouter.routers.gnn.objective import QUALITY_RANGE, outcomes
 from graphrouter.routers.gnn.outcome_graph import OutcomeGraph, fold_inputs
 from graphrouter.routers.parts.output_cost import OutputCost
 from graphrouter.training import Schedule, fit_module, pick_device
+from graphrouter.typing import Array
 
-Array = np.ndarray
 CHUNK = 4096
 MESSAGES: dict[str, Any] = {
     "scales": (60.0, 25.0, 10.0, 3.0),

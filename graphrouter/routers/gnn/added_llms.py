@@ -16,8 +16,7 @@ from graphrouter.routers.gnn.outcome_graph import OutcomeGraph
 from graphrouter.routers.parts.fitted import Fitted
 from graphrouter.routers.parts.new_llm import NewLLM
 from graphrouter.routers.parts.pool_mixture import PoolMixture
-
-Array = np.ndarray
+from graphrouter.typing import Array
 
 
 @dataclass(eq=False)

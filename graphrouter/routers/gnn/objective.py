@@ -12,8 +12,8 @@ from graphrouter.dataset import RoutingData
 from graphrouter.nn.edge_decoder import EdgeDecoder
 from graphrouter.nn.edge_head import EdgeInputs
 from graphrouter.nn.losses import amount_loss
+from graphrouter.typing import Array
 
-Array = np.ndarray
 Loss = Callable[[Tensor, Tensor, Tensor], Tensor]
 QUALITY_RANGE = (1e-4, 1 - 1e-4)
 """Range of a predicted quality: keeps the logarithm of the loss finite in single precision."""

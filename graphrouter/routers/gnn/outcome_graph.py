@@ -15,8 +15,8 @@ from graphrouter.dataset import LLMs, Queries, RoutingData
 from graphrouter.graph import NEW, attach, build
 from graphrouter.nn.edge_head import EdgeInputs
 from graphrouter.nn.messages import MessageOptions, OutcomeMessages
+from graphrouter.typing import Array
 
-Array = np.ndarray
 VECTOR_LENGTH = 5.0
 """Length that query vectors are scaled to: entries of a unit vector of some hundred dimensions are far below the one that a first
 layer expects."""

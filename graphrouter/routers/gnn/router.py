@@ -31,8 +31,8 @@ from graphrouter.routers.parts.new_llm import NewLLM
 from graphrouter.routers.parts.output_cost import OutputCost
 from graphrouter.scenario import Scenario
 from graphrouter.training import Schedule, fit_module, pick_device
+from graphrouter.typing import Array
 
-Array = np.ndarray
 CHUNK = 4096
 """Queries that are predicted at once, to bound the memory."""
 FAST = 3

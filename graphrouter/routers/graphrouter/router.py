@@ -22,8 +22,7 @@ from graphrouter.routers.parts.task_means import TaskMeans
 from graphrouter.run import RunOptions
 from graphrouter.scenario import SCENARIOS, Scenario, find_scenario, fit_cost_scale
 from graphrouter.training import Schedule, fit_module, pick_device
-
-Array = np.ndarray
+from graphrouter.typing import Array
 
 
 @dataclass(eq=False)

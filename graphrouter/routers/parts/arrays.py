@@ -10,8 +10,7 @@ import numpy as np
 from graphrouter.dataset import Queries, RoutingData
 from graphrouter.routers.base import Prediction
 from graphrouter.routers.parts.task_means import TaskMeans
-
-Array = np.ndarray
+from graphrouter.typing import Array
 
 MARGIN = 1e-6
 """How far a predicted probability stays from 0 and 1."""

@@ -11,8 +11,7 @@ from numpy.typing import ArrayLike
 from graphrouter.routers.parts.arrays import as_probability
 from graphrouter.routers.parts.fitted import Fitted
 from graphrouter.routers.parts.new_llm import NewLLM
-
-Array = np.ndarray
+from graphrouter.typing import Array
 
 
 @dataclass(eq=False)

@@ -14,8 +14,7 @@ from graphrouter.dataset import RoutingData
 from graphrouter.routers.base import Router
 from graphrouter.routers.parts.arrays import as_probability
 from graphrouter.training import Schedule, fit_module, pick_device
-
-Array = np.ndarray
+from graphrouter.typing import Array
 
 
 def schedule_of(router: Router) -> Schedule:

@@ -10,8 +10,7 @@ import numpy as np
 
 from graphrouter.dataset import RoutingData
 from graphrouter.errors import UserError
-
-Array = np.ndarray
+from graphrouter.typing import Array
 
 STRENGTH = 5.0
 """How many observations the mean of the other LLMs counts as, in the mean of a new one: a few lucky outcomes are no proof."""

@@ -11,8 +11,7 @@ from graphrouter.dataset import Queries, RoutingData
 from graphrouter.routers.parts.fitted import Fitted
 from graphrouter.routers.parts.new_llm import NewLLM
 from graphrouter.routers.parts.task_means import TaskMeans
-
-Array = np.ndarray
+from graphrouter.typing import Array
 
 
 @dataclass(eq=False)

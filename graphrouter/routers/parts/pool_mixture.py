@@ -8,8 +8,7 @@ from typing import Self
 import numpy as np
 
 from graphrouter.routers.parts.fitted import Fitted
-
-Array = np.ndarray
+from graphrouter.typing import Array
 
 STEPS = 100
 """Most steps of Newton's method; on 5 to 500 simulated outcomes of pools of 5 and 30 LLMs it needed 4 to 8."""

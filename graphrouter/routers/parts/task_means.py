@@ -9,8 +9,7 @@ import numpy as np
 
 from graphrouter.routers.parts.fitted import Fitted
 from graphrouter.routers.parts.new_llm import NewLLM, shrunk_mean
-
-Array = np.ndarray
+from graphrouter.typing import Array
 
 
 @dataclass(eq=False)
