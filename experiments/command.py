@@ -20,7 +20,7 @@ def run_command(group: CommandGroup, name: str, words: Sequence[str] | None) -> 
 
     Args:
         group: The module.
-        name: Of the command.
+        name: Name of the command.
         words: Those after the name; None for those of the process.
 
     Returns:

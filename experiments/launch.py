@@ -47,7 +47,7 @@ class Launcher(ABC):
         """Start a call as soon as a place is free.
 
         Args:
-            function: Of a module, so that another process finds it.
+            function: Function at the top of a module, so that another process finds it.
             args: Arguments that can be pickled.
 
         Returns:

@@ -88,7 +88,7 @@ def ask_one(
     Args:
         llm: Who is asked.
         requests: In the order in which they are asked; their keys are those of `request_key`.
-        file: Of the journal.
+        file: File of the journal.
         budget: US dollars, earlier runs included; None for no limit.
         wanted: What it must do at the least, for the error.
         progress: Whether to show a bar.

@@ -57,7 +57,7 @@ class Asking:
     Args:
         jobs: One per LLM.
         on_answer: Is told of each answer.
-        budget: Of all jobs together.
+        budget: Budget of all jobs together.
         on_stop: Is called after Ctrl-C, before the answers under way are waited for.
         on_try: Is told of each try that may cost before it is sent, by several threads; only where there is a limit.
 

@@ -50,7 +50,7 @@ class Budget:
         Args:
             llm: Who is asked.
             request: What a first try was set aside for.
-            waste: Of the earlier tries.
+            waste: Tokens of the earlier tries that gave no answer.
         """
         if waste and not self._set_aside(llm, request, waste):
             return False
@@ -96,7 +96,7 @@ def charge(llm: LLM, answer: Completion | None, waste: Waste, most: Tokens | Non
     Args:
         llm: Who was asked.
         answer: What came of it; None for a failure.
-        waste: Of the tries that gave no answer.
+        waste: Tokens of the tries that gave no answer.
         most: Tokens that one try can have at the most; None where that is not known.
     """
     unknown = (llm.price(*most) if most else None) or 0.0
@@ -149,7 +149,7 @@ class Bill:
         llms: Who is asked, by the name in a cell; the others' prices are not known here.
 
     Attributes:
-        total: Of all entries so far, tries without an answer included.
+        total: Cost of all entries so far, tries without an answer included.
     """
 
     def __init__(self, llms: Mapping[str, LLM]) -> None:

@@ -97,7 +97,7 @@ class Agreement:
         unscored: Records whose judging failed, or whose answer held no score.
         auroc: Chance that a right response has a higher score than a wrong one; NaN where all are right or wrong.
         spearman: Rank correlation of score and performance; NaN where one of them is constant.
-        mean: Of the scores.
+        mean: Mean of the scores.
         reason: Why a number is NaN; empty where none is.
     """
 

@@ -117,7 +117,7 @@ class LLM:
 
         Args:
             max_tokens: What the task allows.
-            seed: Of this draw.
+            seed: Seed of this draw.
         """
         return Sampling(self.max_tokens or max_tokens, self.temperature, self.top_p, tuple(self.stop), seed)
 

@@ -64,7 +64,7 @@ class CompareConfig:
         prices: YAML with prices for the estimate; None for prices by size.
         rare_tasks: What is done with tasks that are too small to be divided: ``refuse``, ``pool`` or ``drop``; see
             `graphrouter.splits.by_query`.
-        hyperparameters: Of each router by name, where they differ from the router's own defaults.
+        hyperparameters: Hyperparameters of each router by name, where they differ from the router's own defaults.
     """
 
     routers: list[str] = dataclasses.field(default_factory=lambda: [*BASELINES, "gnn"])
@@ -128,7 +128,7 @@ def read_router(config: str | Path | None = None, overrides: Sequence[str] = (),
         config: File with ``router: NAME`` and hyperparameters, see `graphrouter.settings.find_config`; or the name of a
             router, for its defaults.
         overrides: Such as ``knn.k=20``; the router's name may be left out, as there is but one.
-        name: Of the router, where there is no file.
+        name: Name of the router, where there is no file.
 
     Raises:
         UserError: As for `make_router`; it names the file or the command line, whichever holds the mistake.

@@ -19,8 +19,8 @@ class Price:
     """Price of an LLM, in US dollars per million tokens.
 
     Attributes:
-        input: Of the prompt.
-        output: Of the response.
+        input: Price of the prompt's tokens.
+        output: Price of the response's tokens.
     """
 
     input: float

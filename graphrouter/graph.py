@@ -121,7 +121,7 @@ def build(
         tasks: T names; a query of another task, or of none, has no ``belongs_to`` edge.
         relations: Lines of `RELATIONS`; those into new queries have to wait for `attach`.
         neighbours: K, most ``similar_to`` edges into a query.
-        device: Of the tensors.
+        device: Device of the tensors.
 
     Returns:
         Node stores ``query`` (``x`` [Q, D], ``unit`` the same at length 1, ``group`` [Q], ``task`` [Q], ``performance`` [Q, M],
@@ -140,7 +140,7 @@ def attach(graph: HeteroData, queries: Queries, relations: Iterable[EdgeType]) -
     """Attach queries that are to be predicted; the tensors of the graph are shared, not copied.
 
     Args:
-        graph: Of N queries, from `build`.
+        graph: Graph of N queries, from `build`.
         queries: B queries, their vectors from the same encoder.
         relations: Lines of `RELATIONS`; those that do not lead to new queries are left out.
 

@@ -65,8 +65,8 @@ def open_wandb(options: RunOptions, name: str | None, config: dict[str, Any], re
 
     Args:
         options: Mode, project and folder; the mode is not ``off``.
-        name: Of the run; None for one that W&B makes up.
-        config: Of the run.
+        name: Name of the run; None for one that W&B makes up.
+        config: Config of the run.
         reinit: What becomes of a run that is open, as ``wandb.init`` takes it.
 
     Raises:

@@ -32,8 +32,8 @@ class Schedule:
         epochs: At most so many passes over the training queries.
         patience: Stop after so many epochs without a better validation loss.
         batch_size: Queries per optimiser step.
-        learning_rate: Of AdamW, at its highest; it falls as a cosine to a tenth.
-        weight_decay: Of AdamW.
+        learning_rate: Highest learning rate of AdamW; it falls as a cosine to a tenth.
+        weight_decay: Weight decay of AdamW.
     """
 
     epochs: int = 100
@@ -82,7 +82,7 @@ def fit_module(
         rows: Number of training queries.
         validate: Returns the validation loss, lower is better; called without gradients, in evaluation mode.
         schedule: Length and pace.
-        seed: Of the order of the batches and of dropout.
+        seed: Seed of the order of the batches and of dropout.
         run: Progress, checkpoint and W&B.
         label: Shown beside the progress bar, and part of what identifies a checkpoint.
         parameter_groups: For the optimiser, where not all parameters share the schedule's pace.

@@ -125,7 +125,7 @@ def read_plan(name: str, overrides: Sequence[str] = ()) -> Plan:
     """Read a grid.
 
     Args:
-        name: Of a YAML file, or of one in ``configs/ablation``.
+        name: Name of a YAML file, or of one in ``configs/ablation``.
         overrides: ``seeds=3``, or a key of the base: ``log=micropool``, ``gnn.epochs=20``.
 
     Raises:

@@ -15,7 +15,7 @@ class Arm:
     """One way to make a student.
 
     Attributes:
-        name: Of the student.
+        name: Name of the student.
         select: Settings of `fusion.selection`; the seed is that of the run.
         train: Settings of `fusion.training`, over those that all arms share.
         tries: Settings over these again, of which the best on validation is kept; None for those of all arms.
@@ -42,7 +42,7 @@ class Distil:
         pool: Folder with ``models/`` and ``tasks/``, from ``experiments.micropool``.
         base: LLM of the log that the students start from.
         seeds: From 0; each is a split, a selection and a training.
-        encoder: Of the selection; None for the log's own.
+        encoder: Encoder of the selection; None for the log's own.
         rare_tasks: What is done with tasks that are too small to be divided: ``refuse``, ``pool`` or ``drop``.
         train: What all arms share.
         tries: Settings that every student is trained with; the one that is best on the validation queries of its seed is
@@ -70,7 +70,7 @@ def read_distil(name: str, overrides: Sequence[str] = ()) -> Distil:
     """Read the experiment.
 
     Args:
-        name: Of a YAML file, or of one in ``configs/experiments``.
+        name: Name of a YAML file, or of one in ``configs/experiments``.
         overrides: Such as ``seeds=1 train.max_steps=10``.
 
     Raises:

@@ -23,10 +23,10 @@ class Shape:
     """Size of a Llama.
 
     Attributes:
-        width: Of the hidden states.
+        width: Width of the hidden states.
         layers: Number of blocks.
         feed_forward: Width inside a block's feed-forward part.
-        heads: Of attention.
+        heads: Attention heads.
     """
 
     width: int = 64
@@ -41,9 +41,9 @@ class Model:
 
     Attributes:
         name: As in the log.
-        description: Of the LLM, for its node in the graph.
+        description: Description of the LLM, for its node in the graph.
         shape: Name of one of the pool's shapes.
-        steps: Of training; never by the clock, so that a run repeats.
+        steps: Training steps; never by the clock, so that a run repeats.
         learning_rate: At its peak.
         mixture: Weights of ``task/topic``, of ``task`` (for each of its topics) and of ``all`` (for every part).
         levels: How often each level of difficulty is trained on.
@@ -85,7 +85,7 @@ class Pool:
     """All models, and what they share.
 
     Attributes:
-        seed: Of everything.
+        seed: Seed of everything.
         vocabulary: Size of the tokenizer's vocabulary.
         corpus: Items per topic and level that the tokenizer is trained on.
         questions: For evaluation, per task.
@@ -93,7 +93,7 @@ class Pool:
         batch: Examples per step.
         chunk: Batches that are drawn and sorted by length together.
         warmup: Share of the steps in which the learning rate rises.
-        weight_decay: Of AdamW.
+        weight_decay: Weight decay of AdamW.
         save_every: Steps between checkpoints.
         price: US dollars per million tokens of the prompt, per million parameters; tokens of the response cost thrice.
         shapes: By name.
@@ -123,7 +123,7 @@ def read_pool(name: str, overrides: Sequence[str] = ()) -> Pool:
     """Read a pool.
 
     Args:
-        name: Of a YAML file, or of one in ``configs/micropool``.
+        name: Name of a YAML file, or of one in ``configs/micropool``.
         overrides: Such as ``scale=0.25``.
 
     Raises:

@@ -70,7 +70,7 @@ def training_pairs(model: Model, seed: int, chunk: int, count: int) -> Iterator[
 
     Args:
         model: Its mixture, levels and habit decide.
-        seed: Of the pool.
+        seed: Seed of the pool.
         chunk: Number of this part of the stream; each part can be made by itself, so that training resumes.
         count: How many.
     """

@@ -160,7 +160,7 @@ def train(
     Args:
         model: What to train.
         pool: What it belongs to.
-        tokenizer: Of the pool.
+        tokenizer: Tokenizer of the pool.
         checkpoint: File that holds the state of training, written every ``pool.save_every`` steps and at the end.
         device: Where.
         on_steps: Told how many steps are done, now and then.

@@ -34,7 +34,7 @@ def add_table(
 
     Args:
         commands: From ``add_subparsers``.
-        name: Of the command.
+        name: Name of the command.
         rebuild: Makes the table from the parsed arguments.
         text: What the table is.
         log: What LOG may be.

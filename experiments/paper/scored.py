@@ -83,8 +83,8 @@ class Scored:
         """Return [1 + B], the mean over queries and then over seeds.
 
         Args:
-            values: Of each seed, [Q].
-            masks: Of each seed, [Q] bool, which queries count; None for all.
+            values: Values for each seed, [Q].
+            masks: Masks for each seed, [Q] bool: which queries count; None for all.
         """
         return self.resampling.mean(values, masks)
 

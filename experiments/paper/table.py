@@ -23,7 +23,7 @@ class Column:
     """One column.
 
     Attributes:
-        key: Of the rows' dicts. ``KEY_low`` and ``KEY_high`` are its interval, where a row has one.
+        key: Key of the rows' dicts. ``KEY_low`` and ``KEY_high`` are its interval, where a row has one.
         title: As it stands in Markdown.
         digits: Behind the point.
         factor: What Markdown multiplies by; the CSV holds the values as they are.
@@ -60,7 +60,7 @@ class PaperTable:
     """A rebuilt table.
 
     Attributes:
-        name: Of the script, and of the files that are written.
+        name: Name of the script, and of the files that are written.
         title: What it is, with the paper.
         log: What it was rebuilt from.
         columns: In order.

@@ -27,7 +27,7 @@ class SeedRuns:
     Attributes:
         configs: One for each seed, otherwise the same.
         out: Results folder; each run gets ``OUT/runs/ID``.
-        prefix: Of the IDs, where the same config may come twice.
+        prefix: Prefix of the IDs, where the same config may come twice.
         about: ``kind``, ``group``, ``name`` and ``base`` of the records.
         logging: To W&B.
         on_epoch: Follows the first seed, and may end it.

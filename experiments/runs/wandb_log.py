@@ -117,7 +117,7 @@ def logged(options: Logging, settings: dict[str, Any], about: Record) -> Iterato
 
     Args:
         options: Where to.
-        settings: Of the run, flat, from `experiments.runs.config.settings`.
+        settings: Settings of the run, flat, from `experiments.runs.config.settings`.
         about: ``id``, ``kind``, ``name`` and ``base`` of the run.
 
     Raises:

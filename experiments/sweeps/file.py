@@ -76,7 +76,7 @@ class Sweep:
         parameters: Sorted by name.
         early: When to stop a run early; None for never.
         run_cap: Most runs; None for the whole grid.
-        name: Of the sweep.
+        name: Name of the sweep.
         project: On W&B; None where the file does not say.
         source: The file as W&B takes it, with the overrides in it.
     """
@@ -118,7 +118,7 @@ def read_sweep(name: str, overrides: Sequence[str] = (), runs: int | None = None
     """Read a sweep file.
 
     Args:
-        name: Of a file, or of one in ``configs/sweep``.
+        name: Name of a file, or of one in ``configs/sweep``.
         overrides: ``key=value`` words; each takes a parameter's place with a fixed value, or adds one.
         runs: In place of ``run_cap``.
 

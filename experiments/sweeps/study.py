@@ -37,7 +37,7 @@ class AskedTrial:
         number: From 0, among those that were to be run.
         id: In the study.
         place: In the study, as Optuna numbers trials.
-        values: Of all parameters by name.
+        values: Values of all parameters by name.
         ended: Whether its result is known.
     """
 
@@ -79,8 +79,8 @@ class SweepStudy:
 
     Args:
         sweep: What is searched.
-        seed: Of every draw.
-        file: Of the study. No other process writes to it yet.
+        seed: Seed of every draw.
+        file: File of the study. No other process writes to it yet.
 
     Raises:
         UserError: If Optuna is not installed, or the file is none of its journals.
@@ -176,7 +176,7 @@ class SweepStudy:
         Args:
             trial: That has ended.
             status: ``finished``, ``failed`` or ``stopped``.
-            value: Of the sweep's metric, the mean over seeds; None where it is not finished.
+            value: Value of the sweep's metric, the mean over seeds; None where it is not finished.
         """
         from optuna.trial import TrialState
 

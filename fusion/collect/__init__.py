@@ -37,7 +37,7 @@ class Collection:
 
     Attributes:
         log: All graded answers.
-        cells: Of the plan.
+        cells: Number of cells in the plan.
         failed: Cells that got no answer; ``collect/failed.csv`` has the reasons.
         reason: The most frequent one; empty where nothing failed.
         unanswered: Candidates that were asked and have no answer at all.
@@ -77,7 +77,7 @@ def make_plan(
         limit: At most so many questions of each task; a smaller limit takes a part of a larger one.
         draws: Answers per query and candidate.
         styles: Only these of each LLM's styles; None for all.
-        seed: Of the choice of questions and of sampling.
+        seed: Seed of the choice of questions and of sampling.
         data: Folder with local copies of the tasks' data sets; None to load from the hub.
         guiding: The log that guides come from, or that says which questions are asked; None for neither.
 

@@ -37,7 +37,7 @@ class Empty:
         candidate: Its name in the log.
         empty: How many there are.
         cut: How many of them were cut at ``max_tokens``, in the middle of thinking.
-        answers: Of the candidate, empty ones included.
+        answers: How many answers it has, empty ones included.
     """
 
     candidate: str

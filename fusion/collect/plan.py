@@ -79,7 +79,7 @@ class CollectionPlan:
         questions: In the order in which they are asked.
         llms: Each with its styles.
         draws: Answers per query and candidate.
-        seed: Of the first draw; draw d is sampled with ``seed + d``.
+        seed: Seed of the first draw; draw d is sampled with ``seed + d``.
         guides: Each makes a further candidate of an LLM, in each of the guide's styles.
         rooms: By LLM's name, how long its guided prompts may be.
         encoder: Spec of the encoder that suits the questions, for the log; None where none is known.

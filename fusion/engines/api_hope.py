@@ -65,7 +65,7 @@ class Hope:
         """Raise where a further try of a request makes no sense.
 
         Args:
-            waste: Of its earlier tries.
+            waste: Tokens of its earlier tries that gave no answer.
 
         Raises:
             Trouble: If the server is gone.

@@ -75,7 +75,7 @@ def evaluate_thoughts(log: LLMLog, seed: int = 0) -> ThoughtLevel:
 
     Args:
         log: From ``fusion collect`` with guides.
-        seed: Of the bootstrap.
+        seed: Seed of the bootstrap.
 
     Raises:
         UserError: If the log has no guides or no test queries.

@@ -27,7 +27,7 @@ class Guidance:
     """Guidance of one guide for a set of questions.
 
     Attributes:
-        name: Of the guide; it ends the names of the candidates that are shown it.
+        name: Name of the guide; it ends the names of the candidates that are shown it.
         kind: One of `fusion.guidance.pieces.KINDS`.
         styles: Prompting styles in which it is shown.
         about: All that it depends on; see `fusion.guidance.guide.Guide.about`.
@@ -61,7 +61,7 @@ def find_guidance(
     goes on.
 
     Args:
-        name: Of the guide.
+        name: Name of the guide.
         guide: Finds what is not cached.
         asked: Questions, each with an id.
         styles: In which it is shown.

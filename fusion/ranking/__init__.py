@@ -31,9 +31,9 @@ class RankingSettings:
         seed: Breaks ties, and of the folds and GNNs of ``graph``.
         right: A response is wrong where its performance is below so much of the query's best, in (0, 1].
         max_tokens: Per task, the output tokens at which a response was cut, for a log without ``finish_reason``.
-        folds: Of ``graph``: parts that the queries are divided into; as many GNNs are fitted.
-        gnn: Of ``graph``: hyperparameters of the GNN that differ from its defaults.
-        device: Of ``graph``: ``cpu``, ``cuda`` or ``auto``.
+        folds: For ``graph``: parts that the queries are divided into; as many GNNs are fitted.
+        gnn: For ``graph``: hyperparameters of the GNN that differ from its defaults.
+        device: For ``graph``: ``cpu``, ``cuda`` or ``auto``.
         progress: Whether to show progress.
     """
 
@@ -64,7 +64,7 @@ def rank(
     Args:
         log: Log, its name or folder, or a DataFrame; with judge scores for ``judge`` and ``hybrid``.
         ranking: One of `RANKINGS`.
-        encoder: Of ``graph``: see `graphrouter.encoders.find_encoder`; None for the log's default.
+        encoder: For ``graph``: see `graphrouter.encoders.find_encoder`; None for the log's default.
         settings: Fields of `RankingSettings`.
 
     Returns:

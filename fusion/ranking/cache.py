@@ -30,8 +30,8 @@ def rank_once(
         log: Whose responses are ranked.
         ranking: See `fusion.ranking.rank`.
         file: Parquet file; None for no cache.
-        encoder: Of ``graph``; None for the log's default.
-        seed: Of the ranking.
+        encoder: Encoder for ``graph``; None for the log's default.
+        seed: Seed of the ranking.
         settings: Further ones that change nothing of the ranks: ``device`` and ``progress``.
 
     Raises:

@@ -67,7 +67,7 @@ def cross_fit(
     Args:
         data: Q queries with their outcomes, M LLMs.
         folds: How many; more cost more time and leave more to learn from.
-        seed: Of the folds and of the GNNs.
+        seed: Seed of the folds and of the GNNs.
         gnn: Hyperparameters that differ from the defaults; see `graphrouter.routers.gnn.GNN`.
         device: Where to train.
         progress: Whether to show a bar.

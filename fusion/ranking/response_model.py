@@ -170,7 +170,7 @@ class ResponseModel:
 
     Attributes:
         domain_of: [T] int64, the domain of each task.
-        seed: Of the choice of queries to fit on.
+        seed: Seed of the choice of queries to fit on.
     """
 
     domain_of: Array
@@ -232,7 +232,7 @@ class ResponseModel:
         """Return [Q, M], the expected :math:`p` given the outcomes of the query.
 
         Args:
-            edges: Of Q queries that the parameters need not have seen.
+            edges: Edges of Q queries that the parameters need not have seen.
             own: Whether the outcome of the cell itself counts, or only those of the other LLMs.
         """
         with torch.inference_mode():

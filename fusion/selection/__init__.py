@@ -32,7 +32,7 @@ class Selection:
     """What was selected.
 
     Attributes:
-        rows: Of training queries, sorted by query and rank, with ``tokens``.
+        rows: Rows of training queries, sorted by query and rank, with ``tokens``.
         pairs: Preference pairs of training queries; see `fusion.selection.pairs.SCHEMA`.
         validation_rows: The best response of each validation query.
         validation_pairs: Preference pairs of validation queries.

@@ -51,7 +51,7 @@ class SelectionSettings:
     Attributes:
         ranking: One of `RANKINGS`.
         top_k: Most responses per query.
-        seed: Of the split, and of every choice by chance.
+        seed: Seed of the split, and of every choice by chance.
         skip: Names of rules that are left out; ``extras`` for all that go beyond the k best of the right responses.
         encoder: Makes the vectors of queries; None for the log's own. See `graphrouter.encoders.find_encoder`.
         right: Least performance of a right response.

@@ -23,7 +23,7 @@ def load_examples(task: Task, limit: int | None = None, seed: int = 0, data: str
     Args:
         task: From `find_task`.
         limit: How many; None for all. A smaller sample of the same seed is the beginning of a larger one.
-        seed: Of the sample. Neither the order of the source nor a question added to it changes which of two is first.
+        seed: Seed of the sample. Neither the order of the source nor a question added to it changes which of two is first.
         data: Folder with a folder per task that holds its data set as on the hub: ``DATA/gsm8k/`` with Parquet, JSON or CSV
             files, or a whole copy of the repository. None to load from the hub.
 

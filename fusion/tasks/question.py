@@ -14,7 +14,7 @@ class Question:
     Attributes:
         task: The task.
         example: The example.
-        part: Of the split of the log that guides come from: ``train``, ``validation`` or ``test``; None where there is no
+        part: Part of the split of the log that guides come from: ``train``, ``validation`` or ``test``; None where there is no
             such log, or the question is not in it.
     """
 

@@ -28,11 +28,11 @@ class Draft:
     """What a summariser made of a query's responses.
 
     Attributes:
-        query_id: Of the query.
-        task: Of the query.
-        domain: Of the task.
+        query_id: ID of the query.
+        task: Task of the query.
+        domain: Domain of the task.
         llms: Whose responses it was made of.
-        score: Of these by the ranking.
+        score: Score of these by the ranking.
         text: The thought; None where there is none.
         problem: Why there is none; one of the reasons above.
     """

@@ -21,7 +21,7 @@ def spread(tasks: Sequence[str | None], vectors: Array, limit: int | None, seed:
         tasks: [Q] of the queries.
         vectors: [Q, D].
         limit: At most so many; None for all.
-        seed: Of k-means.
+        seed: Seed of k-means.
 
     Returns:
         [n] int64, sorted.

@@ -42,7 +42,7 @@ class RankedQuery:
         query_id: Its id.
         query: Its text.
         task: Its task, or None.
-        domain: Of the task, or None.
+        domain: Domain of the task, or None.
         truth: Its answer.
         responses: The best first; at least one.
     """

@@ -66,7 +66,7 @@ class Retriever:
 
         Args:
             vectors: [Q, D] of length 1.
-            tasks: Of each query; None to take that of most of its nearest neighbours.
+            tasks: Task of each query; None to take that of most of its nearest neighbours.
             k: Most templates per query.
             without: [Q] group of equal normalised text whose templates are left out, or -1.
         """

@@ -18,7 +18,7 @@ class Template:
         domain: Group of tasks, or None.
         queries: Ids of the queries that it comes from, sorted.
         llms: Names of the LLMs whose responses it comes from, sorted.
-        score: Of these responses by the ranking, in [0, 1]: the mean of `scores`.
+        score: Score of these responses by the ranking, in [0, 1]: the mean of `scores`.
         ranking: What ranked the responses; see `fusion.ranking`.
         scores: One for each of `queries`; empty where only the mean is known.
         worth: Mean performance with it minus without it on held-back queries near it; None where not measured.
@@ -59,8 +59,8 @@ def make_template(
 
     Args:
         text: The thought.
-        task: Of its queries.
-        domain: Of the task.
+        task: Task of its queries.
+        domain: Domain of the task.
         sources: Score of the responses to each source query.
         llms: Whose responses it comes from.
         ranking: What scored them.

@@ -100,7 +100,7 @@ class Truth:
 
     Attributes:
         texts: Ways to write it, as text; none where the log has no ground truth.
-        letter: Of the right option in multiple choice, or None.
+        letter: Letter of the right option in multiple choice, or None.
     """
 
     texts: tuple[str, ...] = ()

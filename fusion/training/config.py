@@ -23,7 +23,7 @@ class LoRA:
     """Low-rank adapters (arXiv:2106.09685), through peft.
 
     Attributes:
-        rank: Of each adapter.
+        rank: Rank of each adapter.
         alpha: The adapter's output is scaled by ``alpha / rank``.
         dropout: Before the adapter, while training.
         targets: Names of the layers that get one, or ``all-linear``.
@@ -75,13 +75,13 @@ class TrainConfig:
         group_by_length: Whether rows of like length share a step of SFT, so that little is padding.
         schedule: How the learning rate falls after its rise: ``cosine``, ``linear`` or ``constant``.
         warmup: Share of the steps in which it rises.
-        weight_decay: Of AdamW.
+        weight_decay: Weight decay of AdamW.
         max_grad_norm: Gradients are clipped to it.
         precision: ``bf16``, ``float32``, or ``auto``: bf16 on a GPU that has it.
         gradient_checkpointing: Whether to save memory by computing activations twice.
         save_steps: Steps between checkpoints, and between validations.
         patience: Stop after so many validations without a better loss, and keep the best; None to keep the last.
-        seed: Of the order of the rows, of adapters and dropout.
+        seed: Seed of the order of the rows, of adapters and dropout.
         lora: For ``tuning: lora``.
         dpo: For the methods with it.
     """

@@ -54,7 +54,7 @@ def check_template(tokenizer: Any, ends: frozenset[int], model: str) -> None:
     """Check that prompts can be written, and that an answer has an end that can be learnt.
 
     Args:
-        tokenizer: Of the model.
+        tokenizer: Tokenizer of the model.
         ends: Ids at which an engine ends a response.
         model: Its name, for errors.
 
@@ -85,7 +85,7 @@ def encode(
     A completion begins where the tokens of the prompt alone and of the whole part, as in TRL.
 
     Args:
-        rows: Of one form.
+        rows: Rows of one form.
         tokenizer: With a chat template.
         limit: Most tokens of a row; None for no limit.
         what: The rows are, for errors and the bar.

@@ -81,7 +81,7 @@ def sft_rows(values: dict[str, Any], dropped: set[str]) -> list[TrainingRow]:
     the others are context, as few-shot examples are. No turn with weight 0 is learnt.
 
     Args:
-        values: Of one line.
+        values: Values of one line.
         dropped: Gets the keys of messages that are not read.
 
     Raises:

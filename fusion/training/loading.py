@@ -28,7 +28,7 @@ class Start(NamedTuple):
         model: In float32 (or bf16 under adapters), on the CPU.
         tokenizer: With a chat template.
         limit: Most tokens of a row, or None.
-        dtype: Of the weights on disk, in which the result is saved.
+        dtype: Type of the weights on disk, in which the result is saved.
     """
 
     model: Any
@@ -41,7 +41,7 @@ def load_start(config: TrainConfig, folder: str, use_bf16: bool) -> Start:
     """Load a model and its tokenizer.
 
     Args:
-        config: Of the run.
+        config: Config of the run.
         folder: ``config.model``, or what an earlier stage made of it.
         use_bf16: Whether training computes in bf16. Weights that adapters leave alone are then held in it too; weights
             that are trained stay in float32, as updates are smaller than what bf16 tells apart.

@@ -95,7 +95,7 @@ def save_model(trainer: Any, tokenizer: Any, folder: Path, adapter: Path, dtype:
         tokenizer: With the chat template of the training.
         folder: For the model; other files in it stay.
         adapter: Folder for the adapter, where there is one.
-        dtype: Of the saved weights.
+        dtype: Type of the saved weights.
     """
     model = trainer.accelerator.unwrap_model(trainer.model)
     if hasattr(model, "merge_and_unload"):

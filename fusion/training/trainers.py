@@ -38,9 +38,9 @@ class ByLength(Sampler[int]):
     gets another order than a whole one.
 
     Args:
-        lengths: Of the rows, in tokens.
+        lengths: Lengths of the rows, in tokens.
         batch: Rows per step.
-        seed: Of the order.
+        seed: Seed of the order.
     """
 
     def __init__(self, lengths: list[int], batch: int, seed: int) -> None:
@@ -128,7 +128,7 @@ def make_trainer(
 
     Args:
         stage: ``sft`` or ``dpo``.
-        config: Of the run.
+        config: Config of the run.
         start: What it begins with.
         rows: To train on.
         validation: To validate on, or None.

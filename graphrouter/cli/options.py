@@ -36,7 +36,7 @@ def add_command(
 
     Args:
         commands: From ``add_subparsers``.
-        name: Of the command.
+        name: Name of the command.
         run: Takes the parsed arguments; may return an exit status other than 0.
         text: What the command does.
         overrides: What ``KEY=VALUE`` words mean to it; empty where it takes none.
@@ -62,7 +62,7 @@ def add_settings(parser: argparse.ArgumentParser, schemas: Mapping[str, str], wi
     """Add ``--settings``, which lists the settings of dataclasses and leaves.
 
     Args:
-        parser: Of the command.
+        parser: Parser of the command.
         schemas: ``module:Class`` by title; a module with ranges has them as ``ALLOWED``.
         without: Fields that are not listed.
     """

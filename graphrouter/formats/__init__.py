@@ -134,11 +134,11 @@ def read_log(
     Args:
         path: File or folder; for FusionBench also a data set on the Hugging Face hub (``owner/name``).
         format: Name of its layout; None to guess.
-        name: Of the log; None for the name that it has, or that of the file or folder.
+        name: Name of the log; None for the name that it has, or that of the file or folder.
         skip_bad: Whether bad rows are left out; otherwise the first one ends the import.
         progress: Whether to show how far the reading is.
         failed_as_wrong: Whether failed generations count as wrong answers; otherwise their cells stay missing.
-        columns: Of the layout ``table``: the file's columns by the log's, such as ``{"query": "prompt"}``.
+        columns: For the layout ``table``: the file's columns by the log's, such as ``{"query": "prompt"}``.
 
     Returns:
         The log, and the rows that were left out. Warns of what was left out or missing without being bad.

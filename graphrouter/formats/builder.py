@@ -50,7 +50,7 @@ class LogBuilder:
     counted in ``copies`` and left out. Draws that the source does not number are numbered by their content.
 
     Args:
-        name: Of the log.
+        name: Name of the log.
         skip_bad: Whether a bad row is noted in ``rejected`` and left out; otherwise the first one ends the import.
         progress: Whether to show how far each table is read.
         failed_as_wrong: Whether calls that failed count as wrong answers; otherwise their cells stay missing.
@@ -220,8 +220,8 @@ class LogBuilder:
         """Add a record, and its response where there is one.
 
         Args:
-            query_id: Of a query that was added.
-            llm: Of an LLM that was added.
+            query_id: ID of a query that was added.
+            llm: Name of an LLM that was added.
             performance: In [0, 1].
             response: Its text; None where the source has none. ``response_chars`` follows from it.
             draw: Its number where the source counts draws; None for a further one of this query and LLM.

@@ -30,7 +30,7 @@ class Inspection(Displayed):
         name: The log's name.
         simulated: Whether its records are simulated.
         cost_estimated: Whether its costs are estimates.
-        counts: Of queries (all, scored, and such as repeat the text of another), tasks, domains, LLMs and records.
+        counts: Counts of queries (all, scored, and such as repeat the text of another), tasks, domains, LLMs and records.
         density: Share of the cells of scored queries that have a record.
         draws: Fewest and most records of a cell.
         tasks: One row per task: ``task, domain, queries, scored, missing`` (share of cells), ``performance, best`` (of

@@ -30,7 +30,7 @@ def near_duplicates(log: LLMLog, seed: int = 0) -> float:
 
     Args:
         log: Divided by `graphrouter.splits.by_query`, with rare tasks pooled.
-        seed: Of the split and the sample.
+        seed: Seed of the split and the sample.
 
     Returns:
         A share in [0, 1]; NaN where the log is too small to be divided.

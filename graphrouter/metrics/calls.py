@@ -24,7 +24,7 @@ def call_curve(score: Array, weak: Array, strong: Array, weights: Array | None =
         score: [Q], how much a router prefers the strong LLM.
         weak: [Q] performance of the weak LLM.
         strong: [Q] performance of the strong LLM.
-        weights: Of the queries: None, [Q], or [B, Q] for B resamples.
+        weights: Weights of the queries: None, [Q], or [B, Q] for B resamples.
         points: G, of shares evenly from 0 to 1.
 
     Returns:
@@ -72,7 +72,7 @@ def cpt(curve: Array, level: float) -> Array:
 
     Args:
         curve: [..., G].
-        level: Of the gap, within [0, 1], such as 0.5.
+        level: Share of the gap, within [0, 1], such as 0.5.
     """
     recovered = gap_recovered(curve)
     last = recovered.shape[-1] - 1

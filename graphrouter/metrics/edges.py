@@ -102,7 +102,7 @@ def calibration_error(quality: Array, performance: Array, weights: Array | None 
     Args:
         quality: [..., Q, M] in [0, 1].
         performance: [Q, M], NaN where missing.
-        weights: Of the queries.
+        weights: Weights of the queries.
         bins: Number of bins; a prediction on a border belongs to the upper bin, 1 to the last.
 
     Returns:

@@ -74,7 +74,7 @@ def single_points(performance: Array, cost: Array, weights: Array | None = None)
     Args:
         performance: [Q, M], NaN where missing.
         cost: [Q, M] in US dollars.
-        weights: Of the queries: None, [Q], or [B, Q].
+        weights: Weights of the queries: None, [Q], or [B, Q].
 
     Returns:
         Two arrays [M], or [B, M] for B resamples; NaN for an LLM without outcomes.
@@ -102,7 +102,7 @@ def gain_over_mix(choice: Array, performance: Array, cost: Array, weights: Array
         choice: [..., Q] from `choose`.
         performance: [Q, M], NaN where missing.
         cost: [Q, M] in US dollars.
-        weights: Of the queries: None, [Q], or [B, Q]. Router and mixture are resampled together.
+        weights: Weights of the queries: None, [Q], or [B, Q]. Router and mixture are resampled together.
     """
     means = [mean(taken(choice, values), weights) for values in (cost, performance)]
     singles = single_points(performance, cost, weights)

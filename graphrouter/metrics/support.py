@@ -27,7 +27,7 @@ def logged_choice(utility: Array, outcomes: Array, weights: Array | None = None)
     Args:
         utility: [..., Q, M] of a router, for all LLMs.
         outcomes: [Q, M], NaN where the cell is missing.
-        weights: Of the queries.
+        weights: Weights of the queries.
     """
     known = np.where(np.isnan(utility), -np.inf, utility)
     observed = ~np.isnan(outcomes)

@@ -26,7 +26,7 @@ class ConvNetwork(nn.Module):
         channels: H.
         hidden: Width of a node.
         layers: L.
-        heads: Of attention.
+        heads: Attention heads.
         conv: See `relation_conv`.
         aggregation: From `graphrouter.nn.relation_conv.find_aggregation`.
         relations: ``source verb target`` of each relation, and the width of its edges' attributes; without any, there
@@ -72,8 +72,8 @@ class ConvNetwork(nn.Module):
 
         Args:
             states: From `start`.
-            edges: Of every layer but the last.
-            last: Of the last layer: those of ``edges`` that lead to a state that is read.
+            edges: Edges of every layer but the last.
+            last: Edges of the last layer: those of ``edges`` that lead to a state that is read.
         """
         passed = [states]
         for layer in self.layers:
@@ -89,7 +89,7 @@ class ConvNetwork(nn.Module):
             x: [B, D].
             precomputed: From `convolve`, of N queries.
             edges: Into the new queries, which come behind the N, in every layer but the last.
-            last: Of the last layer.
+            last: Edges of the last layer.
         """
         states = self.query(self.dropout(x))
         for layer, known in zip(self.layers, precomputed[:-1], strict=True):

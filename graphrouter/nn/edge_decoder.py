@@ -122,7 +122,7 @@ class EdgeDecoder(nn.Module):
         """Decode.
 
         Args:
-            batch: Of B queries.
+            batch: Inputs of B queries.
             history: [F, M, D], the LLMs' history without each fold.
 
         Returns:

@@ -100,7 +100,7 @@ class OutcomeMessages(nn.Module):
 
     Args:
         relations: Names; a relation that is not among them has no operator.
-        options: Of the operators.
+        options: Options of the operators.
     """
 
     def __init__(self, relations: Collection[str], options: MessageOptions) -> None:
@@ -120,7 +120,7 @@ class OutcomeMessages(nn.Module):
         """Propagate to tasks and LLMs, and prepare what queries send to new ones.
 
         Args:
-            graph: Of N queries, M LLMs and T tasks, from `graphrouter.graph.build`.
+            graph: Graph of N queries, M LLMs and T tasks, from `graphrouter.graph.build`.
             values: [A, N, M] performance and amount of output, 0 where missing.
             weights: [A, N, M], 0 where missing.
         """
@@ -143,7 +143,7 @@ class OutcomeMessages(nn.Module):
         """Propagate to new queries.
 
         Args:
-            precomputed: Of the graph without the new queries.
+            precomputed: States of the graph without the new queries.
             graph: The same with B new queries, from `graphrouter.graph.attach`.
         """
         task, (attributes, known, llms) = graph[NEW].task, precomputed.means.shape

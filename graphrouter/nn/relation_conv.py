@@ -55,7 +55,7 @@ def relation_conv(conv: str, aggregation: str, hidden: int, heads: int, edge_wid
             (arXiv:2011.08843, what GraphRouter uses).
         aggregation: From `find_aggregation`.
         hidden: Width of both nodes.
-        heads: Of attention; they share the width.
+        heads: Attention heads; they share the width.
         edge_width: Width of the edges' attributes, 0 for none.
     """
     edge_dim = edge_width or None

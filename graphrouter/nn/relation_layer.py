@@ -25,7 +25,7 @@ class RelationLayer(nn.Module):
         conv: See `relation_conv`, or ``hgt``.
         aggregation: From `graphrouter.nn.relation_conv.find_aggregation`.
         hidden: Width of a node.
-        heads: Of attention.
+        heads: Attention heads.
         relations: The relations, and the width of their edges' attributes.
         dropout: On what is added to a node.
     """

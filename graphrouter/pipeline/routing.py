@@ -82,7 +82,7 @@ class RoutingPipeline(Displayed):
             training and validation split. An evaluation leaves them out.
         log: ``name``, ``simulated`` and ``cost_estimated`` of the log.
         target: The column of the log that counts as performance.
-        seed: Of the split and the router.
+        seed: Seed of the split and the router.
         provenance: Commit and versions; see `graphrouter.run.provenance`.
     """
 

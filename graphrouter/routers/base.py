@@ -70,7 +70,7 @@ class Router(ABC):
     only arrays, numbers, text, lists, dicts of these, and things with the same two methods.
 
     Attributes:
-        seed: Of every random choice.
+        seed: Seed of every random choice.
         run: Where and how to run (device, progress, checkpoints); never changes what is learnt.
         name: Snake case of the class name, or what the class says; what the command line and results call it.
         source: Paper or code that the router follows.

@@ -28,7 +28,7 @@ class Linear(Router):
     split.
 
     Attributes:
-        penalty: Of the squared weights.
+        penalty: Weight of the squared weights in the loss.
     """
 
     penalty: float = 10.0
@@ -79,7 +79,7 @@ def ridge(vectors: Array, values: Array, penalty: float, empty: Array) -> Array:
     Args:
         vectors: [N, D] float64.
         values: [N, M], NaN where missing.
-        penalty: Of the squared weights; the bias is free.
+        penalty: Weight of the squared weights in the loss; the bias is free.
         empty: [M], the constant for a column without any observed row.
 
     Returns:
@@ -107,7 +107,7 @@ def joining_ridge(pool: Array, vectors: Array, values: Array, penalty: float) ->
         pool: [D + 1] mean weights of the other LLMs, the last the bias.
         vectors: [N, D] float64.
         values: [N], NaN where missing.
-        penalty: Of the squared difference of the weights; that of the bias has `STRENGTH`.
+        penalty: Weight of the squared difference of the weights; that of the bias has `STRENGTH`.
 
     Returns:
         [D + 1] float64.

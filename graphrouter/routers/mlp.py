@@ -34,8 +34,8 @@ class MLP(Router):
         epochs: At most so many passes over the training queries; see `graphrouter.training.Schedule`.
         patience: Epochs without a better validation loss before training stops.
         batch_size: Queries per optimiser step.
-        learning_rate: Of AdamW, at its highest.
-        weight_decay: Of AdamW.
+        learning_rate: Highest learning rate of AdamW.
+        weight_decay: Weight decay of AdamW.
     """
 
     hidden: int = 100

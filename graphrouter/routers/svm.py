@@ -35,7 +35,7 @@ class SVM(Router):
     Attributes:
         c: Weight of the errors against the margin.
         kernel: ``linear`` or ``rbf``.
-        gamma: Of the radial kernel; normalised vectors lie within a distance of 2.
+        gamma: Coefficient of the radial kernel; normalised vectors lie within a distance of 2.
         components: How many Nystroem features; never more than training queries.
     """
 

@@ -40,7 +40,7 @@ def make_log(
 
     Args:
         queries: How many.
-        seed: Of the outcomes.
+        seed: Seed of the outcomes.
         draws: Records per cell.
         missing: Share of cells without a record, at random.
         without_task: Share of queries whose task is null.

@@ -19,7 +19,7 @@ class ConvGraph:
     """N training queries as nodes; which of them send messages changes from step to step.
 
     Args:
-        graph: Of the N queries.
+        graph: Graph of the N queries.
         neighbours: K, most edges of a relation between queries into one of them.
         relations: Names, of `NAMES`.
         edge_attributes: Whether outcomes and similarities are on the edges.

@@ -50,7 +50,7 @@ class ConvGNN(Router):
         aggregation: ``mean``, ``sum``, ``max`` or ``attention``, where the convolution can; ``auto`` for its default.
         layers: 1 to 4.
         hidden: Width of a node; a multiple of ``heads``.
-        heads: Of attention.
+        heads: Attention heads.
         mask_rate: Share of the training queries that a step hides, and supervises.
         neighbours: ``similar_to`` edges into a query.
         relations: Which relations carry messages. Without ``belongs_to`` there are no tasks in the graph.

@@ -43,7 +43,7 @@ class AddedLLM(Fitted):
         Args:
             new_llm: The LLM, with N outcomes.
             qualities: [E, N, M] of the LLMs that the graph knows, on the queries that the new one answered.
-            graph: Of the training queries.
+            graph: Graph of the training queries.
         """
         answered, weight = new_llm.answered, new_llm.weight
         performance = answered.performance[:, new_llm.column].astype(np.float64)
@@ -92,7 +92,7 @@ class AddedLLMs(Fitted):
         Args:
             qualities: [E, B, M] of the LLMs that the graph knows.
             log_amounts: [B, M], logarithms of relative amounts.
-            graph: Of the training queries.
+            graph: Graph of the training queries.
             attached: The same with the B queries.
             gate: [H], what a residual of similar queries counts.
 

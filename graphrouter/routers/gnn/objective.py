@@ -67,7 +67,7 @@ class ValidationObjective:
 
     Args:
         module: The decoder.
-        inputs: Of the validation queries, from the graph of all training queries.
+        inputs: Decoder inputs of the validation queries, from the graph of all training queries.
         history: [1, M, D].
         data: The validation outcomes.
     """

@@ -58,8 +58,8 @@ class GraphRouter(Router):
         mask_rate: Share of the training edges that carry messages under a mask.
         epochs: Optimiser steps.
         patience: Epochs without a better validation reward before training stops; the code has no early stop.
-        learning_rate: Of AdamW, at its highest.
-        weight_decay: Of AdamW.
+        learning_rate: Highest learning rate of AdamW.
+        weight_decay: Weight decay of AdamW.
     """
 
     scenarios: list[str] = field(default_factory=lambda: ["performance_first", "balance", "cost_first"])

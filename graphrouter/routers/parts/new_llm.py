@@ -22,7 +22,7 @@ class NewLLM:
 
     Attributes:
         data: Q training queries, sorted, with M LLMs, the new one among them.
-        column: Of the new LLM in ``data``.
+        column: Column of the new LLM in ``data``.
         order: [M] where each LLM of ``data`` stands when the new one comes last behind the known ones.
     """
 
