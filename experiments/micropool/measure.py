@@ -9,9 +9,9 @@ from graphrouter.inspection import inspect_log
 from graphrouter.log import LLMLog
 
 
-def task_table(log: LLMLog, column: str = "performance") -> tuple[list[str], np.ndarray]:
-    """Return the tasks, and the mean of a column per candidate and task [M, T]."""
-    values, tasks = log.cells(column), np.array(log.queries["task"].to_list())
+def task_table(log: LLMLog) -> tuple[list[str], np.ndarray]:
+    """Return the tasks, and the mean performance per candidate and task [M, T]."""
+    values, tasks = log.cells("performance"), np.array(log.queries["task"].to_list())
     names = list(log.tasks)
     return names, np.stack([np.nanmean(values[tasks == name], axis=0) for name in names], axis=1)
 

@@ -26,7 +26,6 @@ def add_table(
     log: str,
     *,
     routers: bool = True,
-    seeds: int = 5,
     cost: bool = False,
     options: Callable[[argparse.ArgumentParser], None] | None = None,
 ) -> None:
@@ -39,7 +38,6 @@ def add_table(
         text: What the table is.
         log: What LOG may be.
         routers: Whether it fits routers, so that it takes the options for that.
-        seeds: How many where no number is given.
         cost: Whether it estimates the cost that a log lacks.
         options: Adds further ones.
     """
@@ -62,7 +60,7 @@ def add_table(
     parser.add_argument("log", metavar="LOG", help=log)
     parser.add_argument("--out", required=True, metavar="DIR", help="folder for the table and what it was made of")
     if routers:
-        parser.add_argument("--seeds", type=int, default=seeds, metavar="N", help=f"from 0 (default: {seeds})")
+        parser.add_argument("--seeds", type=int, default=5, metavar="N", help="from 0 (default: 5)")
         parser.add_argument("--tune-by", choices=("nll", "reward", "none"), default="none", help="default: none")
         parser.add_argument("--encoder", metavar="SPEC", help=ENCODER_HELP)
     if cost:

@@ -33,7 +33,7 @@ def rebuild(args: argparse.Namespace) -> PaperTable:
     from graphrouter.identity import log_label
     from graphrouter.log import LLMLog
 
-    log = open_log(args.log, rare_tasks=args.rare_tasks)
+    log = open_log(args)
     given = {"guided": args.guided, "answers": args.answers}
     guided, answers = (LLMLog.load(path) if path else None for path in given.values())
     found = evaluate_levels(

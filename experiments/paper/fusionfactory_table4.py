@@ -41,10 +41,7 @@ def rebuild(args: argparse.Namespace) -> PaperTable:
     from experiments.paper.table import PaperTable
     from graphrouter.identity import log_label
 
-    settings, log = (
-        PaperSettings.of(args),
-        open_log(args.log, rare_tasks=args.rare_tasks, cost=True, prices=args.prices),
-    )
+    settings, log = PaperSettings.of(args), open_log(args)
     tested = run_scenarios(log, settings, "by_query", ROUTERS, ("performance_first", "balance", "cost_first"))
     judged = log.records["judge_score"].is_not_null().any()
     if judged:

@@ -27,7 +27,7 @@ def rebuild(args: argparse.Namespace) -> PaperTable:
     from fusion.evaluation import evaluate_thoughts
     from graphrouter.identity import log_label
 
-    log = open_log(args.log, rare_tasks=args.rare_tasks)
+    log = open_log(args)
     level = evaluate_thoughts(log)
     rows = table_rows(level)
     columns = [

@@ -29,7 +29,7 @@ def rebuild(args: argparse.Namespace) -> PaperTable:
     from graphrouter.identity import log_label
     from graphrouter.log import LLMLog
 
-    log, answers = open_log(args.log, rare_tasks=args.rare_tasks), LLMLog.load(args.answers)
+    log, answers = open_log(args), LLMLog.load(args.answers)
     found = evaluate_models(
         log,
         answers,

@@ -36,10 +36,7 @@ def rebuild(args: argparse.Namespace) -> PaperTable:
     from experiments.paper.table import PaperTable
     from graphrouter.identity import log_label
 
-    settings, log = (
-        PaperSettings.of(args),
-        open_log(args.log, rare_tasks=args.rare_tasks, cost=True, prices=args.prices),
-    )
+    settings, log = PaperSettings.of(args), open_log(args)
     tested = run_scenarios(log, settings, "by_query", ROUTERS, SCENARIOS)
     second, source_notes = None, ["The log names no split of its source, so there is no second column."]
     if set(log.queries["source_split"].drop_nulls()) >= {"train", "test"}:

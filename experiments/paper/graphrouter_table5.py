@@ -77,10 +77,7 @@ def rebuild(args: argparse.Namespace) -> PaperTable:
 
     if args.shots < 0:
         raise UserError(f"--shots must be 0 or more, but is {args.shots}")
-    settings, log = (
-        PaperSettings.of(args),
-        open_log(args.log, rare_tasks=args.rare_tasks, cost=True, prices=args.prices),
-    )
+    settings, log = PaperSettings.of(args), open_log(args)
     new = choose_new(log, args.new)
     evaluation = compare_routers(
         log,

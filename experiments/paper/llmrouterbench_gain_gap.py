@@ -56,7 +56,7 @@ def rebuild(args: argparse.Namespace) -> PaperTable:
     from experiments.paper.table import PaperTable
     from graphrouter.identity import log_label
 
-    settings, log = PaperSettings.of(args), open_log(args.log, rare_tasks=args.rare_tasks)
+    settings, log = PaperSettings.of(args), open_log(args)
     compare_routers(log, settings, "by_query", ROUTERS, scenarios=["performance_first"])
     rows = table_rows(Scored(settings.out / "by_query"))
     return PaperTable(

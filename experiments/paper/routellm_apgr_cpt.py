@@ -65,7 +65,7 @@ def rebuild(args: argparse.Namespace) -> PaperTable:
     from experiments.paper.table import Column, PaperTable
     from graphrouter.identity import log_label
 
-    settings, log = PaperSettings.of(args), open_log(args.log, rare_tasks=args.rare_tasks)
+    settings, log = PaperSettings.of(args), open_log(args)
     strong, weak = choose_pair(log, args.strong, args.weak)
     pair = log.take_llms([strong, weak])
     compare_routers(pair, settings, "by_query", ROUTERS, scenarios=["performance_first"])

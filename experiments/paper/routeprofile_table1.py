@@ -46,7 +46,7 @@ def rebuild(args: argparse.Namespace) -> PaperTable:
     from experiments.paper.table import Column, PaperTable
     from graphrouter.identity import log_label
 
-    settings, log = PaperSettings.of(args), open_log(args.log, rare_tasks=args.rare_tasks)
+    settings, log = PaperSettings.of(args), open_log(args)
     scenario = ["performance_first"]
     compare_routers(log, settings, "by_query", ROUTERS, scenarios=scenario)
     tested, second = Scored(settings.out / "by_query"), None

@@ -40,7 +40,7 @@ def rebuild(args: argparse.Namespace) -> PaperTable:
     from experiments.paper.table import PaperTable
     from graphrouter.identity import log_label
 
-    settings, log = PaperSettings.of(args), open_log(args.log, rare_tasks=args.rare_tasks)
+    settings, log = PaperSettings.of(args), open_log(args)
     parts = {part: part_tasks(log, part) for part in (INSIDE, OUTSIDE)}
     seen = leaked(log, (INSIDE, OUTSIDE))
     compare_routers(log, settings, FOLDER, ROUTERS, scenarios=["performance_first"], split=by_source(INSIDE, OUTSIDE))

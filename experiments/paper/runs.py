@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -60,14 +60,10 @@ class PaperSettings:
         return f"{self.seeds} seed{'s' if self.seeds > 1 else ''}; {tuned}{changed}."
 
 
-def open_log(source: str, *, cost: bool = False, prices: str | None = None, rare_tasks: str | None = None) -> LLMLog:
-    """Load a log by name, from a canonical folder, or in a public layout.
+def open_log(args: argparse.Namespace) -> LLMLog:
+    """Load the LOG of a table's command by name, from a canonical folder, or in a public layout.
 
-    Args:
-        source: Name or path.
-        cost: Whether a cost is needed: it is estimated where the log has none, and called so in every output.
-        prices: YAML with prices for the estimate, laid over those by size.
-        rare_tasks: See `graphrouter.log.load_log`.
+    Where the command takes ``--prices``, a cost that the log lacks is estimated, and called so in every output.
 
     Raises:
         UserError: If it is none.
@@ -76,11 +72,12 @@ def open_log(source: str, *, cost: bool = False, prices: str | None = None, rare
     from graphrouter.formats import read_log
     from graphrouter.log import load_log
 
-    path = Path(source)
+    path = Path(args.log)
     canonical = not path.exists() or (path / "queries.parquet").exists()
-    log = load_log(source) if canonical else read_log(path)[0]
-    log = replace(log, rare_tasks=rare_tasks or log.rare_tasks)
-    return estimate_cost(log, Path(prices) if prices else None) if cost and not log.has_cost else log
+    log = load_log(args.log if canonical else read_log(path)[0], args.rare_tasks)
+    if "prices" not in args or log.has_cost:
+        return log
+    return estimate_cost(log, Path(args.prices) if args.prices else None)
 
 
 def make_routers(settings: PaperSettings, routers: Sequence[str]) -> dict[str, Router]:

@@ -89,20 +89,20 @@ class Outcome:
     seconds: dict[str, float] = field(default_factory=dict)
 
 
-def chosen_rules(settings: SelectionSettings, rules: Sequence[SelectionRule] = RULES) -> list[SelectionRule]:
+def chosen_rules(settings: SelectionSettings) -> list[SelectionRule]:
     """Return the rules that are not skipped.
 
     Raises:
         UserError: If ``skip`` names no rule, or one that cannot be left out.
     """
-    known = {rule.name: rule for rule in rules}
+    known = {rule.name: rule for rule in RULES}
     for name in settings.skip:
         if name != EXTRAS and name not in known:
             raise UserError(f"skip must name rules, but {name!r} is none{suggest(name, [*known, EXTRAS])}")
         if name != EXTRAS and known[name].always:
             raise UserError(f"the rule {name!r} must not be skipped; leave it out of skip")
     extras = EXTRAS in settings.skip
-    return [rule for rule in rules if rule.name not in settings.skip and not (rule.extra and extras)]
+    return [rule for rule in RULES if rule.name not in settings.skip and not (rule.extra and extras)]
 
 
 def run(

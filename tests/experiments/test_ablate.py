@@ -249,7 +249,7 @@ def test_ray_runs_the_same_grid(log_folder, finished, tmp_path, monkeypatch):
 def test_intervals_hold_together_where_nothing_differs():
     """Of correlated null comparisons, by chance one is outside its interval in 5% of the tables, not in far more."""
     random = np.random.default_rng(0)
-    comparisons, queries, tables = 12, 200, 150
+    comparisons, queries, tables = 12, 200, 80
     mixing = 0.7 * np.eye(comparisons) + 0.3 * random.random((comparisons, comparisons))
     outside, alone = 0, 0
     for number in range(tables):

@@ -52,9 +52,7 @@ def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_every_arm_is_made_once_and_stands_in_the_tables(
-    work: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_every_arm_is_made_once_and_stands_in_the_tables(work: Path, capsys: pytest.CaptureFixture[str]) -> None:
     config = read_distil(str(work / "tiny.yaml"))
     assert [(arm.name, seed) for arm, seed in config.jobs()][-2:] == [("random_dpo", 0), ("random_dpo", 1)]
     for arm, seed in config.jobs():

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from argparse import Namespace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,6 +18,7 @@ from experiments.paper.scored import SINGLE, Scored, estimate
 from experiments.paper.table import NOT_FOUND, Column, PaperTable
 from graphrouter.errors import UserError
 from graphrouter.formats import export_log
+from graphrouter.log import LLMLog
 from graphrouter.run import RunOptions
 from graphrouter.splits import query_groups
 from graphrouter.testing import make_data, make_log
@@ -99,17 +102,20 @@ def test_means_are_over_queries_or_tasks_and_a_missing_cell_of_an_llm_counts_for
 
 
 def test_a_log_is_opened_by_name_from_a_folder_or_in_a_public_layout(tmp_path: Path) -> None:
+    def opened(source: str, **options: Any) -> LLMLog:
+        return open_log(Namespace(log=source, rare_tasks=None, **options))
+
     log = make_paper_log(PARTS, cost=False)
-    assert open_log("micropool").name == "micropool"
+    assert opened("micropool").name == "micropool"
     folder = str(log.save(tmp_path / "log"))
-    assert not open_log(folder).has_cost
-    estimated = open_log(folder, cost=True)
+    assert not opened(folder).has_cost
+    estimated = opened(folder, prices=None)
     assert estimated.cost_estimated
     (tmp_path / "prices.yaml").write_text("llms: {alpha: {input: 1000, output: 1000}}\n")
-    dear = open_log(folder, cost=True, prices=str(tmp_path / "prices.yaml"))
+    dear = opened(folder, prices=str(tmp_path / "prices.yaml"))
     assert (dear.cells("cost")[:, 0] > 10 * estimated.cells("cost")[:, 0]).all()
     export_log(make_paper_log(PARTS), "router_data", tmp_path / "public")
-    public = open_log(str(tmp_path / "public"))
+    public = opened(str(tmp_path / "public"))
     assert (public.queries.height, public.llm_names) == (log.queries.height, log.llm_names)
 
 

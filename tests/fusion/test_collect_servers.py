@@ -180,7 +180,7 @@ def test_what_was_under_way_when_a_run_was_killed_stays_spent(work: Work) -> Non
     assert LLMLog.load(work.folder / "log").records.height == 2
 
 
-def test_a_refused_run_gives_back_what_was_not_sent(work: Work, capsys: Any) -> None:
+def test_a_refused_run_gives_back_what_was_not_sent(work: Work) -> None:
     with ChatServer(lambda call: Say({"error": {"message": "no"}}, 401)) as server:
         for _ in range(3):
             assert work.run(server, "--budget", f"{15.5 * MOST}") == 2

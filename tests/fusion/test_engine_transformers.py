@@ -235,7 +235,7 @@ def test_a_model_without_a_template_ends_at_its_next_question(folder: Path, tmp_
     assert answer(chat, (bare.text[8:11],)) == replace(bare, latency_s=pytest.approx(bare.latency_s, abs=60))
 
 
-def test_an_end_token_ends_the_response_and_counts(engine: TransformersEngine, folder: Path, tmp_path: Path) -> None:
+def test_an_end_token_ends_the_response_and_counts(folder: Path, tmp_path: Path) -> None:
     model, tokenizer = AutoModelForCausalLM.from_pretrained(folder), AutoTokenizer.from_pretrained(folder)
     ids = tokenizer("the fox", return_tensors="pt")["input_ids"]
     out = model.generate(ids, max_new_tokens=12, do_sample=False, pad_token_id=1)[0, ids.shape[1] :].tolist()
@@ -250,7 +250,7 @@ def test_an_end_token_ends_the_response_and_counts(engine: TransformersEngine, f
     assert tokenizer.decode(out).startswith(answer.text)
 
 
-def test_the_chat_template_is_used_where_there_is_one(folder: Path, tmp_path: Path) -> None:
+def test_the_chat_template_is_used_where_there_is_one(tmp_path: Path) -> None:
     save_tiny(tmp_path, TEMPLATE)
     texts = prompts(5)
     made = TransformersEngine(str(tmp_path))

@@ -196,7 +196,7 @@ def ids_of_test(work, seed):
 
 
 class TestGoingOn:
-    def test_a_killed_run_goes_on_with_the_same_guides(self, work, capsys):
+    def test_a_killed_run_goes_on_with_the_same_guides(self, work):
         write_llms(work, interrupt_after=20)
         assert run(work, *guides(work)) == 130
         before = (work / "log" / "collect" / "guides" / "s.parquet").read_bytes()

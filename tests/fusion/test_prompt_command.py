@@ -21,7 +21,7 @@ def place(tmp_path_factory):
 
 
 @pytest.fixture
-def run(place, tmp_path):
+def run(tmp_path):
     def ask(source, *options):
         status = main(["prompt", str(source), "--out", str(tmp_path / "p.jsonl"), *options])
         return [json.loads(line) for line in (tmp_path / "p.jsonl").read_text().splitlines()] if status == 0 else status

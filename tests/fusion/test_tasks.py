@@ -70,7 +70,7 @@ def test_gold_answers_are_read(name, data):
 
 
 @pytest.mark.parametrize("name", task_names())
-def test_every_column_that_is_read_is_on_the_hub_and_needed(name, data, tmp_path):
+def test_every_column_that_is_read_is_on_the_hub_and_needed(name, data):
     examples = read(name, data)
     assert len(examples) == len(ROWS[name])
     assert all(example.source_split == find_task(name).hub.split for example in examples)

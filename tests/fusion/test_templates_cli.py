@@ -80,7 +80,7 @@ def test_show_finds_the_templates_of_similar_queries(log, lib, capsys):
     )
 
 
-def test_merge_makes_one_library(log, lib, tmp_path, capsys):
+def test_merge_makes_one_library(log, lib, capsys):
     for number in ("4", "24"):
         mine(log, f"{lib}{number}", "--limit", number)
     assert main(["templates", "merge", f"{lib}4", f"{lib}24", "--out", lib]) == 0
@@ -159,7 +159,7 @@ def test_bad_words(log, lib, words, says, capsys):
     assert says in capsys.readouterr().err
 
 
-def test_the_window_of_a_model_here_is_its_context(log, lib, tmp_path, monkeypatch):
+def test_the_window_of_a_model_here_is_its_context(log, lib, tmp_path):
     from tiny_models import TEMPLATE, save_tiny
 
     model = save_tiny(tmp_path / "model", TEMPLATE, num_hidden_layers=1, max_position_embeddings=2048)

@@ -103,7 +103,7 @@ def test_sft_memorises_a_handful_of_rows_and_any_engine_can_load_it(tuned: Any, 
     assert not (tmp_path / "out" / "checkpoints").exists()
 
 
-def test_the_loss_is_that_of_the_completions_alone_packed_or_not(base: Path, tuned: Any, tmp_path: Path) -> None:
+def test_the_loss_is_that_of_the_completions_alone_packed_or_not(base: Path, tuned: Any) -> None:
     answers, tokens, everything = by_hand(base)
     assert abs(answers - everything) > 0.01
     for name, how in {"padded": {}, "accumulated": {"device_batch_size": 2}, "packed": {"packing": True}}.items():
@@ -170,7 +170,7 @@ def test_adapters_are_merged_and_kept_through_both_stages(base: Path, tuned: Any
     assert isinstance(answer, Completion)
 
 
-def test_the_best_by_validation_is_what_is_saved(tuned: Any, tmp_path: Path, data: Path) -> None:
+def test_the_best_by_validation_is_what_is_saved(tuned: Any, tmp_path: Path) -> None:
     held = tmp_path / "held.jsonl"
     wrong = dict.fromkeys(FACTS, "the lazy dog")
     lines = [{"prompt": [said("user", q)], "completion": [said("assistant", a)]} for q, a in wrong.items()]

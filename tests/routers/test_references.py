@@ -133,7 +133,7 @@ class TestOracle(RouterContract):
         taken = parts.test.performance[np.arange(len(choice)), choice]
         np.testing.assert_array_equal(taken, np.nanmax(parts.test.performance, axis=1))
 
-    def test_outcomes_of_test_queries_do_not_matter(self, parts, fitted):
+    def test_outcomes_of_test_queries_do_not_matter(self, parts):
         turned = replace(parts.test, performance=1 - parts.test.performance)
         again = self.fit(Parts(parts.train, parts.validation, turned))
         expected = np.clip(turned.performance, 1e-6, 1 - 1e-6)
