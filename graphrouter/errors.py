@@ -39,9 +39,11 @@ def shown(value: object) -> str:
         return "a number of thousands of digits"
 
 
-def suggest(word: str, known: "list[str] | tuple[str, ...]") -> str:
-    """Return ``'; did you mean X?'`` where a known word is close, else the list of known words."""
+def suggest(word: str, known: "list[str] | tuple[str, ...]", listed: bool = False) -> str:
+    """Return ``'; did you mean X?'`` where a known word is close, else the known words, unless they are ``listed`` before."""
     import difflib
 
     close = difflib.get_close_matches(word[:LONGEST], known, n=1)
-    return f"; did you mean {close[0]!r}?" if close else cut(f"; known: {', '.join(sorted(known))}", 1000)
+    if close:
+        return f"; did you mean {close[0]!r}?"
+    return "" if listed else cut(f"; known: {', '.join(sorted(known))}", 1000)

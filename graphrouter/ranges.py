@@ -82,7 +82,9 @@ def check_names(where: str, value: Any, known: Collection[str]) -> None:
         if name not in known:
             words = f"{'one of' if one else 'among'} {', '.join(known)}"
             verb = "is" if one else "has"
-            raise UserError(f"{where} must be {words}, but {verb} {shown(name)}{suggest(str(name), list(known))}")
+            raise UserError(
+                f"{where} must be {words}, but {verb} {shown(name)}{suggest(str(name), list(known), listed=True)}"
+            )
 
 
 def check_fields(config: Any, allowed: Mapping[str, Allowed], where: str = "") -> None:

@@ -217,8 +217,9 @@ class TestCompare:
         assert "knn" in first.out
         assert f"report: {out}/report.html" in first.err
         whole = snapshot(out)
-        gone = {name for name in whole if name.startswith("predictions/knn-seed1") or name.endswith((".csv", ".html"))}
-        assert len(gone) == 4
+        written_last = (".csv", ".html", ".parquet")
+        gone = {name for name in whole if name.startswith("predictions/knn-seed1") or name.endswith(written_last)}
+        assert len(gone) == 6
         for name in gone:
             (out / name).unlink()
         assert main(words) == 0

@@ -206,7 +206,7 @@ class TestUnseen:
         split = by_query(log, 0)
         assert part.log.queries["query_id"].to_list() == log.queries["query_id"].gather(split.test).to_list()
         assert part.seen == len(split.train) + len(split.validation)
-        assert (part.columns.tolist(), part.strangers, part.absent) == ([0, 1, 2], (), ())
+        assert (part.columns.tolist(), part.unknown, part.absent) == ([0, 1, 2], (), ())
 
     def test_wording_counts_and_not_the_id(self, log: LLMLog, pipeline: RoutingPipeline) -> None:
         split = by_query(log, 0)
@@ -225,7 +225,7 @@ class TestUnseen:
         router = train(log.take_llms(["alpha", "gamma"]), "best_single", "tfidf:4")
         part = unseen_part(router, make_log(50, seed=3, rare=True))
         assert (part.log.llm_names, part.columns.tolist()) == (("alpha", "gamma"), [0, 1])
-        assert (part.strangers, part.absent) == (("beta", "rare"), ())
+        assert (part.unknown, part.absent) == (("beta", "rare"), ())
         router = train(log, "best_single", "tfidf:4")
         part = unseen_part(router, log.take_llms(["beta", "gamma"]))
         assert (part.columns.tolist(), part.absent) == ([1, 2], ("alpha",))

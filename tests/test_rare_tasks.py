@@ -60,7 +60,7 @@ def test_a_config_of_a_comparison_has_it_too(log, tmp_path, capsys):
     words = ["compare", log, "--routers", "knn", *FIT, "--out", str(tmp_path / "out"), "seeds=1"]
     assert main([*words, "rare_tasks=pool"]) == 0
     assert main([*words, "rare_tasks=keep"]) == 2
-    assert "rare_tasks must be refuse, pool, drop, but is 'keep'" in capsys.readouterr().err
+    assert "rare_tasks must be one of refuse, pool, drop, but is 'keep'\n" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(("how", "queries"), [("pool", 120), ("drop", 119)])

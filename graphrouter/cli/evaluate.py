@@ -68,8 +68,8 @@ def evaluate(args: argparse.Namespace) -> None:
 def _tell_dropped(part: UnseenPart) -> None:
     if part.seen:
         tell(f"{part.seen:,} queries are left out: the router was trained or validated on their text group")
-    if part.strangers:
-        tell(f"{len(part.strangers)} LLMs are left out, which the router does not know: {', '.join(part.strangers)}")
+    if part.unknown:
+        tell(f"{len(part.unknown)} LLMs are left out, which the router does not know: {', '.join(part.unknown)}")
     if part.absent:
         tell(f"{len(part.absent)} LLMs of the router are not in the log, and are not chosen: {', '.join(part.absent)}")
     tell(f"{part.log.queries.height:,} queries and {part.log.llms.height} LLMs are scored")

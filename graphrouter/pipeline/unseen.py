@@ -20,14 +20,14 @@ class UnseenPart:
         log: Log of the scored queries of text groups that the router has not learnt from, and the LLMs that both know.
         columns: [M] int64, the columns of these LLMs in the router's predictions.
         seen: Number of scored queries that were dropped, because the router was trained or validated on their text group.
-        strangers: LLMs of the log that were dropped, because the router does not know them.
+        unknown: LLMs of the log that were dropped, because the router does not know them.
         absent: LLMs of the router that the log does not have.
     """
 
     log: LLMLog
     columns: Array
     seen: int
-    strangers: tuple[str, ...]
+    unknown: tuple[str, ...]
     absent: tuple[str, ...]
 
 
@@ -56,6 +56,6 @@ def unseen_part(pipeline: RoutingPipeline, log: LLMLog) -> UnseenPart:
         log=log.take(scored & fresh),
         columns=np.array([pipeline.llm_names.index(name) for name in log.llm_names]),
         seen=int((scored & ~fresh).sum()),
-        strangers=tuple(sorted(there - known)),
+        unknown=tuple(sorted(there - known)),
         absent=tuple(sorted(known - there)),
     )

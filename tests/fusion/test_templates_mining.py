@@ -372,7 +372,7 @@ class TestValidation:
         assert done.measured.tried < len(done.measured.library)
         assert len(done.library) > 0
 
-    def test_tasks_that_know_none_of_the_queries_are_refused(self, tmp_path):
+    def test_tasks_that_know_none_of_the_queries_are_refused(self, tmp_path, task):
         (tmp_path / "other.yaml").write_text("{metric: exact_match, examples: sums.jsonl}")
         with pytest.raises(UserError, match="must be questions of the tasks that grade"):
             self.mine(tmp_path / "lib", find_task(str(tmp_path / "other.yaml")))

@@ -35,7 +35,7 @@ REFUSED = [
     ("gnn", {"neighbours": 0}, "gnn.neighbours must be 1 or more, but is 0"),
     ("gnn", {"caution": inf}, "gnn.caution must be 0 or more, but is inf"),
     ("gnn", {"loss": "sotf"}, "gnn.loss must be one of .* but is 'sotf'; did you mean 'soft'"),
-    ("gnn", {"loss": "zzz"}, "known: listwise, one_hot, regression, soft"),
+    ("gnn", {"loss": "zzz"}, "must be one of soft, one_hot, listwise, regression, but is 'zzz'$"),
     ("gnn", {"relations": ["belongs_to", "similar"]}, "gnn.relations .* has 'similar'; did you mean 'similar_to'"),
     ("gnn", {"terms": ["prior", "bilinar"]}, "gnn.terms .* has 'bilinar'; did you mean 'bilinear'"),
     ("gnn", {"llm_features": ["size"]}, "gnn.llm_features must be among learned, description, but has 'size'"),
