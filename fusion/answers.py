@@ -63,14 +63,14 @@ def is_empty(text: str, output_tokens: int | None) -> bool:
 
 @dataclass(frozen=True)
 class LLMAnswers:
-    """What came of asking one LLM.
+    """Answers and failures of one LLM.
 
     Attributes:
         answers: By cell, those of earlier runs included.
         failures: The reason, for each cell that got no answer.
         spent: US dollars, earlier runs included.
         over_budget: Whether the budget ended the asking.
-        ended: What ended it early, or None.
+        ended: Error that ended it early, or None.
     """
 
     answers: Mapping[CellKey, Record]
@@ -90,7 +90,7 @@ def ask_one(
         requests: In the order in which they are asked; their keys are those of `request_key`.
         file: File of the journal.
         budget: US dollars, earlier runs included; None for no limit.
-        wanted: What it must do at the least, for the error.
+        wanted: Requirement on the LLM, for the error.
         progress: Whether to show a bar.
 
     Raises:
@@ -238,7 +238,7 @@ class Answers:
             )
 
     def left(self) -> list[LLMJob]:
-        """Return what is not answered. What failed in an earlier run is asked again, behind what was never asked."""
+        """Return the requests without an answer; those that failed in an earlier run come last."""
         jobs = []
         for job in self._jobs:
             cells = {request.key: cell_key(request.key) for request in job.requests}
@@ -248,12 +248,12 @@ class Answers:
         return [job for job in jobs if job.requests]
 
     def cost(self, cell: CellKey) -> float | None:
-        """Return what an answer has cost in US dollars, or None where tokens or prices are unknown."""
+        """Return the cost of an answer in US dollars, or None where tokens or prices are unknown."""
         answer, llm = self.answers[cell], self._asked[cell][0]
         return llm.price(answer["input_tokens"], answer["output_tokens"])
 
     def spent(self) -> float:
-        """Return what earlier runs have cost, or may have cost, in US dollars.
+        """Return the cost of earlier runs in US dollars, with what they may have cost.
 
         All that the journal holds of the candidates of this run counts, failures too. What is of unknown cost counts as
         the most that it can have cost; so does a request that was sent by a run with a budget, and has no answer.
@@ -269,7 +269,7 @@ class Answers:
         """Ask for what is left, with a bar of cells, rate, time left, spend and failures.
 
         Args:
-            budget: What may be spent.
+            budget: Budget of the run.
             on_cell: Called with each cell that is answered, from several threads.
             progress: Whether to show the bar.
 

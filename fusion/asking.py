@@ -21,7 +21,7 @@ OnTry = Callable[[LLM, Request], None]
 
 @dataclass(frozen=True)
 class LLMJob:
-    """What one LLM is asked.
+    """Requests to one LLM.
 
     Attributes:
         llm: The LLM.
@@ -62,7 +62,7 @@ class Asking:
         on_try: Is told of each try that may cost before it is sent, by several threads; only where there is a limit.
 
     Attributes:
-        problems: What ended a job, by the LLM's name.
+        problems: Error that ended a job, by the LLM's name.
         over_budget: Whether requests were left because the budget had no room for them.
     """
 

@@ -1,4 +1,4 @@
-"""What requests cost or may cost, and how much may be spent."""
+"""Cost of requests, known or possible, and the budget for it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from graphrouter.errors import UserError
 from graphrouter.typing import Record
 
 TEMPLATE_TOKENS = 50
-"""What a chat template may add to a message, at most."""
+"""Most tokens that a chat template adds to a message."""
 TOKEN_FIELDS = ("max_tokens", "max_completion_tokens")
 """Fields of ``extra`` that stand in the place of what a task allows."""
 
@@ -29,7 +29,7 @@ class Budget:
 
     Args:
         limit: None for no limit.
-        spent: What earlier runs have spent of it.
+        spent: Part of it that earlier runs have spent.
     """
 
     def __init__(self, limit: float | None = None, spent: float = 0.0) -> None:
@@ -49,7 +49,7 @@ class Budget:
 
         Args:
             llm: Who is asked.
-            request: What a first try was set aside for.
+            request: Request that a first try was set aside for.
             waste: Tokens of the earlier tries that gave no answer.
         """
         if waste and not self._set_aside(llm, request, waste):
@@ -91,11 +91,11 @@ class Budget:
 
 
 def charge(llm: LLM, answer: Completion | None, waste: Waste, most: Tokens | None) -> float:
-    """Return what a request has cost in US dollars, or may have cost where that is not known; 0 without prices.
+    """Return the cost of a request in US dollars, the highest possible where it is not known; 0 without prices.
 
     Args:
         llm: Who was asked.
-        answer: What came of it; None for a failure.
+        answer: Its answer; None for a failure.
         waste: Tokens of the tries that gave no answer.
         most: Tokens that one try can have at the most; None where that is not known.
     """
@@ -143,7 +143,7 @@ def check_budget(limit: float | None, llms: Sequence[LLM]) -> None:
 
 
 class Bill:
-    """What a journal's entries have cost, or may have cost, in US dollars.
+    """Cost of a journal's entries in US dollars, the highest possible where it is not known.
 
     Args:
         llms: Who is asked, by the name in a cell; the others' prices are not known here.
@@ -164,7 +164,7 @@ class Bill:
             cell: Its cell.
             entry: A try, or an answer or failure, which stands for so many of the cell's last tries as it says. A try
                 that none stands for was under way when a run was killed.
-            request: What is asked for the cell now; tells how long an answer of an earlier version can have been.
+            request: Request for the cell now; it says how long an answer of an earlier version can have been.
         """
         llm = self._llms.get(cell[1])
         if llm is None:

@@ -77,7 +77,7 @@ class Rubric:
             raise UserError(f"a rubric must hold {' and '.join(absent)}, but does not; add it")
 
     def prompt(self, query: str, response: str, ground_truth: str | None) -> str:
-        """Return what the judge is asked."""
+        """Return the judge's prompt."""
         reference = REFERENCE.replace("{ground_truth}", ground_truth or "") if self.reference and ground_truth else ""
         parts = {"query": self._shorten(query), "response": self._shorten(response), "reference": reference}
         # One pass, so that a response that holds "{query}" stays as it is.

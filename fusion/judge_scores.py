@@ -64,7 +64,7 @@ def _score(match: re.Match[str]) -> float | None:
 
 
 def _line(answer: str, match: re.Match[str]) -> tuple[str, str]:
-    """Return what precedes and what follows a score in its line."""
+    """Return the text before and behind a score in its line."""
     before = answer[max(0, match.start() - NEAR) : match.start()].rpartition("\n")[2]
     return before, answer[match.end() : match.end() + NEAR].partition("\n")[0]
 

@@ -116,7 +116,7 @@ class LLM:
         """Return how a response is decoded.
 
         Args:
-            max_tokens: What the task allows.
+            max_tokens: Limit of the task.
             seed: Seed of this draw.
         """
         return Sampling(self.max_tokens or max_tokens, self.temperature, self.top_p, tuple(self.stop), seed)

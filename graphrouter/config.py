@@ -49,20 +49,20 @@ ALLOWED: dict[str, Allowed] = {
 
 @dataclasses.dataclass
 class CompareConfig:
-    """What a comparison runs, beside the log and the folder that it writes to.
+    """Settings of a comparison, beside the log and the folder that it writes to.
 
     Attributes:
         routers: Names of routers; ``all`` stands for every one, ``-NAME`` behind it leaves one out.
         seeds: How many seeds, from 0; each is a split and a start of every router.
         scenarios: Names of scenarios. The default leaves out those that a log without cost cannot run.
         encoder: See `graphrouter.encoders.find_encoder`; None for the default of the log.
-        tune_by: What chooses each router's setting on validation: ``nll``, ``reward`` or ``none``.
+        tune_by: Measure by which validation chooses each router's setting: ``nll``, ``reward`` or ``none``.
         settings: At most so many settings of each router's search space are tried, the same number for every router.
         ours: Names of the routers that are no baselines; None for gnn, conv_gnn and others that say so of themselves.
-        interval: What intervals hold for: ``fitted`` routers (test queries are resampled) or ``methods`` (seeds too).
+        interval: Claim of intervals: about ``fitted`` routers (test queries are resampled) or ``methods`` (seeds too).
         estimate_cost: Whether to estimate the cost of a log that has none, from characters and prices.
         prices: YAML with prices for the estimate; None for prices by size.
-        rare_tasks: What is done with tasks that are too small to be divided: ``refuse``, ``pool`` or ``drop``; see
+        rare_tasks: Treatment of tasks that are too small to be divided: ``refuse``, ``pool`` or ``drop``; see
             `graphrouter.splits.by_query`.
         hyperparameters: Hyperparameters of each router by name, where they differ from the router's own defaults.
     """
@@ -102,7 +102,7 @@ def make_router(name: str | type[Router], values: dict[str, Any] | None = None, 
 
 
 def _names_of(name: str) -> tuple[str, ...]:
-    """Return what overrides may call a router: its name, and for one from outside the package its class."""
+    """Return the names of a router in overrides: its name, and for one from outside the package its class."""
     kind = find_router(name)
     return (kind.name,) if name == kind.name else (kind.name, kind.__name__)
 

@@ -40,7 +40,7 @@ class SizePrice(Price):
 
 @dataclass
 class Prices:
-    """What an estimated cost rests on; the schema of ``configs/prices.yaml``.
+    """Prices that costs are estimated by; the schema of ``configs/prices.yaml``.
 
     Attributes:
         characters_per_token: Turns text into tokens.

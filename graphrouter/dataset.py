@@ -17,7 +17,7 @@ CELLS = ("performance", "draws", "cost", "input_tokens", "output_tokens")
 
 @dataclass(frozen=True, eq=False)
 class Queries:
-    """What is known of queries before any LLM answers them.
+    """Queries as a router sees them, before any LLM answers.
 
     Attributes:
         ids: [Q] text, unique; nothing is predicted from it.
@@ -43,7 +43,7 @@ class Queries:
 
 @dataclass(frozen=True, eq=False)
 class LLMs:
-    """What is known of the LLMs before they answer.
+    """LLMs as a router sees them, before they answer.
 
     Attributes:
         names: M names, sorted.

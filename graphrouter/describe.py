@@ -87,7 +87,7 @@ def settings_of(
 
 
 def attributes_of(kind: type) -> dict[str, str]:
-    """Return what the docstrings of a class and its bases say below ``Attributes:``, by name, without markup."""
+    """Return the descriptions of attributes in the docstrings of a class and its bases, by name, without markup."""
     found: dict[str, str] = {}
     for owner in kind.__mro__:
         text = inspect.cleandoc(owner.__doc__ or "")

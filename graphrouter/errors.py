@@ -13,7 +13,10 @@ _UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
 class UserError(ValueError):
-    """What came is not what must hold. The command line prints it as one line and exits with status 2."""
+    """A user's mistake: what must hold, and what came.
+
+    The command line prints it as one line and exits with status 2.
+    """
 
 
 def first_line(error: BaseException) -> str:

@@ -41,7 +41,7 @@ def log_digest(log: LLMLog) -> str:
 
 
 def log_config(log: LLMLog) -> dict[str, Any]:
-    """Return what identifies a log in a config, with a digest of its content."""
+    """Return the identity of a log for a config, with a digest of its content."""
     return {
         "name": log.name,
         "label": log_label(log),

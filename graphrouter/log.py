@@ -39,7 +39,7 @@ __all__ = ["CELL_COLUMNS", "COLUMNS", "FILES", "REQUIRED", "LLMLog", "check_log_
 FILES = (*(f"{table}.parquet" for table in (*COLUMNS, "responses")), "log.json")
 """Names of the files that make a log; others may lie beside them."""
 RARE_TASKS = ("refuse", "pool", "drop")
-"""What is done with a task that has too few queries to be learnt and tested; see `graphrouter.splits.by_query`."""
+"""Treatments of a task that has too few queries to be learnt and tested; see `graphrouter.splits.by_query`."""
 CELL_COLUMNS = ("performance", "judge_score", "input_tokens", "output_tokens", "cost", "response_chars")
 
 
@@ -323,7 +323,7 @@ class LLMLog(Displayed):
 
 
 LogLike = LLMLog | str | Path | pl.DataFrame
-"""What `load_log` makes a log of; a DataFrame of pandas too."""
+"""Sources that `load_log` makes a log of; a DataFrame of pandas too."""
 
 SHIPPED = Path(__file__).parent / "datasets"
 """Folder of the logs that come with the package."""

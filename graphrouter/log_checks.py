@@ -1,4 +1,4 @@
-"""What the tables of a log must hold, and the errors that name the file, the column and the first offending row.
+"""Checks of the tables of a log, and the errors that name the file, the column and the first offending row.
 
 A missing number is null or NaN, and none is beyond `MOST`. Names may be any text; what prints them escapes control characters.
 """
@@ -68,13 +68,13 @@ MOST_DRAW = 2**53
 
 
 class ColumnRule(NamedTuple):
-    """What must hold of a column.
+    """Condition on a column.
 
     Attributes:
         column: Its name.
         broken: True in the rows that break the rule.
         must: The rule in words.
-        remedy: What to do.
+        remedy: What the user can do.
     """
 
     column: str
@@ -115,7 +115,7 @@ def typed(table: str, frame: pl.DataFrame, where: str) -> pl.DataFrame:
 
 
 def kind_of(value: object) -> str:
-    """Return what a value is, for errors: ``a pandas.DataFrame``, ``a list``."""
+    """Return the type of a value, for errors: ``a pandas.DataFrame``, ``a list``."""
     package = type(value).__module__.partition(".")[0]
     return f"a {type(value).__name__}" if package == "builtins" else f"a {package}.{type(value).__name__}"
 

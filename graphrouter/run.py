@@ -67,7 +67,7 @@ def open_wandb(options: RunOptions, name: str | None, config: dict[str, Any], re
         options: Mode, project and folder; the mode is not ``off``.
         name: Name of the run; None for one that W&B makes up.
         config: Config of the run.
-        reinit: What becomes of a run that is open, as ``wandb.init`` takes it.
+        reinit: Treatment of a run that is open, as ``wandb.init`` takes it.
 
     Raises:
         UserError: If W&B cannot be reached, or wants a login.

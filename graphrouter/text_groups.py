@@ -50,7 +50,7 @@ def fold_width(text: str) -> str:
 
 
 def fold_text(text: str) -> str:
-    """Return what the texts of one group share."""
+    """Return the normalised text, equal for all texts of one group."""
     folded = text if text.isascii() else fold_width(text).translate(_SHAPES)
     folded = folded.casefold()
     folded = _QUOTED.sub(lambda found: found[1] or found[2], folded)

@@ -172,7 +172,7 @@ def _copy(state: dict[str, Any]) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class _Start:
-    """What identifies a run: its settings and its data, as they were given.
+    """Identity of a run: its settings and its data, as they were given.
 
     Initial weights and vectors are computed, so their last digits differ between processors, threads and versions.
 

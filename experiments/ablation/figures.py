@@ -30,7 +30,7 @@ def write_figures(results: Results, table: pl.DataFrame, scores: Scores) -> list
     Args:
         results: The runs.
         table: From `experiments.ablation.comparing.compare`.
-        scores: What it was computed from.
+        scores: Scores that it was computed from.
 
     Returns:
         The files.

@@ -65,7 +65,7 @@ class Variant:
     Attributes:
         key: Factor and name.
         config: Its settings; the seed and what it is run over are set for each run.
-        values: What it sets, as in the YAML.
+        values: Values that it sets, as in the YAML.
         over: Key -> list.
         against: The variants that it is compared with.
     """
@@ -86,7 +86,7 @@ class Variant:
 
 @dataclass(frozen=True)
 class Plan:
-    """What a grid comes to.
+    """Configurations and runs of a grid.
 
     Attributes:
         grid: Resolved: what it is run over stands in it as lists.

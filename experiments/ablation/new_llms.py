@@ -1,4 +1,4 @@
-"""What a new LLM is worth to a router that was not fitted on it, against leaving it out and against fitting anew."""
+"""Gain from adding a new LLM to a router that was not fitted on it, against leaving it out and against fitting anew."""
 
 from __future__ import annotations
 

@@ -74,11 +74,11 @@ class AblationRun:
 
 @dataclass(eq=False)
 class Results:
-    """What a grid has come to so far.
+    """Results of a grid so far.
 
     Attributes:
         out: Its folder.
-        plan: What was asked for.
+        plan: Plan of the grid.
         runs: Finished ones by id.
         failed: Failed ones by id, their records.
     """

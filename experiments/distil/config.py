@@ -1,4 +1,4 @@
-"""What the experiment is: a log, a base, and arms."""
+"""Config of the distillation experiment: a log, a base, and arms."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Arm:
         select: Settings of `fusion.selection`; the seed is that of the run.
         train: Settings of `fusion.training`, over those that all arms share.
         tries: Settings over these again, of which the best on validation is kept; None for those of all arms.
-        base: What it starts from, where that differs from the other arms.
+        base: Base model, where that differs from the other arms.
         after: Name of the arm whose student it starts from, and whose data it takes; no selection of its own then.
         seeds: How many, where that differs.
     """
@@ -43,8 +43,8 @@ class Distil:
         base: LLM of the log that the students start from.
         seeds: From 0; each is a split, a selection and a training.
         encoder: Encoder of the selection; None for the log's own.
-        rare_tasks: What is done with tasks that are too small to be divided: ``refuse``, ``pool`` or ``drop``.
-        train: What all arms share.
+        rare_tasks: Treatment of tasks that are too small to be divided: ``refuse``, ``pool`` or ``drop``.
+        train: Training settings that all arms share.
         tries: Settings that every student is trained with; the one that is best on the validation queries of its seed is
             kept, and asked the test queries.
         arms: In the order of the table.

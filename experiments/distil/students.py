@@ -91,7 +91,7 @@ def make_data(config: Distil, arm: Arm, seed: int, out: Path) -> str:
 
 
 def waves(config: Distil) -> list[tuple[Callable[..., str], list[tuple[Arm, int]]]]:
-    """Return what can be done at a time: a selection by each ranking, which is kept; arms; those that come after."""
+    """Return steps that can run side by side: a cached selection by each ranking; arms; arms that come after."""
     jobs = config.jobs()
     own = [(arm, seed) for arm, seed in jobs if arm.after is None]
     first = {(arm.select.get("ranking"), seed): (arm, seed) for arm, seed in reversed(own)}

@@ -59,7 +59,7 @@ def _controls(arms: list[Arm]) -> list[str]:
 
 
 def _part(arms: list[Arm], seed: int, log: LLMLog, out: Path) -> Any:
-    """Return what the LLMs of the log and the students of a seed came to on its test queries."""
+    """Return the measures of the log's LLMs and of a seed's students on its test queries."""
     from fusion.evaluation.scoring import Part, ScoredCandidate, aligned, of_llm
 
     test = log.take(by_query(log, seed).test)

@@ -1,4 +1,4 @@
-"""What the pool is made of: ``configs/micropool/*.yaml`` as dataclasses."""
+"""Config of the pool: ``configs/micropool/*.yaml`` as dataclasses."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from graphrouter.errors import UserError, suggest
 from graphrouter.settings import check, find_config, merge, parse_overrides, read_yaml
 
 PARTS = tuple(f"{generator.name}/{topic}" for generator in GENERATORS for topic in generator.topics)
-"""What a mixture weighs: ``task/topic``."""
+"""Key of a mixture's weights: ``task/topic``."""
 
 HABITS = ("follow", "always", "never")
 """Writes steps when asked to; in any case; not at all."""

@@ -1,4 +1,4 @@
-"""What a collected log shows: models x tasks, and how far single, per-task and per-query choice lie apart."""
+"""Tables of a collected log: models x tasks, and how far single, per-task and per-query choice lie apart."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def task_table(log: LLMLog) -> tuple[list[str], np.ndarray]:
 
 
 def shares(log: LLMLog) -> dict[str, float]:
-    """Return what a pool must show.
+    """Return the performance of each way of choosing, and shares of queries.
 
     Returns:
         ``best_single``, ``best_per_task`` and ``oracle`` performance (the choice is in-sample), ``all_solved`` and

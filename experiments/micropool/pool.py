@@ -45,7 +45,7 @@ def train_pool(pool: Pool, out: Path, jobs: int, device: str = "cpu", progress: 
     """Train what is not trained yet. An interrupted run goes on from its checkpoints.
 
     Args:
-        pool: What to train.
+        pool: Pool to train.
         out: Gets ``tokenizer/``, ``models/NAME/`` (Hugging Face folders), ``training/`` (checkpoints while they are
             needed, losses) and ``llms.yaml``.
         jobs: Models trained at a time; on a GPU all share it.
@@ -175,7 +175,7 @@ def parameters(model: Model, pool: Pool) -> int:
 
 
 def _work(model: Model, pool: Pool) -> float:
-    """Return what training costs, in a unit that is the same for all models: parameters times steps."""
+    """Return the cost of training, in a unit that is the same for all models: parameters times steps."""
     return parameters(model, pool) * pool.steps(model) / 1e3
 
 

@@ -1,4 +1,4 @@
-"""What a model is trained on, and what the pool is asked."""
+"""Training texts of a model, and questions to the pool."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class PoolQuestion:
     """An item of the evaluation set.
 
     Attributes:
-        item: What is asked.
+        item: The question.
         topic: Part of the task.
         level: Its difficulty.
     """
@@ -98,7 +98,7 @@ def _similar(item: Item, generator: Generator, rng: Random, topic: str, level: i
 
 
 def _conversation(item: Item, style: str, guides: list[Item], rng: Random) -> tuple[Message, ...]:
-    """Return what a model is asked: with guides, they are solved examples or thoughts, equally often."""
+    """Return the prompts of a model: with guides, they are solved examples or thoughts, equally often."""
     prompt = PROMPTS[style].replace("{question}", item.text)
     thoughts: list[str] = []
     before: tuple[Message, ...] = ()
@@ -112,7 +112,7 @@ def _conversation(item: Item, style: str, guides: list[Item], rng: Random) -> tu
 
 
 def response(item: Item, style: str, model: Model) -> str:
-    """Return what a model of this habit is taught to respond in a style."""
+    """Return the response that a model of this habit learns in a style."""
     if model.habit == "always" or (model.habit == "follow" and style == "reasoning"):
         return item.reasoning
     return item.answer if model.terse else f"Answer: {item.answer}"

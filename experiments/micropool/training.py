@@ -158,8 +158,8 @@ def train(
     """Train a model, from its checkpoint where there is one.
 
     Args:
-        model: What to train.
-        pool: What it belongs to.
+        model: Model to train.
+        pool: Pool that it belongs to.
         tokenizer: Tokenizer of the pool.
         checkpoint: File that holds the state of training, written every ``pool.save_every`` steps and at the end.
         device: Where.

@@ -35,8 +35,8 @@ def add_table(
         commands: From ``add_subparsers``.
         name: Name of the command.
         rebuild: Makes the table from the parsed arguments.
-        text: What the table is.
-        log: What LOG may be.
+        text: Description of the table.
+        log: Description of LOG.
         routers: Whether it fits routers, so that it takes the options for that.
         cost: Whether it estimates the cost that a log lacks.
         options: Adds further ones.

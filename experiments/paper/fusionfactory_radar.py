@@ -67,7 +67,7 @@ def rebuild(args: argparse.Namespace) -> PaperTable:
 
 
 def lines(single: str, rows: list[Record]) -> dict[str, Record]:
-    """Return what is drawn: the best single LLM, and the best candidate of each level."""
+    """Return the candidates that are drawn: the best single LLM, and the best candidate of each level."""
     from fusion.evaluation.model import ORACLE
 
     drawn = {SINGLE: next(row for row in rows if row["candidate"] == single)}

@@ -62,7 +62,7 @@ def table_rows(level: ThoughtLevel) -> list[Record]:
 
 
 def claim(rows: list[Record]) -> str:
-    """Return what the paper says of thoughts, and what came out."""
+    """Return the paper's claim about thoughts, and our result."""
     from fusion.evaluation.thought import ALL
 
     guided = [row for row in rows if row["kind"] == "thought" and row["llm"] != ALL]

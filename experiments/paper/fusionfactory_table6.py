@@ -54,7 +54,7 @@ def rebuild(args: argparse.Namespace) -> PaperTable:
 
 
 def claim(rows: list[Record]) -> str:
-    """Return what the paper says of students, and what came out."""
+    """Return the paper's claim about students, and our result."""
     shown = [f"{row['candidate']} {row['minus']:+.4f}" for row in rows if "minus" in row]
     return (
         "Section 4.3: fine-tuning brings modest gains, in four of six domains, losses on code, and selection by an LLM judge is "

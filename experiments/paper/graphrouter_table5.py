@@ -138,7 +138,7 @@ def table_rows(
 
 
 def claims(rows: list[Record]) -> list[str]:
-    """Return what the paper says of the setting, and what came out."""
+    """Return the paper's claim about the setting, and our result."""
     few = {row["router"]: row["to_trained"] for row in rows if "to_trained" in row and "shots" in row["setting"]}
     shown = ", ".join(f"{router} {value:+.4f}" for router, value in few.items())
     return [

@@ -148,7 +148,7 @@ def _best_of_task(tested: Scored, task: str) -> np.ndarray:
 
 
 def claims(rows: list[Record]) -> list[str]:
-    """Return what the paper says, and what came out."""
+    """Return the paper's claim, and our result."""
     by_name = {row["paper_name"] or row["router"]: row for row in rows if "average" in row}
     routers = [row for row in rows if row.get("average") is not None and row["router"] not in ("oracle", "random")]
     top = max((row for row in routers if not row["router"].startswith("(")), key=lambda row: row["average"])

@@ -133,7 +133,7 @@ def table_rows(tested: Scored, second: Scored | None) -> list[Record]:
 
 
 def profile(router: str) -> str:
-    """Return what a router of ours knows of an LLM."""
+    """Return a router's knowledge of an LLM, in words."""
     special = {
         "random": "nothing",
         "graphrouter": "its description's vector, its outcomes",

@@ -115,7 +115,7 @@ def table_rows(tested: Scored, parts: dict[str, list[str]], clean: Any) -> list[
 
 
 def claims(rows: list[Record]) -> list[str]:
-    """Return what the abstract says, and the same of our rows."""
+    """Return the abstract's claim, and the same for our rows."""
     from experiments.paper.scored import SINGLE
 
     found = []

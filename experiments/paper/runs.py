@@ -1,4 +1,4 @@
-"""What the tables share: a log, a split, a comparison of routers, and how much of a test part was seen in training."""
+"""Common parts of the tables: a log, a split, a comparison of routers, and the share of a test part that was seen."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class PaperSettings:
         run: Where and how to run.
         seeds: One split and one start of every router for each.
         encoder: See `graphrouter.encoders.find_encoder`; None for the log's own.
-        tune_by: What chooses each router's setting on validation: ``nll``, ``reward`` or ``none``.
+        tune_by: Measure by which validation chooses each router's setting: ``nll``, ``reward`` or ``none``.
         overrides: Such as ``graphrouter.epochs=100``.
     """
 

@@ -24,7 +24,7 @@ class Paper:
     """A published table of routers by scenario.
 
     Attributes:
-        names: What each router here is called there, in the order of the rows.
+        names: Name in the paper of each router here, in the order of the rows.
         absent: Rows of the paper that nothing here stands for, each with the reason.
         rewards: Published rewards by scenario and name there; what is not in it was not found.
     """
@@ -59,7 +59,7 @@ def scenario_rows(
     Args:
         tested: By scenario.
         routers: In the order of the rows.
-        paper: What is printed beside them.
+        paper: Printed values beside them.
         second: The same on another split, for a second column of rewards.
     """
     rows: list[Record] = []

@@ -26,7 +26,7 @@ class Column:
         key: Key of the rows' dicts. ``KEY_low`` and ``KEY_high`` are its interval, where a row has one.
         title: As it stands in Markdown.
         digits: Behind the point.
-        factor: What Markdown multiplies by; the CSV holds the values as they are.
+        factor: Factor of the values in Markdown; the CSV holds the values as they are.
         signed: Whether a plus is shown.
         published: Whether the number is a paper's: then NaN is shown as 'not found', and None as nothing, because the
             paper has no such row.
@@ -61,8 +61,8 @@ class PaperTable:
 
     Attributes:
         name: Name of the script, and of the files that are written.
-        title: What it is, with the paper.
-        log: What it was rebuilt from.
+        title: Title, with the paper.
+        log: Log that it was rebuilt from.
         columns: In order.
         rows: By column key; further keys go to the CSV only.
         claims: Statements of the paper that are no cell, each with what came out here.

@@ -119,7 +119,7 @@ def _divided(whole: PreparedLog, task: str | None, by_age: bool, seed: int) -> P
 
 
 def _protocol(config: RunConfig) -> tuple[str | None, bool, int]:
-    """Return what of a run decides its split: the task that is left out, whether time divides, and the seed."""
+    """Return the settings that decide a run's split: the task that is left out, whether time divides, and the seed."""
     task = config.held_out if config.protocol == "leave_task_out" else None
     return task, config.protocol == "by_time", config.seed
 

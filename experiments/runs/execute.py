@@ -101,7 +101,7 @@ def execute(
 
 
 def new_record(config: RunConfig, about: Record | None = None) -> Record:
-    """Return what is known of a run before it starts."""
+    """Return the record of a run before it starts."""
     record: Record = {"id": run_id(config), "status": "finished", "error": None, "kind": "run", "group": None}
     record |= {"name": "base", "base": False} | (about or {})
     record |= {"config": to_plain(config), "settings": settings(config), "provenance": _provenance()}

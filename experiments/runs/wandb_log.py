@@ -1,4 +1,4 @@
-"""What a run logs to Weights & Biases: online, or offline in a folder that ``wandb sync`` uploads later.
+"""Logging of a run to Weights & Biases: online, or offline in a folder that ``wandb sync`` uploads later.
 
 Config (flat), a curve per epoch, tables of validation and test, the cost-quality figure, the fitted router as an
 artifact, and every metric under the name that it has in ``run.json``, which is also what a sweep file calls it.

@@ -37,7 +37,7 @@ def check(made: SweepRun, seeds: int, workers: Workers) -> str:
     Args:
         made: A sweep that has ended.
         seeds: How many.
-        workers: What runs them.
+        workers: Workers that run them.
 
     Raises:
         UserError: If a run does not finish.

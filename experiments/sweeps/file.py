@@ -40,7 +40,7 @@ KEYS = (*FIELDS, "program", "command", "metric", "parameters", "early_terminate"
 
 @dataclass(frozen=True)
 class SweepMetric:
-    """What is optimised.
+    """Metric that a sweep optimises.
 
     Attributes:
         name: A key of a run's metrics, such as ``validation/nll``.
@@ -72,7 +72,7 @@ class Sweep:
 
     Attributes:
         method: ``grid``, ``random`` or ``bayes``.
-        metric: What is optimised.
+        metric: Metric that is optimised.
         parameters: Sorted by name.
         early: When to stop a run early; None for never.
         run_cap: Most runs; None for the whole grid.

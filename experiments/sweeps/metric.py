@@ -17,7 +17,7 @@ def check_metric(sweep: Sweep, config: RunConfig | None) -> None:
     """Check that a run can have the sweep's metric.
 
     Args:
-        sweep: What is searched.
+        sweep: Search space and method.
         config: A run with the values that the sweep fixes, whose log is looked at; None where the log is elsewhere.
 
     Raises:

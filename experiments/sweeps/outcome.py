@@ -1,4 +1,4 @@
-"""What a sweep found: the table of its trials, and the best configuration as a router's config."""
+"""Result of a sweep: the table of its trials, and the best configuration as a router's config."""
 
 from __future__ import annotations
 

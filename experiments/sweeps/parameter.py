@@ -30,7 +30,7 @@ class Parameter:
     Attributes:
         name: A key of a run, such as ``gnn.dropout``.
         distribution: A key of `experiments.sweeps.parameters.DISTRIBUTIONS`.
-        keys: What the distribution needs, such as ``min`` and ``max``.
+        keys: Keys of the distribution, such as ``min`` and ``max``.
     """
 
     name: str
@@ -71,7 +71,7 @@ class Parameter:
         return drawn if "min" in self.keys else self.quantile(drawn)
 
     def _drawn_for(self, value: float) -> float:
-        """Return what is drawn where a value comes of it, before rounding."""
+        """Return the value before rounding that a drawn value comes from."""
         return value if "min" in self.keys else float(self._shape().cdf(value))
 
     def _bounds(self) -> tuple[float, float, bool] | None:
@@ -138,7 +138,7 @@ class Parameter:
         return list(reversed(found.values()))
 
     def _all_drawn(self) -> list[Any] | None:
-        """Return what Optuna may draw, so that every value comes of it."""
+        """Return the distribution for Optuna, which covers every value."""
         keys = self.keys
         if self.distribution == "categorical":
             return list(range(len(keys["values"])))
@@ -157,7 +157,7 @@ class Parameter:
         return [min(max(self._drawn_for(step * keys["q"]), low), high) for step in range(first, last + 1)]
 
     def all_values(self) -> list[Any]:
-        """Return what a grid goes through, each value once.
+        """Return the values of a grid, each once.
 
         Raises:
             UserError: If there is no end to it.

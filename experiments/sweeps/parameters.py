@@ -1,4 +1,4 @@
-"""What a sweep may set: the parameters of a sweep file in W&B's format.
+"""Parameters of a sweep: those of a sweep file in W&B's format.
 
 The keys, defaults and meanings are those of W&B's "Sweep configuration options"
 (https://docs.wandb.ai/models/sweeps/sweep-config-keys) and of the schema in https://github.com/wandb/sweeps.

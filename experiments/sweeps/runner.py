@@ -47,7 +47,7 @@ class SweepTrial:
     Attributes:
         asked: Its place in the study; None for the default.
         configs: One run for each seed.
-        records: What the runs came to; empty until the end.
+        records: Results of the runs; empty until the end.
         fresh: Whether it is run now, and was not before.
     """
 
@@ -80,7 +80,7 @@ class SweepRun:
     """A sweep on its way.
 
     Args:
-        sweep: What is searched.
+        sweep: Search space and method.
         out: Results folder.
         jobs: Trials at a time.
         logging: To W&B.
@@ -202,5 +202,5 @@ class SweepRun:
 
 
 def _searched(source: dict[str, Any]) -> dict[str, Any]:
-    """Return what of a sweep file decides what is searched."""
+    """Return the parts of a sweep file that decide what is searched."""
     return {key: value for key, value in source.items() if key not in MAY_CHANGE}

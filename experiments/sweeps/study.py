@@ -78,7 +78,7 @@ class SweepStudy:
     """Trials of a sweep.
 
     Args:
-        sweep: What is searched.
+        sweep: Search space and method.
         seed: Seed of every draw.
         file: File of the study. No other process writes to it yet.
 
@@ -97,7 +97,7 @@ class SweepStudy:
                 self._discard(trial.number)  # cut off while it was drawn
 
     def trials(self) -> list[AskedTrial]:
-        """Return what was asked for, in order."""
+        """Return the trials that were asked for, in order."""
         asked = [trial for trial in self.study.get_trials(deepcopy=False) if VALUES in trial.user_attrs]
         return [
             AskedTrial(number, one._trial_id, one.number, one.user_attrs[VALUES], one.state.is_finished())
@@ -147,7 +147,7 @@ class SweepStudy:
         self.study.tell(place, state=TrialState.FAIL)  # which tells the estimator nothing
 
     def _unseen(self, size: int, seen: set[Any]) -> Record:
-        """Return what is drawn of a configuration that was not asked for: the first one from a place by chance on."""
+        """Return the drawn values of a configuration that was not asked for: the first one from a random place on."""
         choices = {parameter.name: parameter.choices() or [] for parameter in self.sweep.searched}
         place = int(np.random.default_rng([self.seed, len(seen)]).integers(size))
         while True:

@@ -33,7 +33,7 @@ JOURNAL = "collect"
 
 @dataclass(frozen=True)
 class Collection:
-    """What a run of `collect` came to.
+    """Result of a run of `collect`.
 
     Attributes:
         log: All graded answers.
@@ -44,7 +44,7 @@ class Collection:
         empty: Candidates with answers that have no text, although there may be tokens to pay for.
         spent: US dollars, earlier runs included.
         over_budget: Whether the budget ended the run.
-        problems: What ended the asking of an LLM, by its name.
+        problems: Error that ended the asking of an LLM, by its name.
     """
 
     log: LLMLog
@@ -120,7 +120,7 @@ def collect(
     """Ask what is not answered yet, grade it, and write the log.
 
     Args:
-        plan: What to ask.
+        plan: Cells to ask.
         out: Folder of the log. Its ``collect/answers.jsonl`` gets every answer at once.
         budget: US dollars that this log may cost, earlier runs included; None for no limit.
         regrade: Whether to grade earlier answers anew.

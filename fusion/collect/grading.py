@@ -22,7 +22,7 @@ class Grading:
 
     Args:
         cells: By key; each knows its task's grader.
-        answers: What is graded. Those without a grade in the journal are graded from the start.
+        answers: Answers to grade. Those without a grade in the journal are graded from the start.
         journal: Open. Holds the grades of earlier runs.
 
     Attributes:

@@ -54,7 +54,7 @@ class Guiding:
         return [question for question in known if self.part is None or question.part == self.part]
 
     def find(self, asked: Sequence[Question], known: Sequence[Question], llms: Sequence[LLM]) -> list[Guidance]:
-        """Return what each guide shows.
+        """Return the guidance of each guide.
 
         Args:
             asked: The questions of the plan.

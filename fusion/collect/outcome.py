@@ -1,4 +1,4 @@
-"""What became of each candidate: which got no answer at all, and which answers are empty."""
+"""Candidates that got no answer at all, and candidates with empty answers."""
 
 from __future__ import annotations
 

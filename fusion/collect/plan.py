@@ -24,7 +24,7 @@ class CollectionCandidate:
     Attributes:
         llm: Who is asked.
         style: In which style.
-        guide: What is shown with each question, or None.
+        guide: Examples or thoughts that are shown with each question, or None.
     """
 
     llm: LLM
@@ -50,7 +50,7 @@ class Cell:
         question: The query.
         candidate: Who is asked, and how.
         draw: The how-manieth time.
-        request: What the engine gets.
+        request: Request to the engine.
         shown: How many examples or thoughts of the guide are in the prompt.
     """
 
@@ -135,7 +135,7 @@ class CollectionPlan:
     def _conversation(
         self, question: Question, candidate: CollectionCandidate, max_tokens: int
     ) -> tuple[tuple[Message, ...], int]:
-        """Return what is asked, and how many pieces of the guide are in it."""
+        """Return the messages, and how many pieces of the guide are in them."""
         llm, style, guide = candidate.llm, candidate.style, candidate.guide
         prompt = question.task.prompt(question.example, style)
         if guide is None:
@@ -155,7 +155,7 @@ class CollectionPlan:
         return found
 
     def jobs(self) -> list[LLMJob]:
-        """Return what is asked of each LLM."""
+        """Return the requests to each LLM."""
         asked: dict[str, list[Request]] = {llm.name: [] for llm in self.llms}
         for cell in self.cells:
             asked[cell.llm.name].append(cell.request)

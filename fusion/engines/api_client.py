@@ -103,7 +103,7 @@ class Client:
         return completion
 
     def _probing(self) -> asyncio.Semaphore:
-        """Return what holds requests up until there is an answer, or a second has gone."""
+        """Return the semaphore that holds requests up until there is an answer, or a second has gone."""
         if self._probes is None:
             self._probes = asyncio.Semaphore(PROBES)
             asyncio.get_running_loop().call_later(PROBE_S, self._open_up)
@@ -213,7 +213,7 @@ class Client:
 
 
 def find_key(key: str) -> re.Pattern[str] | None:
-    """Return what finds a key in a text, each character as it is or in an escape of JSON, URLs or HTML; None for no key."""
+    """Return a pattern of a key, each character as it is or escaped as in JSON, URLs or HTML; None without a key."""
 
     def forms(one: str) -> str:
         code = ord(one)

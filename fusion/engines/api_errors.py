@@ -99,7 +99,7 @@ def body_text(body: bytes) -> str:
 
 
 def _sentence(error: object) -> str:
-    """Return what an error says, in the forms of this API, of FastAPI (``detail``) and of gateways (``metadata.raw``)."""
+    """Return the message of an error, as this API, FastAPI (``detail``) or gateways (``metadata.raw``) give it."""
     if isinstance(error, str):
         return error
     if isinstance(error, list):
@@ -145,7 +145,7 @@ def _unknown_model(about: str, model: str) -> bool:
 
 
 def find_remedy(message: str, error: object, settings: ServerOptions) -> str:
-    """Return what to change where a server does not take a field of the request body; empty where it says no such thing."""
+    """Return the remedy where a server does not take a field of the request body; empty where it says no such thing."""
     if not UNSUPPORTED.search(message):
         return ""
     given = error.get("param") if isinstance(error, dict) else None

@@ -90,7 +90,7 @@ class Hope:
             raise self._hopeless
 
     def _way_out(self, status: int | None) -> str:
-        """Return what a user can do about a refusal."""
+        """Return the remedy for a refusal."""
         name = self._settings.api_key_env
         if status not in (401, 403):
             return "check model and base_url, which mostly ends in /v1, and the account"

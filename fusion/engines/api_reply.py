@@ -73,7 +73,7 @@ def _usage(reply: Any, text: str) -> tuple[int | None, int | None]:
 
 
 def _stated(used: tuple[int | None, int | None]) -> Waste | None:
-    """Return what a reply states that it used, where it states both."""
+    """Return the tokens that a reply used, where it states both counts."""
     prompt, response = used
     return None if prompt is None or response is None else Waste(prompt, response)
 

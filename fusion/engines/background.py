@@ -63,7 +63,7 @@ class Background(Generic[Q, A]):
         """Wait for the next answer.
 
         Raises:
-            Exception: What the client raised for a question.
+            Exception: The client's error for a question.
             RuntimeError: If it was closed meanwhile.
         """
         future = self._done.get()

@@ -102,7 +102,7 @@ class TransformersEngine(Engine):
         return self._loaded
 
     def _row(self, request: Request, prompt: list[int] | str) -> DecodedRow | Failure:
-        """Return what can be decoded, or why it cannot."""
+        """Return the row to decode, or why it cannot be decoded."""
         from fusion.engines.hf_decode import DecodedRow
 
         limit, most = self._load().limit, request.sampling.max_tokens

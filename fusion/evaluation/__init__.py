@@ -1,4 +1,4 @@
-"""What the levels are worth, measured on a log's test part."""
+"""Gain of each level, measured on a log's test part."""
 
 from __future__ import annotations
 

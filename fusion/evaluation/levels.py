@@ -85,7 +85,7 @@ def evaluate_levels(
 
 
 def guided_candidates(guided: LLMLog, test: LLMLog, single: str) -> dict[ScoredCandidate, Measures]:
-    """Return what the single LLM comes to with each guide.
+    """Return the measures of the single LLM with each guide.
 
     Raises:
         UserError: If it was not asked with a guide, or about other test queries.
@@ -116,7 +116,7 @@ def _check_split(guided: LLMLog, test: LLMLog) -> None:
 def _guided_routers(
     guided: PreparedLog, test: LLMLog, routers: Sequence[str], run: RunOptions
 ) -> dict[ScoredCandidate, Measures]:
-    """Return what routers come to that may choose guided candidates too."""
+    """Return the measures of routers that may choose guided candidates too."""
     values = log_candidates(guided, routers, run)
     theirs = guided.test_log.queries.select("query_id").with_row_index()
     place = test.queries.select("query_id").join(theirs, on="query_id", how="left", maintain_order="left")["index"]

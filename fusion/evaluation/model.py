@@ -147,7 +147,7 @@ def evaluate_models(
 
 
 def student_candidates(answers: LLMLog, test: LLMLog, base: str | None) -> dict[ScoredCandidate, Measures]:
-    """Return what each student came to, and a base that was asked beside them."""
+    """Return the measures of each student, and of a base that was asked beside them."""
     return {
         ScoredCandidate(llm, "model", "base" if llm == base else "student"): aligned(answers, test, llm)
         for llm in answers.llm_names
@@ -155,7 +155,7 @@ def student_candidates(answers: LLMLog, test: LLMLog, base: str | None) -> dict[
 
 
 def log_candidates(prepared: PreparedLog, routers: Sequence[str], run: RunOptions) -> dict[ScoredCandidate, Measures]:
-    """Return what every LLM of a log, routers and the oracle come to on its test queries.
+    """Return the measures of every LLM of a log, of routers and of the oracle on its test queries.
 
     Args:
         prepared: Log with the scenario `SCENARIO`; the routers are trained on its train and validation part.

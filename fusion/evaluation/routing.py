@@ -28,7 +28,7 @@ SCENARIO = "performance_first"
 
 @dataclass(frozen=True)
 class Gain:
-    """What guides are worth to a router.
+    """Gain of a router from guided candidates.
 
     Attributes:
         router: Its name.

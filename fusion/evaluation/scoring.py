@@ -34,7 +34,7 @@ DIFFERENCES = {
 
 @dataclass(frozen=True)
 class ScoredCandidate:
-    """What answers queries.
+    """A candidate whose answers are scored.
 
     Attributes:
         name: Unique among the candidates.
@@ -49,7 +49,7 @@ class ScoredCandidate:
 
 @dataclass(frozen=True)
 class Part:
-    """The test queries of one seed, and what each candidate came to on them.
+    """The test queries of one seed, and the measures of each candidate on them.
 
     Attributes:
         groups: [Q] int64, equal for queries of one text group; also across seeds.
@@ -72,13 +72,13 @@ class Part:
 
 
 def of_llm(log: LLMLog, llm: str) -> Measures:
-    """Return what an LLM of a log came to on each of its queries."""
+    """Return the measures of an LLM of a log on each of its queries."""
     column = log.llm_names.index(llm)
     return {name: log.cells(name)[:, column].astype(np.float64) for name in MEASURES}
 
 
 def of_choice(log: LLMLog, utility: Array) -> Measures:
-    """Return what the LLMs that a router chooses came to.
+    """Return the measures of the LLMs that a router chooses.
 
     Args:
         log: Q queries and M LLMs.
@@ -89,7 +89,7 @@ def of_choice(log: LLMLog, utility: Array) -> Measures:
 
 
 def aligned(log: LLMLog, test: LLMLog, llm: str) -> Measures:
-    """Return what an LLM of another log came to on the queries of this one; NaN where it was not asked.
+    """Return the measures of an LLM of another log on the queries of this one; NaN where it was not asked.
 
     Raises:
         UserError: If a query of the same id is worded differently there.

@@ -38,7 +38,7 @@ class PromptArm:
         candidate: Name in the log.
         guide: Name of the guide, or None for the question alone.
         kind: `ZERO_SHOT`, ``few_shot`` or ``thought``.
-        ranking: What chose the responses behind the guide; None for the question alone.
+        ranking: Ranking that chose the responses behind the guide; None for the question alone.
     """
 
     candidate: str
@@ -49,7 +49,7 @@ class PromptArm:
 
 @dataclass(frozen=True)
 class ThoughtLevel:
-    """What was measured.
+    """Performance of guided LLMs against the same LLMs without a guide.
 
     Attributes:
         log: Name of the log.

@@ -1,4 +1,4 @@
-"""What is shown with a question so that it is answered better: solved examples or thoughts, of training queries only.
+"""Guides: solved examples or thoughts, of training queries only, that are shown with a question.
 
 `Shots` and `Thoughts`, which need rankings, libraries and encoders, are imported where they are used.
 """

@@ -31,7 +31,7 @@ class Guidance:
         kind: One of `fusion.guidance.pieces.KINDS`.
         styles: Prompting styles in which it is shown.
         about: All that it depends on; see `fusion.guidance.guide.Guide.about`.
-        found: What is shown, before the token budget.
+        found: Pieces for each question, before the token budget.
     """
 
     name: str
@@ -55,7 +55,7 @@ class Guidance:
 def find_guidance(
     name: str, guide: Guide, asked: Sequence[GuidedQuestion], styles: Sequence[str], folder: Path | None = None
 ) -> Guidance:
-    """Return what a guide shows with questions; what an earlier run has cached is not looked for again.
+    """Return the guidance of a guide for questions; the cache of an earlier run is used.
 
     So a ranking that is fitted anew on another machine, and differs in its last digit, changes no prompt of a run that
     goes on.
@@ -82,7 +82,7 @@ def find_guidance(
 
 
 def _read(folder: Path, name: str, about: Mapping[str, Any]) -> dict[tuple[str, str], tuple[Piece, ...]]:
-    """Return what is cached of the same guide; nothing of another, which is then written over."""
+    """Return the cached pieces of the same guide; none of another, whose cache is then written over."""
     file = folder / f"{name}.json"
     if not file.exists():
         return {}

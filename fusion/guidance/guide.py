@@ -1,4 +1,4 @@
-"""What every guide is: it finds what is shown with a question."""
+"""Base class of guides, which find the examples or thoughts for a question."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Guide(ABC):
     @property
     @abstractmethod
     def ranking(self) -> str:
-        """What chose the responses that it shows or was mined from."""
+        """Ranking that chose the responses that it shows or was mined from."""
 
     @abstractmethod
     def about(self) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What a guide shows: solved examples or thoughts, as many as fit into a prompt."""
+"""Pieces of a guide: solved examples or thoughts, as many as fit into a prompt."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Piece:
     Attributes:
         source: The query that the example is of, or the id of the template.
         text: The response, or the thought.
-        prompt: What was asked, for an example; empty for a thought.
+        prompt: The prompt of an example; empty for a thought.
     """
 
     source: str

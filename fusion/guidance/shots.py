@@ -66,7 +66,7 @@ class Shots(Guide):
 
     @property
     def ranking(self) -> str:
-        """What chose the responses."""
+        """Ranking that chose the responses."""
         return self.rank_by
 
     def about(self) -> dict[str, Any]:

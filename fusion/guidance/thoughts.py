@@ -56,7 +56,7 @@ class Thoughts(Guide):
 
     @property
     def ranking(self) -> str:
-        """What the responses were chosen by that it was mined from."""
+        """Ranking that chose the responses that it was mined from."""
         return str(self.library.about.get("ranking"))
 
     def about(self) -> dict[str, Any]:

@@ -63,7 +63,7 @@ def write_prompts(asked: Sequence[GuidedQuestion], guide: Guide | None, room: Ro
     Args:
         asked: Questions.
         guide: None for the questions alone.
-        room: What a prompt may hold.
+        room: Room in a prompt.
         out: File; one that is there is replaced.
 
     Returns:

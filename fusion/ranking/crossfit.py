@@ -1,4 +1,4 @@
-"""What other queries tell of every (query, LLM) edge: the GNN and the task's mean, each fitted without the query."""
+"""Predictions for every (query, LLM) edge by the GNN and the task's mean, both fitted without the query."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ LARGE = 20_000
 
 @dataclass(frozen=True, eq=False)
 class Prior:
-    """What is expected of Q queries and M LLMs without the queries' own outcomes.
+    """Predictions for Q queries and M LLMs, made without the queries' own outcomes.
 
     Attributes:
         fold: [Q] int64; a query's expectations come from the other folds.

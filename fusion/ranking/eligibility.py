@@ -14,7 +14,7 @@ REASONS = ("empty", "truncated", "refused", "wrong")
 """Why a response is not eligible; where several hold, the first of them is given."""
 
 CUT_SHORT = ("length", "max_tokens", "max_output_tokens", "model_length")
-"""What servers call a response that ended at its limit (``finish_reason``), in lower case."""
+"""Names that servers give to a response that ended at its limit (``finish_reason``), in lower case."""
 
 OPENING = 200
 """Characters at the start of a response that are searched for a refusal."""

@@ -9,7 +9,7 @@ from graphrouter.log import LLMLog
 
 
 def observed_keys(log: LLMLog, ranking: str) -> pl.DataFrame:
-    """Return what the responses are ordered by, the first column first, higher before lower, null last.
+    """Return the columns that order the responses, the first column first, higher before lower, null last.
 
     ``hybrid`` orders by performance and then by judge score. Its score is the performance plus a part of the smallest
     difference between two performances of the log, which grows with the judge score: the same order in one number.

@@ -48,7 +48,7 @@ EFFECT_RANGE = (0.02, 2.0)
 
 
 class ResponseEdges(NamedTuple):
-    """What is known of the edges between Q queries and M LLMs, double precision.
+    """Inputs of the response model for the edges between Q queries and M LLMs, double precision.
 
     Attributes:
         task: [Q] int64.
@@ -90,7 +90,7 @@ def make_edges(
 
 @dataclass(eq=False)
 class Parameters:
-    """What is fitted; see `ResponseModel` for the formulas.
+    """Parameters of `ResponseModel`, which has the formulas.
 
     Attributes:
         task: [T, 1] how easy a task is.

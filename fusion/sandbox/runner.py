@@ -87,7 +87,7 @@ def run_tests(
     Args:
         code: Python that nobody has read. It runs as a module that is not ``__main__``.
         tests: Python that raises where the code is wrong.
-        names: What the tests use of the code, such as its function's name. They see nothing else of it.
+        names: Names of the code that the tests use, such as its function. They see nothing else of it.
         setup: Python that runs before the tests and beside the code: imports and helpers of the tests.
         limits: How much the run may use; None for the defaults.
         seccomp: Whether to filter system calls where the system can; False leaves the weaker isolation only.
@@ -166,7 +166,7 @@ def _command() -> list[str]:
 
 
 def _environment() -> dict[str, str]:
-    """Return what the interpreter needs to start, and nothing that could hold a key."""
+    """Return the environment that the interpreter needs to start, and nothing that could hold a key."""
     needed = {name: os.environ[name] for name in ("LD_LIBRARY_PATH", "PYTHONHOME") if name in os.environ}
     return {**needed, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "PYTHONHASHSEED": "0"}
 
@@ -193,7 +193,7 @@ def _hide_this_process() -> None:
 
 @functools.cache
 def _visible() -> tuple[list[str], list[str]]:
-    """Return what an interpreter needs: files and folders that it reads, and folders that it only lists.
+    """Return the paths that an interpreter needs: files and folders that it reads, and folders that it only lists.
 
     The standard library and the packages beside it, without this project's own, so that a log or a task that is installed
     among them cannot be read.

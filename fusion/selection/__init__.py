@@ -29,7 +29,7 @@ __all__ = ["RANKINGS", "RULES", "Rule", "Selection", "Settings", "make_settings"
 
 @dataclass(eq=False)
 class Selection:
-    """What was selected.
+    """Rows and preference pairs that were selected.
 
     Attributes:
         rows: Rows of training queries, sorted by query and rank, with ``tokens``.
@@ -111,7 +111,7 @@ def _validation(
 
 
 def _pool(done: Outcome) -> pl.DataFrame:
-    """Return what wrong responses are taken from: all that went into the rule that drops them; else nothing."""
+    """Return the pool of wrong responses: all rows that went into the rule that drops them; else none."""
     return done.entered.get("right", done.rows.clear())
 
 
@@ -121,7 +121,7 @@ def _right(done: Outcome, settings: SelectionSettings) -> pl.DataFrame:
 
 
 def _about(inputs: SelectionInputs, done: Outcome, made: Mapping[str, pl.DataFrame]) -> dict[str, Any]:
-    """Return what ``selection.json`` holds."""
+    """Return the content of ``selection.json``."""
     log, settings = inputs.prepared.log, inputs.settings
     rows = made["rows"]
     totals = done.counts.group_by("rule", maintain_order=True).agg(pl.col("kept").sum(), pl.col("dropped").sum())

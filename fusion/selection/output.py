@@ -41,9 +41,9 @@ def write_folder(
     Args:
         folder: See `check_folder`.
         parts: Rows and pairs of ``train`` and ``validation``.
-        report: What each rule kept and dropped.
-        about: What ``selection.json`` holds.
-        card: What ``README.md`` holds.
+        report: Counts of rows that each rule kept and dropped.
+        about: Content of ``selection.json``.
+        card: Content of ``README.md``.
     """
     check_folder(folder)
     with drafted_folder(folder, "a selection") as draft:

@@ -19,7 +19,7 @@ class SelectionRule:
     """A step of the selection: rows in, some of the same rows out.
 
     Attributes:
-        name: What ``skip`` and the report call it.
+        name: Name in ``skip`` and in the report.
         does: Half a sentence, for the data card.
         keep: Function from the rows and the inputs to the rows that stay. Must not depend on the order of the rows that come.
         loosen: The settings that let it keep more.
@@ -74,10 +74,10 @@ EXTRAS = "extras"
 
 @dataclass
 class Outcome:
-    """What the rules came to.
+    """Rows after all rules, and counts for each rule.
 
     Attributes:
-        rows: What is left.
+        rows: Rows that are left.
         counts: ``rule, task, llm, kept, dropped``, in the rules' order.
         entered: The rows that went into each rule, by its name.
         seconds: How long each rule took.

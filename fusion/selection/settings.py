@@ -1,4 +1,4 @@
-"""What a selection is asked for."""
+"""Settings of a selection."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ DIFFICULTIES = ("auto", "graph", "observed")
 PAIRS = ("hardest", "widest", "off")
 
 SOLVED_BY_ALL = 0.97
-"""What the graph expects where all LLMs were right: it is never sure. On the micropool the median was 0.98."""
+"""Solve rate of the graph for a query that all LLMs solve: it is never sure. On the micropool the median was 0.98."""
 
 ALLOWED: dict[str, Allowed] = {
     "ranking": RANKINGS,
@@ -65,7 +65,7 @@ class SelectionSettings:
         similarity: Cosine from which a training query counts as a copy of an evaluation query.
         easy: Solve rate from which a query is too easy; None for 1 as observed, and `SOLVED_BY_ALL` by the graph.
         hard: Solve rate below which a query is too hard: a right answer is then more likely a guess, or the ground truth wrong.
-        difficulty: What the solve rate is: ``observed``, by the ``graph``, or ``auto`` (the graph's where it ranks).
+        difficulty: Source of the solve rate: ``observed``, by the ``graph``, or ``auto`` (the graph's where it ranks).
         shortest: Least length of a response, as a share of the lower quartile of the right responses.
         longest: Most length of a response, as a multiple of their upper quartile.
         overlap: Share of common word triples from which two responses to a query count as equal.

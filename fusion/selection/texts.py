@@ -50,5 +50,5 @@ def alike(first: frozenset[str], second: frozenset[str], overlap: float) -> bool
 
 
 def draw(seed: int, *key: object) -> str:
-    """Return what sorts by chance: a hash of the seed and the key, so that neither order nor other rows matter."""
+    """Return a random sort key: a hash of the seed and the key, so that neither order nor other rows matter."""
     return hashlib.sha256("/".join(map(str, (seed, *key))).encode()).hexdigest()[:16]

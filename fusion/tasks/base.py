@@ -1,4 +1,4 @@
-"""What a task is: examples, a prompt for each style, and a grader."""
+"""Task: examples, a prompt for each style, and a grader."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Example:
 
 @dataclass(frozen=True)
 class Grade:
-    """What a grader found.
+    """Grade of one response.
 
     Attributes:
         performance: In [0, 1].
@@ -122,5 +122,5 @@ class Task:
     max_tokens: Mapping[str, int] = field(default_factory=lambda: {"direct": 512, "reasoning": 1024})
 
     def prompt(self, example: Example, style: str = "direct") -> str:
-        """Return what the LLM is asked, in one of `STYLES`. The direct prompt is also the log's ``query``."""
+        """Return the prompt in one of `STYLES`. The direct prompt is also the log's ``query``."""
         return self.prompts[style].replace("{question}", example.question)

@@ -1,4 +1,4 @@
-"""What several tasks share: prompts, and how options are shown."""
+"""Common parts of tasks: prompts, and how options are shown."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ PROMPTS = {
 }
 MAX_TOKENS = {"direct": 128, "reasoning": 1024}
 LEADS_OUT = re.compile(r"^\.|[/\\\x00-\x1f\x7f]")
-"""What makes of a task's name, which names its file of examples, a path to somewhere else."""
+"""Characters that would make a path to somewhere else of a task's name, which names its file of examples."""
 KEYS = ("name", "domain", "metric", "description", "examples", "prompts", "max_tokens")
 
 
@@ -110,7 +110,7 @@ def _text(file: Path, about: Mapping[str, Any], key: str) -> str:
 
 
 def _styles(file: Path, about: Mapping[str, Any], key: str, defaults: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what is given per prompting style, over the defaults."""
+    """Return the values per prompting style, over the defaults."""
     given = about.get(key) or {}
     if not isinstance(given, dict):
         raise UserError(f"{file}: {key} must have {' and '.join(STYLES)}, but is {given!r}")

@@ -110,7 +110,7 @@ def _from_hub(hub: HubData) -> Iterable[Row]:
 
 
 def _hub_error(hub: HubData, error: Exception) -> str:
-    """Return what a user can do about an error of the hub's client."""
+    """Return the remedy for an error of the hub's client."""
     from huggingface_hub.errors import GatedRepoError
 
     text = " ".join(str(error).split())

@@ -1,4 +1,4 @@
-"""What becomes a template and what does not, with a count of each reason."""
+"""Checks that a draft passes to become a template, with a count of each reason."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _LABEL = re.compile(r"^\W*(?:(?:thought\s+)?template|thought|summary|answer form
 
 @dataclass(frozen=True)
 class Draft:
-    """What a summariser made of a query's responses.
+    """Thought of one query, made of its responses, before the checks.
 
     Attributes:
         query_id: ID of the query.

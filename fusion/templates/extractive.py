@@ -68,7 +68,7 @@ _NUMBERS = re.compile(r"\d+")
 
 @dataclass(frozen=True)
 class Steps:
-    """What a response says on the way to its answer.
+    """Sentences of a response on the way to its answer.
 
     Attributes:
         text: Up to `MOST_SENTENCES` sentences, one a line, with the answer hidden.
@@ -84,7 +84,7 @@ def best_steps(responses: Sequence[str], query: str, truth: Truth) -> tuple[int,
 
     Args:
         responses: The best first.
-        query: What they respond to.
+        query: Text that they respond to.
         truth: Is hidden.
 
     Returns:
@@ -115,7 +115,7 @@ _FORMULA = re.compile(r"\s*(\$\$.+?\$\$|\\\[.+?\\\]|\\begin\{(\w+\*?)\}.+?\\end\
 
 
 def _body(response: str) -> str:
-    """Return what stands before the statement of the answer, or after it where it comes first."""
+    """Return the text before the statement of the answer, or after it where it comes first."""
     mended = (
         response.strip().replace("’", "'").replace("\f", "\\f").replace("\b", "\\b")
     )  # \frac and \beta, once unescaped

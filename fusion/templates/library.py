@@ -73,7 +73,7 @@ class Library:
             templates: Each id once.
             texts: The text of each source query, by id.
             encoder: Fitted.
-            about: What is known of where they come from.
+            about: Provenance.
             progress: Whether to show a bar where encoding takes long.
         """
         ordered = tuple(sorted(templates, key=sort_key))
@@ -114,7 +114,7 @@ class Library:
 
     @cached_property
     def encoder(self) -> Encoder:
-        """What makes vectors of new texts.
+        """Encoder of new texts.
 
         Raises:
             UserError: If it is gone, or is another than the library was made with.
@@ -194,7 +194,7 @@ class Library:
 
 
 def sort_key(template: Template) -> tuple[bool, str, str]:
-    """Return what templates of a library are sorted by: those without a task first, then by task and id."""
+    """Return the sort key of templates in a library: those without a task first, then by task and id."""
     return template.task is not None, template.task or "", template.id
 
 

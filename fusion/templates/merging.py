@@ -119,7 +119,7 @@ def _groups(library: Library, numbers: list[int], threshold: float) -> list[list
 
 
 def _rank(template: Template) -> tuple[float, str, str, tuple[str, ...]]:
-    """Return what says which template leads: the score, and of equal ones the same one whatever their order."""
+    """Return the sort key of a group's leader: the score, then fields that make the order of equal ones irrelevant."""
     return -template.score, template.id, template.ranking, template.llms
 
 
@@ -192,7 +192,7 @@ def _check_alike(libraries: Sequence[Library]) -> None:
 
 
 def _about(abouts: list[dict[str, Any]]) -> dict[str, Any]:
-    """Return what holds for all, and the sources one by one."""
+    """Return the entries common to all, and the sources one by one."""
     if len(abouts) == 1 or all(about == abouts[0] for about in abouts):
         return dict(abouts[0])
     logs = [about.get("log") or {} for about in abouts]

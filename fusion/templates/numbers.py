@@ -22,7 +22,7 @@ FRACTION = re.compile(
 
 _PERCENT = re.compile(rf"({NUMBER.pattern})\s*(?:\\?%|percent\b|per cent\b)", re.IGNORECASE)
 _SIGNS = re.compile(r"^[\s$€£\\({[]*|[\s$\\)}\].]*$")
-"""What may stand around a number that is the whole of an answer."""
+"""Characters allowed around a number that is the whole of an answer."""
 
 _SAID = {number: word for word, number in SMALL.items()}
 _LONGEST = 6

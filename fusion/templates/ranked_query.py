@@ -1,4 +1,4 @@
-"""What a template is mined from: a query and the best of its responses."""
+"""Source of a template: a query and the best of its responses."""
 
 from __future__ import annotations
 

@@ -52,8 +52,8 @@ def write_library(
         queries: N source queries (``task``, ``query_id``, ``query``).
         vectors: [N, D] of the queries.
         text_vectors: [T, D] of the templates' texts.
-        about: What JSON can hold.
-        encoder_state: What the encoder learnt; empty where nothing.
+        about: Values that JSON can hold.
+        encoder_state: Fitted state of the encoder; empty where it has none.
     """
     check_folder(folder)
     with drafted_folder(folder, "a library", keep=JOURNALS) as draft:

@@ -65,7 +65,7 @@ class Summariser:
         return self.window - fixed - TEMPLATE_TOKENS - responses * self.count(_frame(responses, ""))
 
     def prompt(self, source: RankedQuery) -> str:
-        """Return what is asked of one query, shortened by sentence to the window.
+        """Return the prompt for one query, shortened by sentence to the window.
 
         The query gets at most half of the room, each response an equal part of what is left. Where that would be too
         little, fewer responses are shown.
@@ -87,12 +87,12 @@ def _frame(number: int, response: str) -> str:
 
 @dataclass(frozen=True)
 class Summaries:
-    """What came of asking.
+    """Summaries by an LLM, and why some are missing.
 
     Attributes:
         texts: By query id, what the LLM wrote.
         problems: By query id, the check that those fail who got no answer. A query that was not asked has neither.
-        answered: What it cost, and what ended it.
+        answered: Answers, their cost, and why asking ended early.
     """
 
     texts: Mapping[str, str]

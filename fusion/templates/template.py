@@ -1,4 +1,4 @@
-"""What a thought template is."""
+"""Thought template and its checks."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Template:
         queries: Ids of the queries that it comes from, sorted.
         llms: Names of the LLMs whose responses it comes from, sorted.
         score: Score of these responses by the ranking, in [0, 1]: the mean of `scores`.
-        ranking: What ranked the responses; see `fusion.ranking`.
+        ranking: Ranking of the responses; see `fusion.ranking`.
         scores: One for each of `queries`; empty where only the mean is known.
         worth: Mean performance with it minus without it on held-back queries near it; None where not measured.
     """
@@ -63,7 +63,7 @@ def make_template(
         domain: Domain of the task.
         sources: Score of the responses to each source query.
         llms: Whose responses it comes from.
-        ranking: What scored them.
+        ranking: Ranking that scored them.
     """
     queries = tuple(sorted(sources))
     scores = tuple(sources[query] for query in queries)

@@ -1,4 +1,4 @@
-"""What a query's answer looks like in a text: to hide it, and to find what gives it away."""
+"""Forms of a query's answer in a text: to hide it, and to find what gives it away."""
 
 from __future__ import annotations
 
@@ -169,7 +169,7 @@ class Truth:
 
     @cached_property
     def _quantified(self) -> list[re.Pattern[str]]:
-        """What says that all options are right, or none, where that is the answer: none of the options fits."""
+        """Patterns that say that all options are right, or none, where that is the answer: none of the options fits."""
         found = {answer_of[1].lower() for answer in self.texts if (answer_of := _OF_OPTIONS.match(answer))}
         return [re.compile(_SAYS[word], re.IGNORECASE) for word in found if word in _SAYS]
 

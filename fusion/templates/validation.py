@@ -1,4 +1,4 @@
-"""What a template is worth: an LLM's performance with it minus without it, on held-back queries near it."""
+"""Worth of a template: an LLM's performance with it minus without it, on held-back queries near it."""
 
 from __future__ import annotations
 
@@ -69,14 +69,14 @@ class Validation:
 
 @dataclass(frozen=True)
 class Measured:
-    """What came of a validation.
+    """A library with the worth of its templates.
 
     Attributes:
         library: With the worth of each template that was tried.
         kept: Ids of the templates that do not hurt, those that were not tried often enough included.
         tried: Templates that were tried often enough.
         worth: Mean of their worths; None where none was tried.
-        answered: What it cost, and what ended it.
+        answered: Answers, their cost, and why asking ended early.
     """
 
     library: Library

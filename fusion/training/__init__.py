@@ -32,7 +32,7 @@ def train(config: TrainConfig, out: str | Path, run: RunOptions | None = None) -
     """Fine-tune a model, from its last checkpoint where a run was cut off. The same settings give the same weights.
 
     Args:
-        config: What to do.
+        config: Settings of the run.
         out: Folder for the model: new, or one where this very run was begun or has ended. While training goes on it
             holds ``checkpoints/``; then the model with its tokenizer, adapters in ``adapter_sft/`` and ``adapter_dpo/``,
             ``losses.csv`` and ``training.json``.

@@ -1,4 +1,4 @@
-"""What happens beside the steps: a bar, Ctrl-C, an early stop, and marks on whole checkpoints."""
+"""Callbacks of the trainers: a bar, Ctrl-C, an early stop, and marks on whole checkpoints."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Bar(TrainerCallback):
     """A bar of steps, with the last losses.
 
     Args:
-        label: What is trained.
+        label: Name of the training on the bar.
         progress: Whether to show it.
     """
 

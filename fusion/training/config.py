@@ -1,4 +1,4 @@
-"""What a fine-tuning run does: ``configs/train/*.yaml`` as dataclasses."""
+"""Settings of a fine-tuning run: ``configs/train/*.yaml`` as dataclasses."""
 
 from __future__ import annotations
 

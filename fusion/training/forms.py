@@ -49,8 +49,8 @@ class TrainingRow(NamedTuple):
 
     Attributes:
         prompt: The conversation so far.
-        completion: What is learnt; for ``dpo`` what is preferred.
-        rejected: What it is preferred to; empty for ``sft``.
+        completion: Text that is learnt; for ``dpo`` the preferred one.
+        rejected: Text that it is preferred to; empty for ``sft``.
     """
 
     prompt: list[Message]
@@ -152,7 +152,7 @@ def _whole(values: dict[str, Any]) -> bool:
 
 
 def _answer(prompt: Sequence[Turn], values: dict[str, Any], key: str, dropped: set[str]) -> list[Turn]:
-    """Return what follows a prompt, without the end of the prompt where that is repeated in front of it."""
+    """Return the text behind a prompt, without the end of the prompt where that is repeated in front of it."""
     turns = read_turns(values[key], key, dropped)
     _check_end(turns, key)
     sizes = range(min(len(prompt), len(turns)), 0, -1)

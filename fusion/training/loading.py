@@ -22,7 +22,7 @@ EDGE = 1 << 20
 
 
 class Start(NamedTuple):
-    """What training begins with.
+    """Model and tokenizer that training begins with.
 
     Attributes:
         model: In float32 (or bf16 under adapters), on the CPU.
@@ -76,7 +76,7 @@ def _read_template(file: str) -> str:
 
 
 def model_digest(model: str) -> str:
-    """Return what identifies the weights in a folder; the name itself for a model on the hub."""
+    """Return the identity of the weights in a folder; the name itself for a model on the hub."""
     folder = Path(model)
     if not folder.is_dir():
         return model

@@ -51,7 +51,7 @@ def read_turns(given: Any, key: str, dropped: set[str]) -> list[Turn]:
     """Read a list of messages.
 
     Args:
-        given: What the row has under the key.
+        given: Value of the row under the key.
         key: For errors.
         dropped: Gets the keys of messages that are not read, such as ``name``.
 

@@ -1,4 +1,4 @@
-"""What a run leaves behind: an ordinary Hugging Face folder, its losses, and ``training.json``."""
+"""Output of a run: an ordinary Hugging Face folder, its losses, and ``training.json``."""
 
 from __future__ import annotations
 
@@ -126,7 +126,7 @@ def losses_table(stage: str, history: list[dict[str, float]]) -> pl.DataFrame:
 
 
 def summary(stage: str, losses: pl.DataFrame) -> dict[str, Any]:
-    """Return what ``training.json`` says of a stage's training."""
+    """Return the entry of ``training.json`` for a stage."""
     last = losses.row(-1, named=True)
     found = {
         "steps": last["step"],

@@ -15,14 +15,14 @@ from fusion.training.forms import LABELLED, WEIGHED, TrainingRow, dpo_rows, is_l
 from graphrouter.errors import UserError
 
 FILES: dict[str, tuple[str, ...]] = {"sft": ("sft.jsonl", "messages.jsonl"), "dpo": ("preferences.jsonl",)}
-"""What is looked for in a folder, for each stage."""
+"""Names of the files that are looked for in a folder, for each stage."""
 
 __all__ = ["RowTally", "TrainingRow", "data_file", "file_digest", "read_rows", "validation_file"]
 
 
 @dataclass
 class RowTally:
-    """What of a file is not learnt.
+    """Counts of the rows of a file that are not learnt, whole or in part.
 
     Attributes:
         left_out: Rows that are left out, by reason.

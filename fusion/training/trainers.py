@@ -129,7 +129,7 @@ def make_trainer(
     Args:
         stage: ``sft`` or ``dpo``.
         config: Config of the run.
-        start: What it begins with.
+        start: Model and tokenizer that it begins with.
         rows: To train on.
         validation: To validate on, or None.
         folder: For checkpoints.
@@ -170,7 +170,7 @@ def _dpo(config: TrainConfig, start: Start, rows: Encoded, settings: dict[str, A
 def _settings(
     stage: str, config: TrainConfig, folder: Path, device: str, use_bf16: bool, wandb: bool, validated: bool
 ) -> dict[str, Any]:
-    """Return what TRL's configs of both stages share."""
+    """Return the arguments that TRL's configs of both stages share."""
     pace = config if stage == "sft" else config.dpo
     when = "steps" if validated else "no"
     return {

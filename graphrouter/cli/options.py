@@ -38,9 +38,9 @@ def add_command(
         commands: From ``add_subparsers``.
         name: Name of the command.
         run: Takes the parsed arguments; may return an exit status other than 0.
-        text: What the command does.
-        overrides: What ``KEY=VALUE`` words mean to it; empty where it takes none.
-        resume: What is said after Ctrl-C.
+        text: Description of the command.
+        overrides: Help for its ``KEY=VALUE`` words; empty where it takes none.
+        resume: Message after Ctrl-C.
     """
     epilog = f"KEY=VALUE: {overrides}" if overrides else None
     parser: argparse.ArgumentParser = commands.add_parser(

@@ -1,4 +1,4 @@
-"""What every command of the project does alike: parse, run, and turn errors into a line and an exit status."""
+"""Common steps of all commands: parse, run, and turn errors into a line and an exit status."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ class Program:
 
     Attributes:
         name: As it is typed.
-        description: What it is for.
-        epilog: What stands below its help.
+        description: Purpose, in a sentence.
+        epilog: Text below its help.
         groups: Modules with the subcommands.
-        started: What is typed to start it, for usage lines; empty where that is the name.
+        started: Command that starts it, for usage lines; empty where that is the name.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""What every encoder is: text in, vectors out."""
+"""Base class of encoders: text in, vectors out."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class Encoder(ABC):
         return vectors[: len(queries)], vectors[len(queries) :]
 
     def given(self, log: LLMLog) -> str:
-        """Return what the vectors of a log follow from, beside its texts: the same text, the same vectors.
+        """Return an identity of the vectors of a log, beside its texts: equal identities, equal vectors.
 
         What `fit` learns is no part of it, for its last digits depend on threads, processor and library versions. A run
         that goes on elsewhere is known by this text.
@@ -74,7 +74,7 @@ class Encoder(ABC):
         return self.id
 
     def get_state(self) -> dict[str, Any]:
-        """Return what `fit` learnt, as arrays, numbers, text, lists and dicts."""
+        """Return the fitted state, as arrays, numbers, text, lists and dicts."""
         return {}
 
     def set_state(self, state: dict[str, Any]) -> Self:

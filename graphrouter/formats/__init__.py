@@ -177,7 +177,7 @@ def _builder(path: Path, *options: Any) -> LogBuilder:
 
 
 def cost_of(log: LLMLog, format: str) -> str:  # noqa: A002 - the word that users type
-    """Return what the costs of a log were taken for, in words.
+    """Return the unit in which the costs of a log were read, in words.
 
     Args:
         log: As it was read.

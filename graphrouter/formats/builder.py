@@ -59,7 +59,7 @@ class LogBuilder:
     Attributes:
         rejected: The bad rows.
         unscored: How many rows were left out without being bad: see `leave_missing`.
-        remarks: What the user must hear of that is no fault of a row, and of how many rows it holds.
+        remarks: Notes for the user that are no fault of a row, each with how many rows it is about.
         simulated: Whether the records come from a simulator; set by a format that knows.
         cost_estimated: Whether costs are estimates; likewise.
         encoder: Spec of the encoder that suits the log's queries, or None; likewise.

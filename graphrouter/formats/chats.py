@@ -146,5 +146,5 @@ def query_of(turns: Turns) -> str:
 
 
 def kind(value: Any) -> str:
-    """Return what a value is, never what is in it."""
+    """Return the type of a value, never its content."""
     return "absent" if value is None else type(value).__name__

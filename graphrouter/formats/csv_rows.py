@@ -14,7 +14,7 @@ from graphrouter.formats.row import Reject, Row, shown
 from graphrouter.formats.sources import ending, open_text
 
 SEPARATORS = {".csv": ",;\t", ".tsv": "\t,;"}
-"""What may stand between cells, by ending: the one that makes the most columns, and of equals the first."""
+"""Separators of cells, by ending: the one that makes the most columns is used, and of equals the first."""
 
 
 def csv_rows(file: Path, reject: Reject) -> Iterator[Row]:
@@ -56,7 +56,7 @@ def _header(file: Path, reader: Iterator[list[str]]) -> list[str]:
 
 
 def _dialect(file: Path, stream: TextIO) -> dict[str, Any]:
-    """Return what stands between the cells of the header, spaces after it included, and go back to the start."""
+    """Return the separator in the header, spaces after it included, and go back to the start."""
     line = next((line for line in stream if line.strip()), "")
     stream.seek(0)
     choices = SEPARATORS[ending(file)]

@@ -1,4 +1,4 @@
-"""What the exports share: a log with one row per query and LLM, a word on what is lost, and files that are whole."""
+"""Common parts of the exports: a log with one row per query and LLM, a note on what is lost, and atomic writes."""
 
 from __future__ import annotations
 

@@ -52,7 +52,7 @@ KINDS = {
     "arrow type": ("pyarrow.lib.type_for_alias",),
     "arrow bytes": ("pyarrow.lib.py_buffer",),
 }
-"""What a pickled DataFrame of texts and numbers names, by what it stands for here."""
+"""Global names in a pickled DataFrame of texts and numbers, by their meaning here."""
 
 STRINGS = ("strings", "object strings")
 """pandas 3's columns of texts, with pyarrow and without; each is a block of its own, of one dimension."""

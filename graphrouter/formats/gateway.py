@@ -50,7 +50,7 @@ OUTPUT_TOKENS = ("output_tokens", "completion_tokens")
 COSTS = ("cost", "response_cost", "spend")
 KNOWN = (*SCORES, *INPUT_TOKENS, *OUTPUT_TOKENS, *COSTS, "query", "llm", "response", "task", "judge_score", "latency_s")
 REDACTED = "redacted-by-litellm"
-"""What LiteLLM writes in the place of a text with ``turn_off_message_logging``."""
+"""Text that LiteLLM writes instead of a message with ``turn_off_message_logging``."""
 TRUNCATED = "(litellm_truncated "
 WITHOUT_TEXTS = "hold no messages, as LiteLLM logs without store_prompts_in_spend_logs, and are left out"
 SHORTENED = (

@@ -55,7 +55,7 @@ SPLITS = ("train", "test", "validation")
 SPLIT = re.compile(r"(?<![a-z])(train|test|validation)(?![a-z])")
 FAILED = ("ERROR", "API Error")
 IDENTITY = ("task", "query", "ground_truth", "metric", "choices", "source_id")
-"""What tells queries apart, beside the split."""
+"""Columns that identify a query, beside the split."""
 HELD = (
     *IDENTITY,
     "source_split",

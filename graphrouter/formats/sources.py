@@ -1,4 +1,4 @@
-"""What a file is: its type by its ending, and its text, however it is compressed and encoded."""
+"""Type of a file by its ending, and its text, however it is compressed and encoded."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ TABLES = (".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".parquet")
 PACKED = (".gz", ".bz2", ".xz")
 """Endings of a table that is compressed, after the table's own."""
 BROKEN = (EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile)
-"""What Python raises for compressed files that are cut or damaged."""
+"""Python's errors for compressed files that are cut or damaged."""
 OPENERS = ((b"\x1f\x8b", gzip.open), (b"BZh", bz2.open), (b"\xfd7zXZ\0", lzma.open))
 MARKS = ((b"\xff\xfe\0\0", "utf-32"), (b"\0\0\xfe\xff", "utf-32"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
 """Byte order marks of encodings other than UTF-8."""
@@ -75,7 +75,7 @@ def open_text(file: Path, newline: str | None = None) -> TextIO:
 
 
 def what_else(file: Path) -> str:
-    """Return what a file is that is no text, and what to do with it; empty where it may be text, or cannot be read."""
+    """Return the type of a file that is no text, and the remedy; empty where it may be text, or cannot be read."""
     try:
         with _unpacked(file) as stream:
             return _other(stream.read(HEAD))

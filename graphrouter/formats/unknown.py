@@ -1,4 +1,4 @@
-"""What is said of a path that no layout fits: what it holds, what it may be, and what to do."""
+"""Error for a path that no layout fits: what it holds, what it may be, and what to do."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def columns_or_error(path: Path) -> tuple[list[str], str]:
 
 
 def seen(path: Path) -> str:
-    """Return what a path holds, for an error: file names, and the columns of the first table."""
+    """Return the contents of a path, for an error: file names, and the columns of the first table."""
     if not path.is_dir():
         return f"a file with {_listed(*columns_or_error(path))}"
     names = sorted(file.name + "/" * file.is_dir() for file in path.iterdir())
@@ -66,7 +66,7 @@ def seen(path: Path) -> str:
 
 
 def advice(path: Path) -> str:
-    """Return what a file seems to be and what to do with it; empty where it has no columns."""
+    """Return the likely type of a file and what to do with it; empty where it has no columns."""
     columns, _ = columns_or_error(path) if path.is_file() else ([], "")
     known = next((what for fields, what in OTHERS if fields <= set(columns)), None)
     if known:

@@ -1,4 +1,4 @@
-"""What a researcher needs to know of a log before training on it."""
+"""Figures and warnings about a log, to read before training on it."""
 
 from graphrouter.inspection.figures import Inspection, inspect_log
 

@@ -1,4 +1,4 @@
-"""What routing between a strong and a weak LLM reaches at each share of calls to the strong one (RouteLLM).
+"""Performance of routing between a strong and a weak LLM at each share of calls to the strong one (RouteLLM).
 
 The share of calls stands for the cost, as the strong LLM's price is most of it (RouteLLM, arXiv:2406.18665, section
 2.3). ``curve`` [..., G] comes from `call_curve`; curves of several seeds may be averaged before they are scored.

@@ -35,7 +35,7 @@ class Metric:
             cost of a log without cost, the metric has no value. Metrics of edges and scenarios take the weights of the
             queries after them.
         title: Head of a column.
-        note: What the value is, as a sentence without its full stop, for the notes of a report.
+        note: Meaning of the value, as a sentence without its full stop, for the notes of a report.
         compute: The function.
         lower: Whether the best value is the lowest.
         merit: Whether one value is better than another. A metric without merit says how far others can be believed, and is
@@ -79,7 +79,7 @@ def metric(of: Subject, takes: Iterable[str], title: str, note: str, **facts: bo
         of: See `Metric` for this and the others.
         takes: Names of the function's inputs.
         title: Head of a column.
-        note: What the value is.
+        note: Meaning of the value.
         facts: Those of `Metric` that differ from its defaults, such as ``lower=True``.
 
     Raises:

@@ -1,4 +1,4 @@
-"""What the chosen LLMs achieve.
+"""Metrics of the chosen LLMs.
 
 ``choice`` [..., Q] comes from `choose`. ``values`` [Q, M] is what is asked for of each LLM: its performance, its cost
 or its reward, NaN where the cell is missing. ``weights`` of the queries are None, [Q], or [B, Q] for B resamples; the

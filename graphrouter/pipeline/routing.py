@@ -34,7 +34,7 @@ KEEP_FROM = 64
 """Queries in one call from which their vectors go to the disk cache; a file for each single query would be too many."""
 
 LLM_COLUMNS = ("llm", "size_b", "input_price", "output_price")
-"""What a pipeline keeps of an LLM."""
+"""Columns of an LLM that a pipeline saves."""
 
 PLAIN = ("seed", "dimensions", "llms", "tasks", "log", "target", "provenance")
 """Fields that ``router.json`` holds as they are."""
@@ -48,7 +48,7 @@ class Decision:
         query: The text.
         task: Its task, or None.
         llm: The LLM that was chosen.
-        scenario: What it was chosen for.
+        scenario: Name of the scenario that it was chosen for.
         quality: Predicted performance of each LLM.
         cost: Predicted cost of each LLM in US dollars, None where not known.
         cost_estimated: Whether the costs that the router learnt from were estimates.
@@ -63,7 +63,7 @@ class Decision:
     cost_estimated: bool
 
     def to_dict(self) -> dict[str, Any]:
-        """Return what JSON holds."""
+        """Return the decision as a JSON object."""
         return asdict(self)
 
 
@@ -344,7 +344,7 @@ class RoutingPipeline(Displayed):
 
 
 def _own_code(kind: type[Router]) -> dict[str, dict[str, str]]:
-    """Return what ``router.json`` says of the code of a router from outside the package."""
+    """Return the entry in ``router.json`` for the code of a router from outside the package."""
     code = code_of(kind)
     return {"code": {"of": reference_of(kind), "sha256": code}} if code else {}
 

@@ -21,11 +21,11 @@ FORMAT = 3
 """Format 1 had no digest of ``router.json``; format 2 had other names for what a router learnt."""
 
 OWN_FILES = {"router.json", "config.yaml", "wandb"}
-"""What a folder may hold that no router was saved in yet, because its training was cut off."""
+"""Names in a folder whose training was cut off before a router was saved."""
 
 
 def checkpoints(folder: Path) -> list[Path]:
-    """Return what is left of training: ``checkpoint.pt``, or one for each scenario that a router trains for."""
+    """Return the checkpoints of a training: ``checkpoint.pt``, or one for each scenario that a router trains for."""
     return [file for file in folder.glob("checkpoint*.pt") if re.fullmatch(r"checkpoint(\.\w+)?\.pt", file.name)]
 
 
@@ -51,8 +51,8 @@ def write_folder(folder: Path, about: dict[str, Any], state: dict[str, Any]) -> 
 
     Args:
         folder: See `check_folder`.
-        about: What JSON can hold.
-        state: What `graphrouter.pipeline.storage.state_bytes` can hold.
+        about: Values that JSON can hold.
+        state: Values that `graphrouter.pipeline.storage.state_bytes` can hold.
     """
     check_folder(folder)
     content = state_bytes(state)
@@ -115,10 +115,10 @@ def rebuild_encoder(
 
     Args:
         kept: From `encoder_config`.
-        state: What it learnt.
+        state: Fitted state.
         override: Its spec now, where that has changed.
         device: Where it runs.
-        owner: What it belongs to, as errors call it.
+        owner: Name of its owner in errors.
 
     Raises:
         UserError: If it is gone, or is not the same.

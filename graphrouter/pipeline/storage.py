@@ -1,4 +1,4 @@
-"""What a router or encoder learnt, to and from one file, without pickled code."""
+"""Fitted state of a router or encoder, to and from one file, without pickled code."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ RANGES: dict[str, Range] = {
 
 
 class Prediction(NamedTuple):
-    """What a router expects of every (query, LLM) edge.
+    """Expected quality and cost of every (query, LLM) edge.
 
     Attributes:
         quality: [Q, M] float32 in (0, 1), the expected performance.
@@ -169,7 +169,7 @@ class Router(ABC):
     def utilities(
         self, queries: Queries, scenarios: Sequence[Scenario], cost_scale: float
     ) -> tuple[Prediction, list[Array]]:
-        """Return what `predict` expects, and the `utility` for each scenario; predicts once where that is enough."""
+        """Return the result of `predict`, and the `utility` for each scenario; predicts once where that is enough."""
         prediction = self.predict(queries)
         if self.own_utility:
             return prediction, [self.utility(queries, scenario, cost_scale) for scenario in scenarios]
@@ -208,7 +208,7 @@ class Router(ABC):
         raise NotImplementedError(f"{self.name} extends, so it must say how")
 
     def get_state(self) -> dict[str, Any]:
-        """Return what ``fit`` learnt, as arrays, numbers, text, lists and dicts."""
+        """Return the fitted state, as arrays, numbers, text, lists and dicts."""
         return {key: _packed(value) for key, value in vars(self).items() if key.endswith("_")}
 
     def set_state(self, state: dict[str, Any]) -> Self:

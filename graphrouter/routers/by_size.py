@@ -15,7 +15,7 @@ from graphrouter.typing import Array
 
 
 def measure_size(llms: LLMs) -> Array:
-    """Return what the LLMs are ordered by.
+    """Return the measure of size that orders the LLMs.
 
     The size, where every LLM has one; else the sum of input and output price, where every LLM has both; else the
     size again, and the LLMs without a disclosed size take no part: no size is guessed.

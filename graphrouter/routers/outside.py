@@ -70,7 +70,7 @@ def load_router(reference: str, taken: Collection[str] = ()) -> type[Router]:
 
 
 def reference_of(kind: type[Router]) -> str:
-    """Return what `load_router` finds a class by, the file by its whole path; its name where that is enough."""
+    """Return the reference by which `load_router` finds a class: the path of its file and its name, or its name."""
     if kind.__module__.startswith("graphrouter.") or kind.name in installed_routers():
         return kind.name
     file = inspect.getsourcefile(kind)

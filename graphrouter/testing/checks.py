@@ -1,4 +1,4 @@
-"""What the tests of routers check by, and how a state goes through files."""
+"""Comparisons for the tests of routers, and a state written to files and read again."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a task generator makes, and which side of the split an item falls on."""
+"""Items of a task generator, and the side of the split that an item falls on."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ class Item:
     """A question with its answer.
 
     Attributes:
-        question: What is asked, with its passage, without its options.
+        question: The question, with its passage, without its options.
         answer: The gold answer.
         steps: Intermediate steps that lead to the answer, without the answer's own line.
         wrong: Three or more plausible wrong answers, for multiple choice.
         choices: The options, where the answer is the letter of one.
-        key: What must not be shared by training and evaluation; empty for the text.
+        key: Text that training and evaluation must not share; empty for the whole text.
     """
 
     question: str

@@ -1,4 +1,4 @@
-"""What two people have in common, what only one has, and what does not belong."""
+"""Task on sets: things that two people have in common, that only one has, and that do not belong."""
 
 from __future__ import annotations
 

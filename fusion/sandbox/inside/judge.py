@@ -62,7 +62,7 @@ class CandidateProcess:
         """Send a request and return the answer, as plain data or `Remote`.
 
         Args:
-            request: What is asked for.
+            request: The request.
             known: The lists, dictionaries and the like that were sent; what the code did to them is done to them here.
 
         Raises:

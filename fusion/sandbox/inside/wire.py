@@ -106,9 +106,9 @@ def pack(value: Any, refer: Callable[[Any], Any], known: Known | None = None) ->
     Subclasses of plain types become the plain type, so no method of theirs reaches the other side.
 
     Args:
-        value: What to pack.
+        value: Value to pack.
         refer: Takes what is not plain data, and returns what stands for it.
-        known: What both sides have; what can be changed in place and is met here is added to it.
+        known: Objects that both sides have; mutable objects that are met here are added.
     """
     if value is None or isinstance(value, (bool, str)):
         return value

@@ -1,4 +1,4 @@
-"""What graders share: where in a response its answer stands, and when two short answers are the same."""
+"""Common parts of graders: where in a response its answer stands, and when two short answers are the same."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MARK = re.compile(
     r"|(?:答案|正确选项|正解|答え|정답|답)\s?(?:应该|应当)?\s?(?:就是|是|为|選|选|は|은|[:\uff1a])|(?:故|因此|所以|应该?|我)[选選]择?",
     re.IGNORECASE | re.MULTILINE,
 )
-"""What announces a final answer: ``The answer is``, ``**Answer:**``, ``Final answer =``, ``####``; the plainest in other languages."""
+"""Announcements of a final answer: ``The answer is``, ``**Answer:**``, ``Final answer =``, ``####``; the plainest in other languages."""
 NEGATED = re.compile(r"\b(?:not|cannot|never|neither|nicht)\b|n['\u2019]t\b", re.IGNORECASE)
 SOUGHT = re.compile(
     r"\b(?:calculate|compute|find|determine|derive|work out|provide|give)\s(?:(?:the|our|an|your|final|correct)\s){0,3}$",
@@ -70,7 +70,7 @@ def last_box_end(response: str) -> int:
 
 
 def announced(response: str) -> list[str]:
-    """Return what follows each announcement of an answer, to the end of its line, the last announcement first.
+    """Return the text behind each announcement of an answer, to the end of its line, the last announcement first.
 
     Where the line ends there, the answer is taken from the next line that has text. In JSON it is the text in quotes.
     """

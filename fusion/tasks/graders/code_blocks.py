@@ -40,7 +40,7 @@ _MENDS: tuple[Callable[[str], str], ...] = (
     lambda code: code.translate(_QUOTES),
     lambda code: code.expandtabs(4),
 )
-"""What a chat's formatting does to code, undone where the code is no Python as it stands."""
+"""Replacements that undo a chat's formatting where the code is no Python as it stands."""
 
 
 def tree(code: str) -> ast.Module | None:
@@ -123,7 +123,7 @@ def is_python(language: str) -> bool:
 
 
 def tagged(response: str) -> str | None:
-    """Return what stands between tags, such as ``[BEGIN]`` and ``[DONE]``."""
+    """Return the text between tags, such as ``[BEGIN]`` and ``[DONE]``."""
     match = _TAGS.search(response)
     return next(part for part in match.groups() if part is not None) if match else None
 
@@ -134,7 +134,7 @@ def trimmed(code: str) -> str:
 
 
 def typed(code: str) -> str:
-    """Return what was typed at an interpreter's prompt, where the code shows a session; else the code."""
+    """Return the lines typed at an interpreter's prompt, where the code shows a session; else the code."""
     lines = code.split("\n")
     first = next((line for line in lines if line.strip()), "")
     if not first.lstrip().startswith(">>>"):

@@ -28,7 +28,7 @@ class Items:
 
 @dataclass(frozen=True)
 class Named:
-    """What stands on both sides of an equals sign: of several the first and the last."""
+    """Both sides of an equals sign: of several the first and the last."""
 
     name: str
     value: Node
@@ -80,7 +80,7 @@ def node(text: str) -> Node:
 
 
 def _single(text: str) -> Node:
-    """Return what no comma takes apart."""
+    """Parse a text without commas."""
     text = text.strip()
     about = [part for part in split(text, _ABOUT) if part.strip()]
     if len(about) > 1:
@@ -99,7 +99,7 @@ def _single(text: str) -> Node:
 
 
 def _bracketed(text: str) -> Node:
-    """Return what one pair of brackets encloses, or the expression."""
+    """Return the content of one enclosing pair of brackets, or the expression."""
     tokens = _TOKEN.findall(text)
     if len(tokens) < 3 or tokens[0] not in _OPEN or tokens[-1] not in _CLOSE or _first_close(tokens) < len(tokens) - 1:
         return text

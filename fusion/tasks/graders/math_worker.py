@@ -161,7 +161,7 @@ def _equal_functions(one: Any, other: Any) -> bool:
 
 
 def _not_negative(expression: Any) -> list[Any]:
-    """Return what stands in roots and logarithms of an expression."""
+    """Return the arguments of roots and logarithms in an expression."""
     import sympy
 
     roots = [part.base for part in expression.atoms(sympy.Pow) if part.exp.is_Rational and not part.exp.is_Integer]

@@ -108,7 +108,7 @@ _TIDY: list[tuple[str, re.Pattern[str], str]] = [
     ("  ", re.compile(r"(?<=\S) {2,}"), " "),
     ("", re.compile(r"\b(?:USD|US|EUR|GBP|INR|CAD|AUD|CNY|RMB|JPY|Rs)(?=\d)"), ""),
 ]
-"""What is taken out or written otherwise, in this order; a pattern is tried only where the text before it stands in the text."""
+"""Patterns and their replacements, applied in this order; a pattern is tried only on texts that hold its first entry."""
 
 
 def spelt(text: str) -> str:

@@ -177,7 +177,7 @@ def _is_price(number: TextNumber, unit: str, right: str) -> bool:
 
 
 def _result(text: str) -> TextNumber | None:
-    """Return what stands behind the last '=', or before it where that is already a quantity, which is converted."""
+    """Return the text behind the last '=', or before it where that is already a quantity, which is converted."""
     links = _EQUALS.split(text)
     if len(links) == 1:
         value = arithmetic(text)

@@ -1,4 +1,4 @@
-"""What of a response is read: the answer to the question that was asked, without thinking and without questions of the LLM's own.
+"""Part of a response that is graded: the answer to the question, without thinking or questions of the LLM's own.
 
 Every grader reads a response through here. The response in the log stays as it is.
 """
@@ -85,14 +85,14 @@ LONGEST_ALONE = 100  # characters of an answer that stands alone, without announ
 
 
 def answer_part(response: str, question: str = "") -> str:
-    """Return what of a response is its answer.
+    """Return the part of a response that is its answer.
 
     Left out are thinking (`without_thinking`) and what follows where the LLM goes on with a question of its own
     (`before_next_question`). Letters, digits and signs of full width, and those of mathematical fonts, become plain.
 
     Args:
         response: As the LLM gave it.
-        question: What was asked, where it is known; its repetition is no question of the LLM's own.
+        question: The question, where it is known; its repetition is no question of the LLM's own.
     """
     part = before_next_question(without_thinking(response), question).translate(PLAIN)
     return _TOKEN.sub("", _BOX.sub(r"\\boxed{\1}", part)).strip()

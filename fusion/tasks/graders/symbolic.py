@@ -92,7 +92,7 @@ def _cut(part: str) -> str:
 
 
 def _concluded(response: str) -> str | None:
-    """Return what the last line says that something is, as in ``Therefore, the value of $c$ is $3$.``, or None."""
+    """Return the value in the last line's statement, as in ``Therefore, the value of $c$ is $3$.``, or None."""
     line = last_line(response)[-LONGEST:]
     if line.endswith("?") or not (_SO.match(line) or "\n" in response.strip()):
         return None  # a question, or a statement that nothing precedes

@@ -141,7 +141,7 @@ def _read_truth(response: str) -> str | None:
 
 
 def _unless_both(part: str, first: re.Match[str]) -> str | None:
-    """Return what the first word of a part says, or None where the contrary is said beside it."""
+    """Return the meaning of the first word of a part, or None where the contrary is said beside it."""
     said = _TRUTHS[first[1] or first[2]]
     joined = _TOGETHER.match(part, first.end())
     other = _FIRST.match(part, joined.end()) if joined else None

@@ -24,7 +24,7 @@ class AddedLLM(Fitted):
     """One LLM that was added: a mixture of the known ones, and messages of its own over ``similar_to``.
 
     Attributes:
-        mixture: What its outcomes say of it as a whole, and on each task.
+        mixture: Mixture fitted to its outcomes as a whole, and on each task.
         residual: [N], on each query of the graph, how its outcome differs from what the mixture says; 0 where there is
             none.
         weight: [N] of these; 0 where there is none.

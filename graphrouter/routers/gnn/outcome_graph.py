@@ -85,7 +85,7 @@ class OutcomeGraph:
         return self.precomputed.history[None]
 
     def inputs(self, queries: Queries) -> EdgeInputs:
-        """Return what the decoder reads of B queries, each on its own."""
+        """Return the decoder's inputs for B queries, each on its own."""
         return self.read(self.attach(queries), queries.chars)
 
     def attach(self, queries: Queries) -> HeteroData:
@@ -93,7 +93,7 @@ class OutcomeGraph:
         return attach(self.graph, queries, self.messages.edge_types())
 
     def propagate(self, attached: HeteroData, values: Array, weights: Array) -> Tensor:
-        """Return what similar queries say, shrunk to 0 where they are few.
+        """Return the weighted mean over similar queries, shrunk to 0 where they are few.
 
         Args:
             attached: From `attach`, of B queries.
@@ -114,7 +114,7 @@ class OutcomeGraph:
         return self.read(attached, queries.chars), self.read(without, queries.chars)
 
     def read(self, attached: HeteroData, chars: Array) -> EdgeInputs:
-        """Return what the decoder reads of the B queries that were attached."""
+        """Return the decoder's inputs for the B queries that were attached."""
         prior, residual = self.messages(self.precomputed, attached)
         new = attached[NEW]
         x = self._vectors(new.x, chars)

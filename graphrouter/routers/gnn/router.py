@@ -72,7 +72,7 @@ class GNN(Router):
         relations: Names of relations that carry messages; see `graphrouter.nn.messages.OPERATORS`.
         edge_attributes: Whether performance is on the edges; without it an edge says that the LLM was asked, and how
             long its answer was, but not how good.
-        llm_features: What the states of LLMs are made of: ``learned``, ``description``, both or none.
+        llm_features: Inputs of the states of LLMs: ``learned``, ``description``, both or none.
         terms: Which terms the decoder adds up.
         loss: ``soft``, ``one_hot``, ``listwise`` or ``regression``.
         cost_weight: Weight of the loss of the output cost.

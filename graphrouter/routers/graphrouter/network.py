@@ -71,7 +71,7 @@ class NodeNorm(nn.BatchNorm1d):
 
 
 class Graph(NamedTuple):
-    """What a network sees of the training split, as tensors.
+    """Training split as the network's input tensors.
 
     Attributes:
         queries: [Q, D] vectors.

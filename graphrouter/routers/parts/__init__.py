@@ -1,1 +1,1 @@
-"""What several routers share."""
+"""Parts that several routers share."""

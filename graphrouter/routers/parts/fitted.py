@@ -15,7 +15,7 @@ class Fitted:
     nested: ClassVar[dict[str, type[Fitted]]] = {}
 
     def get_state(self) -> dict[str, Any]:
-        """Return what was learnt."""
+        """Return the fitted values."""
         return {name: _state(value) for name, value in vars(self).items()}
 
     @classmethod

@@ -1,4 +1,4 @@
-"""What an answer is charged by: output tokens where prices are known, else dollars."""
+"""Target of the output cost: output tokens where prices are known, else dollars."""
 
 from __future__ import annotations
 

@@ -81,7 +81,7 @@ class PoolMixture(Fitted):
 
     @property
     def constant(self) -> float:
-        """What is added to the mixture where no task has a say."""
+        """Constant of the mixture where the task is not known."""
         return float(self.intercept * self.mode_[len(self.mode_) - self.tasks - 1])
 
     def _scale(self, llms: int) -> float:
