@@ -219,7 +219,7 @@ class TestCompare:
         whole = snapshot(out)
         written_last = (".csv", ".html", ".parquet")
         gone = {name for name in whole if name.startswith("predictions/knn-seed1") or name.endswith(written_last)}
-        assert len(gone) == 6
+        assert len(gone) == 7
         for name in gone:
             (out / name).unlink()
         assert main(words) == 0
