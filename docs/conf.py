@@ -36,6 +36,8 @@ napoleon_use_ivar = True
 
 html_theme = "furo"
 html_title = "graphrouter"
+html_static_path = ["_ext/style.css"]
+html_css_files = ["style.css"]
 html_show_sourcelink = False
 html_show_copyright = False
 html_math_renderer = "mathml"

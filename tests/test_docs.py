@@ -84,6 +84,15 @@ def test_the_python_of_the_readme_runs(tmp_path):
     assert (tmp_path / "runs/router").is_dir()
 
 
+def test_the_python_of_the_first_questions_runs(tmp_path):
+    found = blocks((ROOT / "docs/questions.md").read_text(), "python")
+    code = [block for block in found if "runs/demo" not in block]  # one reads what a comparison wrote
+    printed = run([sys.executable, "-c", "".join(code)], tmp_path)
+    assert len(code) == len(found) - 1
+    assert printed.startswith("(840, 20) (840, 20)")
+    assert (tmp_path / "logs/frame/queries.parquet").is_file()
+
+
 def test_the_commands_of_the_readme_are_targets_of_make():
     targets = re.findall(r"^([\w-]+):(?!=)", (ROOT / "Makefile").read_text(), re.MULTILINE)
     shown = re.findall(r"`?make ([\w-]+)", (ROOT / "README.md").read_text())
