@@ -45,6 +45,7 @@ class Metric:
         slow: Whether it is no mean over queries, so that its intervals come from fewer resamples.
         relative: Whether it depends on the other routers of the comparison, so that it is none of a single run.
         percent: Whether it is read as a percentage.
+        dollars: Whether it is in US dollars per query. Tables show it per 1,000 queries, which its title should say.
     """
 
     name: str
@@ -60,6 +61,7 @@ class Metric:
     slow: bool = False
     relative: bool = False
     percent: bool = False
+    dollars: bool = False
 
     def __call__(self, inputs: Mapping[str, Array | float], *weights: Array | None) -> Array | float | None:
         """Return the value for named inputs; None where one that it takes is not among them."""

@@ -43,7 +43,15 @@ def performance(choice: Array, values: Array, weights: Array | None = None) -> A
     return mean(taken(choice, values), weights)
 
 
-@metric("scenario", ("choice", "cost"), "$ per 1,000 queries", "Mean cost of 1,000 queries", lower=True, by_task=True)
+@metric(
+    "scenario",
+    ("choice", "cost"),
+    "$ per 1,000 queries",
+    "Mean cost of 1,000 queries",
+    lower=True,
+    by_task=True,
+    dollars=True,
+)
 def cost(choice: Array, values: Array, weights: Array | None = None) -> Array:
     """Return the mean cost of a query in US dollars."""
     return mean(taken(choice, values), weights)

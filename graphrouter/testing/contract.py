@@ -24,8 +24,10 @@ class RouterContract(ExtensionContract):
     """Tests that the test class of every router inherits.
 
     Attributes:
-        router: A router that is not fitted; small and quick, as it is fitted about a dozen times on 90 queries.
-        share_best: The share of test queries for which it must find the best LLM of the topic.
+        router: A router that is not fitted; small and quick, as it is fitted about a dozen times on 90 queries. Defaults
+            that are for larger logs, such as 60 clusters, need others here.
+        share_best: The share of test queries for which it must find the best LLM of the topic; lower where the method
+            cannot tell the topics apart.
     """
 
     router: ClassVar[Router]
@@ -195,4 +197,7 @@ class RouterContract(ExtensionContract):
         utility = router.utility(parts.test.queries, SCENARIOS["performance_first"], fit_cost_scale(parts.train.cost))
         chosen = [parts.test.llms.names[column] for column in utility.argmax(axis=1)]
         right = [BEST[task] == llm for task, llm in zip(parts.test.queries.tasks, chosen, strict=True)]
-        assert np.mean(right) >= self.share_best
+        assert np.mean(right) >= self.share_best, (
+            f"{router.name} must find the best LLM of the topic, by the vectors and tasks of {len(parts.train.queries)} "
+            f"training queries; give it settings for so few, or {type(self).__name__} a lower share_best and the reason"
+        )

@@ -274,17 +274,25 @@ def test_a_new_metric_is_scored_and_shown_without_any_further_word(tmp_path: Pat
     def twice_the_gap(choice: np.ndarray, rewards: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
         return metrics.gap_to_oracle(choice, rewards, weights) * 2
 
+    def twice_the_cost(choice: np.ndarray, cost: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
+        return metrics.cost(choice, cost, weights) * 2
+
     try:
         metrics.metric("scenario", ("choice", "rewards"), "double gap", "Twice what is lost", lower=True)(twice_the_gap)
+        metrics.metric("scenario", ("choice", "cost"), "double $", "Twice the cost", dollars=True)(twice_the_cost)
         done = compare(make_log(120), topics, {"means": Means()}, seeds=[0], out=tmp_path)
     finally:
-        metrics.METRICS.pop("twice_the_gap")
+        del metrics.METRICS["twice_the_gap"], metrics.METRICS["twice_the_cost"]
     means = {(row["scenario"], row["metric"]): row["mean"] for row in done.summary.iter_rows(named=True)}
     assert means["balance", "twice_the_gap"] == pytest.approx(2 * means["balance", "gap_to_oracle"])
     page = (tmp_path / "report.html").read_text()
     assert '<th scope="col">double gap</th>' in page
     assert "double gap: Twice what is lost (lower is better)." in page
     assert '<th scope="col">over random</th>' in page
+    assert "double gap" in (tmp_path / "tables" / "scenario_balance_further.tex").read_text()
+    head, _, row = (tmp_path / "tables" / "scenario_balance_further.md").read_text().splitlines()[:3]
+    shown = dict(zip(head.strip("| ").split(" | "), row.strip("| ").split(" | "), strict=True))
+    assert float(shown["double $"]) == pytest.approx(2000 * means["balance", "cost"], rel=0.01)
 
 
 def test_a_bar_stands_where_its_values_are_and_an_arrow_beyond_the_scale() -> None:

@@ -1,4 +1,7 @@
-"""A few rows per task, written for the tests with the columns of the data sets on the hub, and what is right for them."""
+"""A few rows per task, written for the tests with the columns of the data sets on the hub, and what is right for them.
+
+The rows of a task become one Parquet file, so a column has one type: beside 1.5 a whole number is 2.0.
+"""
 
 ROWS = {
     "gsm8k": [
@@ -160,7 +163,7 @@ ROWS = {
     ],
 }
 
-GOLD = {
+GOLD = {  # of every task whose answer is text
     "gsm8k": ["1234", "-2"],
     "math": ["\\frac{1}{2}", "-2, 2"],
     "commonsense_qa": ["B"],
@@ -173,7 +176,11 @@ GOLD = {
     "boolq": ["yes", "no"],
     "mmlu": ["B"],
 }
-SOLUTIONS = {
+SOLUTIONS = {  # of every task whose answer is code
     "mbpp": ["def sum(n):\n    return int(n > 9) * 3 + n * int(n < 9)", "class Node:\n    def __init__(self, d):\n        self.left = None\ndef height(n):\n    return 1 + height(n.left) if n else 0"],
     "human_eval": ["def total(xs):\n    return 2 * sum(xs)"],
 }  # fmt: skip
+SHUFFLED = {"gpqa"}
+"""Tasks whose options are shown in another order than in the row, so that no letter is gold of it."""
+PROMPT_HOLDS_ANSWER = {"mbpp", "human_eval", "squad", "boolq"}
+"""Tasks whose prompt shows tests, holds the answer in its passage, or names both answers."""

@@ -13,10 +13,10 @@ def number(value: float | None, metric: str = "") -> str:
     """Return a value as text, as its metric is read; a dash where there is none."""
     if value is None or not np.isfinite(value):
         return NOTHING
-    if metric == "cost":
+    known = METRICS.get(metric)
+    if known and known.dollars:
         return dollars(value)
-    shown = f"{value:.1%}" if metric in METRICS and METRICS[metric].percent else f"{value:.4f}"
-    return shown.replace("-", "−")
+    return (f"{value:.1%}" if known and known.percent else f"{value:.4f}").replace("-", "−")
 
 
 def dollars(value: float) -> str:

@@ -137,9 +137,9 @@ def _label(what: str) -> str:
 
 def write_tables(store: Store, view: View) -> None:
     """Write the tables as Markdown and as LaTeX, into ``tables``."""
-    found = {f"scenario_{one['name']}": one["table"] for one in tables.scenario_tables(view)} | {
-        "tasks": tables.task_table(view)
-    }
+    found = {"tasks": tables.task_table(view)}
+    for one in tables.scenario_tables(view):
+        found |= {f"scenario_{one['name']}": one["table"], f"scenario_{one['name']}_further": one["further"]}
     edges, planes = tables.other_table(view, "edge"), tables.other_table(view, "curve")
     found |= {
         name: both[0] for name, both in (("predicted_quality", edges), ("cost_quality", planes)) if both is not None

@@ -132,10 +132,11 @@ def _means(view: View, scenario: str, names: Sequence[str]) -> Table | None:
     if not names:
         return None
     order = view.ranked(scenario, "reward")
-    rows = [
-        (view.style(router), [router, *(_value(view, router, scenario, name) for name in names)]) for router in order
-    ]
-    return Table(["router", *(METRICS[name].title for name in names)], rows)
+    values = {router: [_value(view, router, scenario, name) for name in names] for router in order}
+    rows = [(view.style(router), [router, *cells]) for router, cells in values.items()]
+    plain = [[router, *(text for text, _ in cells)] for router, cells in values.items()]
+    head = ["router", *(METRICS[name].title for name in names)]
+    return Table(head, rows, plain=plain, short=head)
 
 
 def _unscored(view: View, scenario: str) -> Table:
