@@ -218,8 +218,8 @@ class TestCompare:
         assert f"report: {out}/report.html" in first.err
         whole = snapshot(out)
         written_last = (".csv", ".html", ".parquet")
-        gone = {name for name in whole if name.startswith("predictions/knn-seed1") or name.endswith(written_last)}
-        assert len(gone) == 7
+        gone = {name for name in whole if name.startswith("runs/knn-seed1") or name.endswith(written_last)}
+        assert len(gone) == 8
         for name in gone:
             (out / name).unlink()
         assert main(words) == 0
@@ -227,7 +227,7 @@ class TestCompare:
         after = snapshot(out)
         assert after.keys() == whole.keys()
         assert after["results.csv"] == whole["results.csv"]
-        assert all(after[name] == whole[name] for name in whole if name.startswith("predictions/best_single"))
+        assert all(after[name] == whole[name] for name in whole if name.startswith("runs/best_single"))
 
     def test_the_files_say_what_was_run(self, log: str, tmp_path: Path) -> None:
         out = tmp_path / "out"
@@ -244,8 +244,7 @@ class TestCompare:
     def test_a_hyperparameter_that_is_set_is_kept_in_tuning(self, log: str, tmp_path: Path) -> None:
         words = ["--routers", "knn", "--seeds", "1", "--encoder", "tfidf:8", "--tune-by", "nll", "knn.k=7", "--quiet"]
         assert main(["compare", log, *words, "--out", str(tmp_path / "out")]) == 0
-        (row,) = (tmp_path / "out" / "predictions").glob("*.npz")
-        about = json.loads(str(np.load(row)["about"]))
+        about = json.loads((tmp_path / "out" / "runs" / "knn-seed0" / "run.json").read_text())["about"]
         assert about["hyperparameters"]["k"] == 7
 
     def test_an_estimated_cost_is_called_so(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -266,7 +265,7 @@ class TestCompare:
         assert main(["compare", log, *COMPARE, "--quiet", "--out", str(tmp_path / "out")]) == 130
         said = capsys.readouterr().err
         assert said == "graphrouter: interrupted; what is finished is kept, and the same command goes on from there\n"
-        assert [file.name for file in (tmp_path / "out" / "predictions").iterdir()] == ["best_single-seed0.npz"]
+        assert [file.name for file in (tmp_path / "out" / "runs").iterdir()] == ["best_single-seed0"]
 
 
 class TestEvaluate:

@@ -10,9 +10,10 @@ import polars as pl
 from tqdm import tqdm
 
 from experiments.ablation.grid import Variant
-from experiments.ablation.results import AblationRun, Column, Results
+from experiments.ablation.results import Column, Results
 from graphrouter.errors import UserError
 from graphrouter.evaluation.differences import Pair, differences
+from graphrouter.evaluation.finished import FinishedRun
 from graphrouter.evaluation.rows import ResampledTables
 from graphrouter.typing import Array
 
@@ -61,11 +62,11 @@ class Scores:
             return self.results.runs[id_].auroc(self.resampled.weights(id_))
         return self.resampled.score(id_, f"{metric}:{scenario}" if scenario else metric)
 
-    def alike(self, one: AblationRun, other: AblationRun) -> bool:
+    def alike(self, one: FinishedRun, other: FinishedRun) -> bool:
         """Whether two runs have the same test queries."""
         return self.resampled.queries[one.record["id"]] == self.resampled.queries[other.record["id"]]
 
-    def of(self, run: AblationRun, column: Column) -> Array:
+    def of(self, run: FinishedRun, column: Column) -> Array:
         """Return [1 + B], the first of the sample itself."""
         return self.values[run.record["id"], column]
 

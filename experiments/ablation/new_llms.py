@@ -10,8 +10,9 @@ import polars as pl
 
 from experiments.ablation.comparing import Scores
 from experiments.ablation.grid import Variant
-from experiments.ablation.results import AblationRun, Results, Unit
+from experiments.ablation.results import Results, Unit
 from graphrouter.evaluation.differences import Pair, differences
+from graphrouter.evaluation.finished import FinishedRun
 from graphrouter.typing import Array
 
 PROTOCOL = "leave_llm_out"
@@ -59,19 +60,19 @@ def new_llm_cells(table: pl.DataFrame) -> list[list[str]]:
     return rows
 
 
-def _scenarios(runs: dict[Unit, AblationRun]) -> list[str]:
+def _scenarios(runs: dict[Unit, FinishedRun]) -> list[str]:
     names = next(iter(runs.values())).queries.columns
     return [name.split(":", 1)[1] for name in names if name.startswith("without_reward:")]
 
 
-def _row(variant: Variant, scenario: str, runs: Sequence[AblationRun]) -> dict[str, Any]:
+def _row(variant: Variant, scenario: str, runs: Sequence[FinishedRun]) -> dict[str, Any]:
     means = {name.rpartition("new/")[2]: _mean(runs, f"test/{scenario}/{name}") for name in NUMBERS}
     edges = {name: _mean(runs, f"test/new/{name}") for name in ("nll", "auroc")}
     known = {"router": variant.config.router, "shots": variant.config.shots, "scenario": scenario, "units": len(runs)}
     return known | edges | means | dict.fromkeys([f"{name}{end}" for name in COMPARED for end in ("", "_low", "_high")])
 
 
-def _mean(runs: Sequence[AblationRun], name: str) -> float | None:
+def _mean(runs: Sequence[FinishedRun], name: str) -> float | None:
     values = [run.record["metrics"][name] for run in runs if name in run.record["metrics"]]
     return float(np.mean(values)) if values else None
 
@@ -81,7 +82,7 @@ def _compared(
     scores: Scores,
     variant: Variant,
     scenario: str,
-    runs: dict[Unit, AblationRun],
+    runs: dict[Unit, FinishedRun],
     row: dict[str, Any],
 ) -> dict[str, Array]:
     """Return [1 + B] each: the gain over leaving the LLM out, and the loss to fitting with all its outcomes."""
@@ -89,7 +90,7 @@ def _compared(
     def over(units: Sequence[Any], value: Callable[[Any], Array]) -> Array:
         return np.asarray(np.mean([value(unit) for unit in units], axis=0))
 
-    def without(run: AblationRun) -> Array:
+    def without(run: FinishedRun) -> Array:
         return scores.resampled.score(run.record["id"], f"without_reward:{scenario}")
 
     column = (scenario, "reward")
@@ -113,7 +114,7 @@ def _ceiling(results: Results, variant: Variant) -> Variant | None:
     return None
 
 
-def _edges(run: AblationRun, llm: str) -> dict[str, float]:
+def _edges(run: FinishedRun, llm: str) -> dict[str, float]:
     found = next(row for row in run.record["llms"] if row["llm"] == llm)
     return {name: np.nan if found[name] is None else found[name] for name in ("nll", "auroc")}
 

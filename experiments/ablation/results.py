@@ -4,21 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import polars as pl
 
 from experiments.ablation.grid import Key, Plan, Variant, read_plan
 from experiments.runs.config import run_id
-from experiments.runs.execute import read_record
 from graphrouter import metrics
 from graphrouter.errors import UserError
+from graphrouter.evaluation.finished import FinishedRun
+from graphrouter.evaluation.store import read_record
 from graphrouter.files import check_writable, replace_file
 from graphrouter.settings import to_plain, to_yaml
-from graphrouter.typing import Array
 
 Unit = tuple[tuple[str, Any], ...]
 Column = tuple[str, str]
@@ -49,30 +47,6 @@ def begin(out: Path, plan: Plan) -> None:
 
 
 @dataclass(eq=False)
-class AblationRun:
-    """A finished run.
-
-    Attributes:
-        folder: Holds its files.
-        record: Its run.json.
-    """
-
-    folder: Path
-    record: dict[str, Any]
-
-    @cached_property
-    def queries(self) -> pl.DataFrame:
-        """One row per test query."""
-        return pl.read_parquet(self.folder / "queries.parquet")
-
-    def auroc(self, weights: Array) -> Array:
-        """Return the AUROC of the edges [B] for weights [B, Q] of the test queries."""
-        with np.load(self.folder / "edges.npz") as edges:
-            quality = np.where(np.isnan(edges["performance"]), 0.5, edges["quality"])
-            return metrics.auroc(quality, edges["performance"], weights)
-
-
-@dataclass(eq=False)
 class Results:
     """Results of a grid so far.
 
@@ -85,9 +59,9 @@ class Results:
 
     out: Path
     plan: Plan
-    runs: dict[str, AblationRun] = field(default_factory=dict)
+    runs: dict[str, FinishedRun] = field(default_factory=dict)
     failed: dict[str, dict[str, Any]] = field(default_factory=dict)
-    _of: dict[Key, dict[Unit, AblationRun]] = field(default_factory=dict, repr=False)
+    _of: dict[Key, dict[Unit, FinishedRun]] = field(default_factory=dict, repr=False)
 
     @classmethod
     def read(cls, out: Path) -> Results:
@@ -102,21 +76,21 @@ class Results:
         for job in results.plan.jobs():
             record = read_record(out / "runs" / job.id)
             if record is not None and record["status"] == "finished":
-                results.runs[job.id] = AblationRun(out / "runs" / job.id, record)
+                results.runs[job.id] = FinishedRun(out / "runs" / job.id, record)
             elif record is not None:
                 results.failed[job.id] = record
         if not results.runs:
             raise UserError(f"{out} must hold finished runs, but has none; run the ablation first")
         return results
 
-    def of(self, variant: Variant) -> dict[Unit, AblationRun]:
+    def of(self, variant: Variant) -> dict[Unit, FinishedRun]:
         """Return the finished runs of a variant by what they are of: the seed, and what the variant is run over."""
         if variant.key not in self._of:
             ids = {tuple(unit.items()): run_id(config) for unit, config in variant.runs(self.plan.grid.seeds)}
             self._of[variant.key] = {unit: self.runs[id_] for unit, id_ in ids.items() if id_ in self.runs}
         return self._of[variant.key]
 
-    def pairs(self, variant: Variant, other: Variant) -> dict[Unit, tuple[AblationRun, AblationRun]]:
+    def pairs(self, variant: Variant, other: Variant) -> dict[Unit, tuple[FinishedRun, FinishedRun]]:
         """Return the runs of two variants that belong together; one that is run over less serves several."""
         mine, theirs = self.of(variant), self.of(other)
         wider = mine if len(variant.over) >= len(other.over) else theirs
@@ -136,7 +110,7 @@ class Results:
         return [*edges, *((scenario, name) for scenario in scenarios for name in headlines)]
 
 
-def _restricted(runs: dict[Unit, AblationRun], unit: Unit) -> AblationRun | None:
+def _restricted(runs: dict[Unit, FinishedRun], unit: Unit) -> FinishedRun | None:
     """Return the run of a unit, or of the part of it that these runs tell apart."""
     known = {key for one in runs for key, _ in one}
     return runs.get(tuple((key, value) for key, value in unit if key in known))

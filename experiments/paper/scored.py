@@ -11,7 +11,8 @@ import numpy as np
 from graphrouter import metrics
 from graphrouter.evaluation import differences
 from graphrouter.evaluation.differences import Resampling
-from graphrouter.evaluation.store import Outcomes, Store
+from graphrouter.evaluation.folder import Store
+from graphrouter.evaluation.store import Outcomes
 from graphrouter.scenario import Scenario
 from graphrouter.typing import Array, Record
 

@@ -1,14 +1,22 @@
-"""What a report is made of: one record per run, from whichever folder or service it was kept in."""
+"""What a report is made of: one record per run, from whichever folder or service it was kept in.
+
+`Run` stands beside `graphrouter.evaluation.finished.FinishedRun` because a run on W&B has no folder, and one that failed
+no predictions.
+"""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import polars as pl
+
+from graphrouter.errors import UserError
+from graphrouter.evaluation.finished import FinishedRun
+from graphrouter.evaluation.folder import Store
+from graphrouter.evaluation.store import predictions_file, read_record, record_file, refuse_old_form
 
 Values = dict[str, Any]
 
@@ -40,7 +48,7 @@ class Run:
         shares: By scenario, the share of test queries of each LLM.
         curve: Points of the cost-quality curve.
         llms: Mean cost and performance of each LLM on the test queries.
-        queries: File with one row per test query, or the rows; None where they were not kept.
+        kept: Its folder with the predictions; None where they were not kept.
     """
 
     id: str
@@ -62,7 +70,7 @@ class Run:
     shares: dict[str, dict[str, float]] = field(default_factory=dict)
     curve: list[Values] = field(default_factory=list)
     llms: list[Values] = field(default_factory=list)
-    queries: Path | pl.DataFrame | None = None
+    kept: FinishedRun | None = None
 
     @property
     def seed(self) -> int:
@@ -76,17 +84,17 @@ class Run:
 
     def frame(self) -> pl.DataFrame | None:
         """Return the rows of the test queries; None where they were not kept."""
-        return pl.read_parquet(self.queries) if isinstance(self.queries, Path) else self.queries
+        return None if self.kept is None else self.kept.queries
 
 
-def run_from(values: Any, source: str, where: str, queries: Path | pl.DataFrame | None = None) -> Run:
+def run_from(values: Any, source: str, where: str, kept: FinishedRun | None = None) -> Run:
     """Make a run from a record.
 
     Args:
         values: What ``run.json`` holds.
         source: Folder or project.
         where: Named in the error.
-        queries: Rows of the test queries.
+        kept: Its folder with the predictions.
 
     Raises:
         ValueError: If the record is none; the message says what it lacks.
@@ -98,7 +106,7 @@ def run_from(values: Any, source: str, where: str, queries: Path | pl.DataFrame 
             raise ValueError(f"{where} must have {key!r}, but has {values.get(key)!r}")
     known = {key: values[key] for key in Run.__dataclass_fields__ if values.get(key) is not None}
     known["metrics"] = {key: float(value) for key, value in known.get("metrics", {}).items() if _is_number(value)}
-    return Run(**{**known, "source": source, "queries": queries, "settings": dict(values["settings"])})
+    return Run(**{**known, "source": source, "kept": kept, "settings": dict(values["settings"])})
 
 
 def _is_number(value: Any) -> bool:
@@ -106,25 +114,37 @@ def _is_number(value: Any) -> bool:
 
 
 def read_results(folder: Path) -> list[Run]:
-    """Read the runs of an ablation, a sweep, or a single run.
+    """Read the runs of a comparison, an evaluation, an ablation, a sweep, or a single run.
 
-    A record that cannot be read, and a folder without one, become runs of their own status, so that the report can
+    A record that cannot be read, and a run without one, become runs of their own status, so that the report can
     name them.
 
     Args:
         folder: With ``runs/ID/run.json``, or with a ``run.json`` of its own.
+
+    Raises:
+        UserError: If it is of an earlier version.
     """
+    refuse_old_form(folder)
     if (folder / "run.json").is_file():
         return [_read_run(folder, str(folder))]
-    return [_read_run(one, str(folder)) for one in sorted((folder / "runs").iterdir()) if one.is_dir()]
+    names = sorted(one.name for one in (folder / "runs").glob("*") if one.is_dir())
+    if not (folder / "config.json").is_file():
+        return [_read_run(folder / "runs" / name, str(folder)) for name in names]
+    store = Store(folder)
+    config = store.config()
+    base = next((name for name in config["ours"] if name in config["routers"]), None)
+    wanted = [store.folder(label, seed) for seed in config["seeds"] for label in config["routers"]]
+    runs = [_read_run(one, str(folder)) for one in wanted]
+    return [replace(run, base=run.name == base) for run in runs]  # routers may have been added since a run was kept
 
 
 def _read_run(folder: Path, source: str) -> Run:
-    file, queries = folder / "run.json", folder / "queries.parquet"
     try:
-        values = json.loads(file.read_text())
-        return run_from(values, source, str(file), queries if queries.is_file() else None)
-    except FileNotFoundError:
-        return Run(folder.name, source, UNFINISHED, "no run.json: the run was killed, or is still running")
-    except (OSError, ValueError, TypeError) as error:
+        record = read_record(folder)
+        if record is None:
+            return Run(folder.name, source, UNFINISHED, "no run.json: the run was killed, or is still running")
+        kept = FinishedRun(folder, record) if predictions_file(folder).is_file() else None
+        return run_from(record if kept is None else kept.whole_record(), source, str(record_file(folder)), kept)
+    except (UserError, ValueError, TypeError) as error:
         return Run(folder.name, source, UNREADABLE, f"run.json cannot be read: {error}")

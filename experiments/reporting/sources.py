@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from experiments.reporting.comparisons import read_comparison
 from experiments.reporting.offline import find_offline, read_offline
 from experiments.reporting.online import PREFIX, read_online
 from experiments.reporting.records import Run, read_results
@@ -39,15 +38,13 @@ def read_source(source: str | Path) -> list[Run]:
     folder = Path(source)
     if not folder.is_dir():
         raise UserError(f"{folder} must be a folder of results, but there is none; name the --out of what was run")
-    if (folder / "run.json").is_file() or (folder / "runs").is_dir():
+    if any((folder / name).exists() for name in ("run.json", "runs", "config.json")):
         runs = read_results(folder)
-    elif (folder / "config.json").is_file():
-        runs = read_comparison(folder)
     else:
         runs = [run for one in find_offline(folder) for run in read_offline(one, folder)]
     if not runs:
         raise UserError(
-            f"{folder} must hold runs: runs/*/run.json, a comparison's config.json or wandb/offline-run-*, but has none; "
+            f"{folder} must hold runs: runs/*/run.json or wandb/offline-run-*, but has none; "
             "name the --out of what was run"
         )
     return runs

@@ -61,7 +61,7 @@ class SeedRuns:
 
     def kept(self) -> list[Record] | None:
         """Return the records, where the configuration was run before: on all seeds, or up to one that did not finish."""
-        from experiments.runs.execute import read_record
+        from graphrouter.evaluation.store import read_record
 
         records: list[Record] = []
         for config in self.configs:
@@ -101,7 +101,8 @@ class SeedRuns:
 
     def record_failure(self, error: str) -> list[Record]:
         """Record that the first run without a record failed; returns the records, as `run` does."""
-        from experiments.runs.execute import new_record, read_record, write_record
+        from experiments.runs.execute import new_record
+        from graphrouter.evaluation.store import read_record, write_record
 
         records: list[Record] = []
         for config in self.configs:

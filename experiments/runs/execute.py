@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 import traceback
 from collections.abc import Callable
@@ -13,25 +12,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import polars as pl
 
 from experiments.runs.config import RunConfig, run_id, settings
 from experiments.runs.data import load_run, new_llm
 from graphrouter.config import make_router
 from graphrouter.errors import UserError, first_line
-from graphrouter.evaluation.rows import (
-    REFERENCES,
-    new_llm_metrics,
-    outcomes_of,
-    query_table,
-    record_of,
-    routable,
-    scores_of,
-    without_rewards,
-)
+from graphrouter.evaluation.record import REFERENCES, new_llm_metrics, record_of, scores_of
+from graphrouter.evaluation.rows import outcomes_of, routable, without_rewards
 from graphrouter.evaluation.run import FittedRouter, fit_router
-from graphrouter.evaluation.store import Outcomes, Predictions
-from graphrouter.files import atomic_write, replace_file
+from graphrouter.evaluation.store import read_record, share_outcomes, write_predictions, write_record
+from graphrouter.files import replace_file
 from graphrouter.pipeline import RoutingPipeline
 from graphrouter.pipeline.training import as_pipeline
 from graphrouter.prepared import PreparedLog
@@ -57,7 +47,7 @@ def execute(
     on_epoch: OnEpoch | None = None,
     on_result: Callable[[RoutingPipeline, Record], None] | None = None,
 ) -> Record:
-    """Fit and score one run, and write FOLDER/run.json, queries.parquet and edges.npz.
+    """Fit and score one run, and keep it in FOLDER, in the form of `graphrouter.evaluation.store`.
 
     A run that is finished is not run again. An error of the run itself is recorded, with its traceback in error.txt, and
     not raised; Ctrl-C is raised.
@@ -108,30 +98,6 @@ def new_record(config: RunConfig, about: Record | None = None) -> Record:
     return record | {"started": datetime.now(UTC).isoformat(timespec="seconds")}
 
 
-def read_record(folder: Path) -> Record | None:
-    """Read a run's record, or return None where it has none.
-
-    Raises:
-        UserError: If there is one that is no JSON.
-    """
-    file = folder / "run.json"
-    try:
-        record: Record = json.loads(file.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError) as error:
-        raise UserError(
-            f"{file} must be JSON, but cannot be read ({first_line(error)}); remove its folder and run again"
-        ) from None
-    return record
-
-
-def write_record(folder: Path, record: Record) -> None:
-    """Write a run's record, whole or not at all."""
-    text = json.dumps(record, indent=1, allow_nan=False)
-    replace_file(folder / "run.json", f"{text}\n".encode())
-
-
 def _run(
     config: RunConfig,
     folder: Path,
@@ -152,18 +118,19 @@ def _run(
         "predict_seconds": done.about["predict_seconds"],
         "sizes": {name: len(getattr(data, name).queries) for name in PARTS}
         | {"llms": len(llms), "tasks": len({task for task in data.test.queries.tasks if task})},
+        "scenarios": to_plain(scenarios),
+        "outcomes": share_outcomes(folder, outcomes),
         **record_of(outcomes, done, known, scenarios, llms),
     }
     validated = scores_of("validation", checked, [fitted.predict("validation")], scenarios)[0]
     found["metrics"] = validated | found["metrics"]
-    queries = query_table(outcomes, done, scenarios, llms)
     if before is not None:
         without, column = before.predict(), llms.index(str(config.held_out))
         found["metrics"] |= new_llm_metrics(outcomes, done, without, column, scenarios)
-        for one in scenarios if routable(outcomes) else ():
-            rewards = pl.Series(without_rewards(outcomes, without, column, one)).fill_nan(None)
-            queries = queries.with_columns(rewards.alias(f"without_reward:{one.name}"))
-    _write_queries(folder, queries, outcomes, done)
+        if routable(outcomes):
+            rewards = {one.name: without_rewards(outcomes, without, column, one) for one in scenarios}
+            done = replace(done, without=rewards)
+    write_predictions(folder, done, scenarios, outcomes.cost_scale)
     if on_result is not None:
         on_result(as_pipeline(fitted.router, data), record | found)
     return found
@@ -192,16 +159,6 @@ def _fit(
     extended = before.router.extend(data.train)
     seconds = before.about["fit_seconds"] + time.perf_counter() - started
     return replace(before, router=extended, prepared=data, about=before.about | {"fit_seconds": seconds}), before
-
-
-def _write_queries(folder: Path, queries: pl.DataFrame, outcomes: Outcomes, done: Predictions) -> None:
-    """Write a row for each test query, and every edge, which a bootstrap of AUROC needs."""
-    assert done.quality is not None
-    with atomic_write(folder / "queries.parquet") as draft:
-        queries.write_parquet(draft, compression="zstd")
-    with atomic_write(folder / "edges.npz") as draft, draft.open("wb") as file:
-        performance = outcomes.performance.astype(np.float32)
-        np.savez_compressed(file, quality=done.quality.astype(np.float32), performance=performance)
 
 
 def _so_far(history: list[dict[str, Any]]) -> dict[str, float]:

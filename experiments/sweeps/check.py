@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from concurrent.futures import Future
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -22,12 +21,13 @@ from experiments.sweeps.runner import SweepRun, Workers
 from graphrouter.errors import UserError
 from graphrouter.evaluation.bootstrap import mean_over_seeds
 from graphrouter.evaluation.differences import difference
+from graphrouter.evaluation.finished import FinishedRun
 from graphrouter.evaluation.rows import ResampledTables
 from graphrouter.files import replace_file
 
 FOLDER = "check"
 COMPARED = ("nll", "performance", "reward", "cost")
-"""Metrics that are means over the rows of ``queries.parquet``."""
+"""Metrics that are means over the test queries."""
 BEST, AS_IT_COMES = "best", "as it comes"
 
 
@@ -52,7 +52,7 @@ def check(made: SweepRun, seeds: int, workers: Workers) -> str:
         for seed in numbers
         for name, config in configs.items()
     }
-    tables = {key: pl.read_parquet(_finished(key, *pair) / "queries.parquet") for key, pair in running.items()}
+    tables = {key: _finished(key, *pair).queries for key, pair in running.items()}
     text = (
         f"The best configuration ({best.name}) against the default of {base.router}{under_fixed(made)} on the "
         f"test queries of {base.log}, seeds {numbers[0]} to {numbers[-1]}, which the sweep has not used. Validation chose; "
@@ -81,18 +81,18 @@ def _start(
     return configuration, workers.submit(SeedRuns.run, configuration)
 
 
-def _finished(key: tuple[str, int], made: SeedRuns, running: Future[list[dict[str, Any]]]) -> Path:
+def _finished(key: tuple[str, int], made: SeedRuns, running: Future[list[dict[str, Any]]]) -> FinishedRun:
     record = running.result()[0]
     if record["status"] != "finished":
         raise UserError(f"the {key[0]} configuration must finish with seed {key[1]}, but {record['error']}; run again")
-    return made.folder(made.configs[0])
+    return FinishedRun(made.folder(made.configs[0]), record)
 
 
 def compared(parts: list[list[pl.DataFrame]]) -> pl.DataFrame:
     """Compare two configurations metric by metric.
 
     Args:
-        parts: By seed, the rows of ``queries.parquet`` of the best and of the default, on the same queries.
+        parts: By seed, the tables of the best and of the default, see `FinishedRun.queries`, on the same queries.
 
     Returns:
         ``metric, best, default, difference, low, high, verdict``; the verdict is ``better`` or ``worse`` where the

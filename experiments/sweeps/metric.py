@@ -6,7 +6,7 @@ from experiments.runs.config import RunConfig
 from experiments.runs.data import scored_by
 from experiments.sweeps.file import Sweep
 from graphrouter.errors import UserError, suggest
-from graphrouter.evaluation.rows import metric_names
+from graphrouter.evaluation.record import metric_names
 from graphrouter.scenario import SCENARIOS
 
 OF_DATA = ("log", "scenarios", "estimate_cost", "protocol", "held_out", "llms")

@@ -14,7 +14,8 @@ from graphrouter.config import comparison_routers, read_comparison
 from graphrouter.errors import UserError
 from graphrouter.evaluation import compare
 from graphrouter.evaluation.differences import Resampling, estimate
-from graphrouter.evaluation.store import Outcomes, Store
+from graphrouter.evaluation.folder import Store
+from graphrouter.evaluation.store import Outcomes
 from graphrouter.evaluation.support import Support
 from graphrouter.log import LLMLog
 from graphrouter.run import RunOptions

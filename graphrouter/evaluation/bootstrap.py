@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
-Array = np.ndarray
+from graphrouter.typing import Array
 
 RESAMPLES = 1000
 FEW = 200

@@ -12,11 +12,10 @@ from graphrouter import metrics
 from graphrouter.display import Displayed, listed
 from graphrouter.evaluation.rows import choice_table
 from graphrouter.evaluation.scores import ALPHAS, curve, has_cost
-from graphrouter.evaluation.store import Config, Outcomes, Predictions
+from graphrouter.evaluation.store import Outcomes, Predictions
 from graphrouter.evaluation.support import Support
 from graphrouter.scenario import Scenario
-
-Array = np.ndarray
+from graphrouter.typing import Array, Record
 
 RESULT_COLUMNS = ("log", "router", "seed", "split", "scenario", "task", "metric", "value")
 
@@ -42,7 +41,7 @@ class Evaluation(Displayed):
         choices: By router, seed and scenario, one row per test query; see `graphrouter.evaluation.rows.choice_table`.
     """
 
-    config: Config
+    config: Record
     support: Support
     results: pl.DataFrame
     summary: pl.DataFrame
@@ -51,7 +50,7 @@ class Evaluation(Displayed):
     singles: tuple[Array, Array] | None = None
     shares: dict[str, dict[str, Array]] = field(default_factory=dict)
     reliability: dict[str, Array] = field(default_factory=dict)
-    about: dict[str, list[Config]] = field(default_factory=dict)
+    about: dict[str, list[Record]] = field(default_factory=dict)
     sizes: dict[int, dict[str, int]] = field(default_factory=dict)
     choices: pl.DataFrame = field(default_factory=pl.DataFrame)
 

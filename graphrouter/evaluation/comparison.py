@@ -15,10 +15,11 @@ from graphrouter.config import INTERVALS, hyperparameters, router_of
 from graphrouter.encoders import Encoder
 from graphrouter.errors import UserError, suggest
 from graphrouter.evaluation.collected import Evaluation
+from graphrouter.evaluation.folder import Store
 from graphrouter.evaluation.report.write import summarise
 from graphrouter.evaluation.rows import outcomes_of
 from graphrouter.evaluation.run import fit_router
-from graphrouter.evaluation.store import Config, Outcomes, Store
+from graphrouter.evaluation.store import Outcomes
 from graphrouter.evaluation.support import Support
 from graphrouter.identity import digest_of, log_config
 from graphrouter.log import LLMLog, LogLike, load_log
@@ -29,8 +30,7 @@ from graphrouter.run import TUNE_BY, RunOptions, provenance
 from graphrouter.scenario import Scenario
 from graphrouter.settings import to_plain
 from graphrouter.splits import PARTS, Split, by_query
-
-Array = np.ndarray
+from graphrouter.typing import Array, Record
 
 MOST_SETTINGS = 6
 
@@ -100,7 +100,7 @@ def compare(
     if run.progress and not support.routable:
         print(support.sentence, file=sys.stderr, flush=True)  # before hours of fitting, not after
     store = Store(out)
-    config: Config = {
+    config: Record = {
         "kind": "compare",
         "log": log_config(first.log),
         "encoder": first.encoder_name,
@@ -124,7 +124,7 @@ def compare(
 
 
 def _run_seed(
-    store: Store, config: Config, prepared: PreparedLog, routers: Mapping[str, Router], run: RunOptions
+    store: Store, config: Record, prepared: PreparedLog, routers: Mapping[str, Router], run: RunOptions
 ) -> None:
     """Fit and predict what a seed lacks."""
     finished, seed = store.finished(), prepared.seed
@@ -147,7 +147,7 @@ def _run_seed(
 def _outcomes(prepared: PreparedLog) -> Outcomes:
     """Return a seed's outcomes, with what identifies its split, and its vectors where the config cannot know them."""
     parts = {name: getattr(prepared.split, name) for name in PARTS}
-    about: Config = {
+    about: Record = {
         "sizes": {name: len(rows) for name, rows in parts.items()},
         "split": digest_of(*parts.values()),
     }
@@ -217,7 +217,7 @@ def _check_choices(log: LLMLog, parts: Sequence[Array]) -> None:
         )
 
 
-def router_config(router: Router) -> Config:
+def router_config(router: Router) -> Record:
     """Return what a config says of a router."""
     known = {"router": router.name, "source": router.source, "oracle": router.needs_outcomes}
     code = code_of(type(router))
@@ -228,7 +228,7 @@ def router_config(router: Router) -> Config:
     }
 
 
-def _report_progress(store: Store, config: Config, name: str, seed: int, about: Config) -> None:
+def _report_progress(store: Store, config: Record, name: str, seed: int, about: Record) -> None:
     pairs = len(config["seeds"]) * len(config["routers"])
     print(
         f"[{len(store.finished())}/{pairs}] {name}, seed {seed}: {about['tried']} settings in {about['tune_seconds']:.1f} s, "

@@ -18,8 +18,7 @@ from graphrouter.evaluation.bootstrap import RESAMPLES, draw_weights, interval, 
 from graphrouter.evaluation.simultaneous import simultaneous
 from graphrouter.metrics import lower_is_better
 from graphrouter.metrics.weighted import mean
-
-Array = np.ndarray
+from graphrouter.typing import Array
 
 
 @dataclass(frozen=True)

@@ -10,18 +10,14 @@ import numpy as np
 from graphrouter.config import hyperparameters
 from graphrouter.dataset import Queries, RoutingData
 from graphrouter.errors import UserError
-from graphrouter.evaluation.store import Config, Predictions
+from graphrouter.evaluation.store import ENDS, Predictions
 from graphrouter.metrics import choose, nll, reward
 from graphrouter.prepared import PreparedLog
 from graphrouter.routers.base import Router
 from graphrouter.run import RunOptions
 from graphrouter.scenario import Scenario
 from graphrouter.settings import to_plain
-
-Array = np.ndarray
-
-ENDS = (Scenario("performance alone", 1.0, 0.0), Scenario("cost alone", 0.0, 1.0))
-"""Scenarios that the two ends of `Predictions` are utilities for."""
+from graphrouter.typing import Array, Record
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,7 +33,7 @@ class FittedRouter:
 
     router: Router
     prepared: PreparedLog
-    about: Config
+    about: Record
 
     def predict(self, part: str = "test", label: str | None = None) -> Predictions:
         """Predict a part of the log for all its scenarios; a router that needs outcomes is told those of the part first.

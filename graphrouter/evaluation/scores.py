@@ -11,8 +11,8 @@ from graphrouter.evaluation.store import Outcomes, Predictions
 from graphrouter.evaluation.support import Support
 from graphrouter.metrics import METRICS, metrics_of
 from graphrouter.scenario import Scenario
+from graphrouter.typing import Array
 
-Array = np.ndarray
 Scores = dict[tuple[str, str], Array]
 """(scenario, metric) -> [R] or [R, B]; the scenario is empty where a metric does not depend on it."""
 

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-Array = np.ndarray
+from graphrouter.typing import Array
+
 DRAWS = 20_000
 """Draws of the largest of the null comparisons; the critical value is then good to about 0.01 standard errors."""
 LEVEL = 0.05

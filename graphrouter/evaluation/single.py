@@ -14,17 +14,17 @@ from graphrouter.dataset import Queries
 from graphrouter.errors import UserError
 from graphrouter.evaluation.collected import Evaluation
 from graphrouter.evaluation.comparison import router_config
+from graphrouter.evaluation.folder import Store
 from graphrouter.evaluation.report.write import summarise
 from graphrouter.evaluation.run import predict_queries
-from graphrouter.evaluation.store import Config, Outcomes, Store
+from graphrouter.evaluation.store import Outcomes
 from graphrouter.evaluation.summary import REFERENCE
 from graphrouter.identity import digest_of, log_config
 from graphrouter.log import LLMLog
 from graphrouter.routers.base import Router
 from graphrouter.run import provenance
 from graphrouter.scenario import Scenario, choose_scenarios
-
-Array = np.ndarray
+from graphrouter.typing import Array, Record
 
 
 def evaluate_router(
@@ -71,10 +71,11 @@ def evaluate_router(
     about = {
         "cost_scale": cost_scale if np.isfinite(cost_scale) else None,
         "sizes": {"all": len(scored)},
+        "llms": list(log.llm_names),
     }
     tasks = np.array([task or "" for task in asked.tasks])
     outcomes = Outcomes(tasks, asked.groups, performance, cost, about, np.array(asked.ids, dtype=object))
-    config: Config = {
+    config: Record = {
         "kind": "evaluate",
         "log": log_config(log),
         "encoder": encoder,

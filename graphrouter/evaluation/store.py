@@ -1,42 +1,35 @@
-"""The folder of a comparison: its config, what the log says of the test queries, and every router's predictions.
+"""The form of finished runs, the same for comparisons, evaluations, ablations, sweeps and single runs.
 
 ```
-OUT/config.json                       what was run, resolved
-OUT/outcomes/seed0.npz                test queries of a seed: outcomes, costs, tasks, groups
-OUT/predictions/ROUTER-seed0.npz      what a fitted router predicts of them
-OUT/queries.parquet                   ids and the first letters of the first seed's test queries, for the report
-OUT/results.csv  summary.csv  choices.parquet  curves.csv  report.html  figures/  tables/   derived from the above
+OUT/runs/ID/run.json            record: id, status, error, settings, scenarios, name of the outcomes, and what else is known
+OUT/runs/ID/predictions.npz     predicted quality and cost of the test queries; utilities where they do not follow from these
+OUT/outcomes/NAME.npz           test part: ids, tasks, groups, outcomes, costs; once for all runs that are scored on it
 ```
 
-Files are written whole or not at all. A finished prediction is never written again.
+The folder of a run that is in no folder ``runs`` holds its own ``outcomes``. Files are written whole or not at all, the
+record last. All else follows from them: see `graphrouter.evaluation.finished.FinishedRun`.
 """
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
-import re
 import zipfile
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from graphrouter.errors import UserError
+from graphrouter.errors import UserError, first_line
 from graphrouter.files import replace_file
 from graphrouter.scenario import Scenario
+from graphrouter.typing import Array, Record
 
-Array = np.ndarray
-Config = dict[str, Any]
-
-FIXED = ("kind", "log", "vectors", "router", "scenarios", "tune", "tune_by", "settings")
-"""The parts of a config that must not change while predictions made under it are used: all are inputs. What is computed from
-them is none, for its last digits depend on threads, processor and library versions."""
-
-MAKES = ("router", "hyperparameters", "search_space", "code")
-"""The parts of a router's config that make what it predicts; ``code`` is there for one from outside the package."""
+ENDS = (Scenario("performance alone", 1.0, 0.0), Scenario("cost alone", 0.0, 1.0))
+"""Scenarios that the two ends of `Predictions` are utilities for."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,14 +43,14 @@ class Outcomes:
         cost: [Q, M] float64 in US dollars, NaN where not known.
         about: ``cost_scale`` (dollars, fitted on train), ``sizes`` of the splits, a digest of the split, and one of
             ``vectors`` that a function gave.
-        ids: [Q] text, the queries' ids; None in a folder of an earlier version, which kept none.
+        ids: [Q] text, the queries' ids; None where they are not known.
     """
 
     tasks: Array
     groups: Array
     performance: Array
     cost: Array
-    about: Config
+    about: Record
     ids: Array | None = None
 
     @property
@@ -76,172 +69,180 @@ class Predictions:
     """What one fitted router says of the evaluated queries.
 
     Attributes:
-        quality: [Q, M] float32, or None for a reference that predicts nothing.
+        quality: [Q, M] floats, or None for a reference that predicts nothing.
         cost: [Q, M] float64 in US dollars.
         utility: By scenario, [Q, M] float64.
         about: ``settings`` that were chosen, how many were ``tried``, the ``validation`` score, ``fit_seconds``,
             ``tune_seconds``, ``predict_seconds`` and the ``commit`` of the code.
         ends: [2, Q, M] float64, the utilities with all weight on performance and all on cost, for a router whose
             utility is linear in the weights, so that these give its choice for any; None for any other router.
+        without: By scenario, [Q] reward of the choices without the new LLM, NaN for none; of a router that took one in.
     """
 
     quality: Array | None
     cost: Array
     utility: Mapping[str, Array]
-    about: Config
+    about: Record
     ends: Array | None = None
+    without: Mapping[str, Array] = field(default_factory=dict)
 
 
-class Store:
-    """Reads and writes the folder of a comparison."""
-
-    def __init__(self, out: str | Path) -> None:
-        self.out = Path(out)
-
-    def begin(self, config: Config) -> None:
-        """Write the config, or check that what is finished was made under the same one.
-
-        Routers and seeds may be added to a comparison. Nothing else may change, and none that has results may be left
-        out; what was asked for before and never finished may.
-
-        Raises:
-            UserError: If the folder holds another comparison or other files, or cannot be written.
-        """
-        if (self.out / "config.json").exists():
-            finished = self.finished()
-            if finished:
-                self._check(self.config(), json.loads(json.dumps(config)), finished)
-        elif self.out.is_dir() and any(self.out.iterdir()):
-            raise UserError(f"{self.out} holds other files; name a new folder for the results")
-        self.write("config.json", json.dumps(config, indent=2) + "\n")
-
-    def _check(self, old: Config, new: Config, finished: set[tuple[str, int]]) -> None:
-        kept = "; nothing was overwritten, name another folder"
-        if "vectors" not in old:
-            old = old | self._vectors_before(old, new)
-        for key in FIXED:
-            if old.get(key) != new.get(key):
-                what = _difference("encoder" if key == "vectors" else key, old.get(key), new.get(key))
-                raise UserError(f"{self.out} holds results with another {what}{kept}")
-        for label in sorted({label for label, _ in finished}):
-            if label not in new["routers"]:
-                raise UserError(
-                    f"{self.out} holds results of {label!r} too; ask for it as well, or name another folder"
-                )
-            before, now = ({key: config["routers"][label].get(key) for key in MAKES} for config in (old, new))
-            if before != now:
-                raise UserError(f"{self.out} holds results with another {_difference(label, before, now)}{kept}")
-        if missing := {seed for _, seed in finished} - set(new["seeds"]):
-            raise UserError(f"{self.out} holds results of seed {min(missing)} too; ask for it, or name another folder")
-
-    def _vectors_before(self, old: Config, new: Config) -> Config:
-        """Return what identifies the vectors of a folder of an earlier version, which named the encoder and no more.
-
-        Raises:
-            UserError: If the name does not tell: of vectors that are given, and of a router that was fitted elsewhere.
-        """
-        if new.get("kind") != "compare" or str(new.get("vectors")).startswith(("log:", "array:")):
-            raise UserError(
-                f"{self.out} holds results of an earlier version, which do not say what they were made from; nothing was "
-                "overwritten, name another folder"
-            )
-        same = old.get("encoder") == new.get("encoder")
-        return {"vectors": new.get("vectors") if same else old.get("encoder")}
-
-    def finished(self) -> set[tuple[str, int]]:
-        """Return the routers and seeds whose predictions are kept."""
-        names = (re.fullmatch(r"(.+)-seed(-?\d+)\.npz", file.name) for file in (self.out / "predictions").glob("*.npz"))
-        return {(name[1], int(name[2])) for name in names if name}
-
-    def config(self) -> Config:
-        """Read the config.
-
-        Raises:
-            UserError: If there is none, or it is no JSON.
-        """
-        file = self.out / "config.json"
-        try:
-            config: Config = json.loads(file.read_text())
-        except FileNotFoundError:
-            raise UserError(f"{self.out} must be the folder of a comparison, but has no config.json") from None
-        except (OSError, ValueError) as error:
-            raise UserError(f"{file} must be JSON, but {error}; name another folder") from None
-        return config
-
-    def write(self, name: str, text: str) -> Path:
-        """Write a text file below the folder, whole or not at all."""
-        replace_file(self.out / name, text.encode())
-        return self.out / name
-
-    def save_predictions(self, label: str, seed: int, predictions: Predictions) -> None:
-        """Keep what a router predicts."""
-        arrays = {f"utility/{scenario}": utility for scenario, utility in predictions.utility.items()}
-        if predictions.ends is not None:
-            arrays["ends"] = predictions.ends
-        if predictions.quality is not None:
-            arrays["quality"] = predictions.quality.astype(np.float32)
-        self._save(self._predictions_file(label, seed), predictions.about, cost=predictions.cost, **arrays)
-
-    def predictions(self, label: str, seed: int) -> Predictions:
-        """Read what a router predicts."""
-        arrays, about = self._load(self._predictions_file(label, seed))
-        utility = {key.split("/", 1)[1]: array for key, array in arrays.items() if key.startswith("utility/")}
-        return Predictions(arrays.get("quality"), arrays["cost"], utility, about, arrays.get("ends"))
-
-    def keep_outcomes(self, seed: int, outcomes: Outcomes) -> Outcomes:
-        """Keep a seed's outcomes; where predictions were made with others, check that their inputs are the same.
-
-        Returns:
-            Those that are kept: the cost scale of the first run holds for all that the folder gets.
-
-        Raises:
-            UserError: If the split or the vectors have changed.
-        """
-        file = self.out / "outcomes" / f"seed{seed}.npz"
-        if file.exists() and any(number == seed for _, number in self.finished()):
-            before = self.outcomes(seed)
-            given = {key: value for key, value in outcomes.about.items() if key != "cost_scale"}
-            if {key: before.about.get(key) for key in given} != given:
-                raise UserError(
-                    f"{self.out} holds results for other splits or vectors of seed {seed}; nothing was overwritten, name "
-                    "another folder"
-                )
-            return before
-        texts = {"tasks": outcomes.tasks, "ids": outcomes.ids}
-        arrays = {name: text.astype(str) for name, text in texts.items() if text is not None}
-        arrays |= {name: getattr(outcomes, name) for name in ("groups", "performance", "cost")}
-        self._save(file, outcomes.about, **arrays)
-        return outcomes
-
-    def outcomes(self, seed: int) -> Outcomes:
-        """Read a seed's outcomes."""
-        arrays, about = self._load(self.out / "outcomes" / f"seed{seed}.npz")
-        return Outcomes(about=about, **arrays)
-
-    def _predictions_file(self, label: str, seed: int) -> Path:
-        return self.out / "predictions" / f"{label}-seed{seed}.npz"
-
-    def _save(self, file: Path, about: Config, **arrays: Any) -> None:
-        buffer = io.BytesIO()
-        np.savez_compressed(buffer, about=np.array(json.dumps(about)), **arrays)
-        replace_file(file, buffer.getvalue())
-
-    def _load(self, file: Path) -> tuple[dict[str, Array], Config]:
-        try:
-            with np.load(file, allow_pickle=False) as kept:
-                arrays = {key: kept[key] for key in kept.files}
-            return arrays, json.loads(str(arrays.pop("about")))
-        except FileNotFoundError:
-            raise UserError(f"{self.out} is not finished: {file.name} is absent; run the comparison again") from None
-        except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
-            raise UserError(f"{file} must be a whole .npz file, but cannot be read ({error}); remove it") from None
+def record_file(folder: Path) -> Path:
+    """Return the file of a run's record, which is there once the run has ended."""
+    return folder / "run.json"
 
 
-def _difference(key: str, old: Any, new: Any) -> str:
-    """Name the first thing that differs, and both values where they are short."""
-    if isinstance(old, dict) and isinstance(new, dict):
-        for part in sorted(old.keys() | new.keys()):
-            if old.get(part) != new.get(part):
-                return _difference(f"{key}.{part}", old.get(part), new.get(part))
-    shown = f" ({json.dumps(old)}, not {json.dumps(new)})"
-    return key + (shown if len(shown) < 160 else "")
+def predictions_file(folder: Path) -> Path:
+    """Return the file of what a run predicts."""
+    return folder / "predictions.npz"
+
+
+def read_record(folder: Path) -> Record | None:
+    """Read a run's record, or return None where it has none.
+
+    Raises:
+        UserError: If there is one that is no JSON, or the run is of an earlier version.
+    """
+    file = record_file(folder)
+    refuse_old_form(folder)
+    try:
+        record: Record = json.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        raise UserError(
+            f"{file} must be JSON, but cannot be read ({first_line(error)}); remove its folder and run again"
+        ) from None
+    return record
+
+
+def refuse_old_form(folder: Path) -> None:
+    """Raise if a folder of results is of an earlier version.
+
+    Raises:
+        UserError: If it is.
+    """
+    if any(found for mark in ("predictions", "edges.npz", "runs/*/edges.npz") for found in folder.glob(mark)):
+        raise UserError(
+            f"{folder} holds results of an earlier version, which kept predictions in another form; name another folder, and "
+            "run again"
+        )
+
+
+def write_record(folder: Path, record: Record) -> None:
+    """Write a run's record, whole or not at all."""
+    text = json.dumps(record, indent=1, allow_nan=False)
+    replace_file(record_file(folder), f"{text}\n".encode())
+
+
+def write_predictions(folder: Path, done: Predictions, scenarios: Sequence[Scenario], cost_scale: float) -> None:
+    """Keep what a run predicts: utilities only where they are not, digit for digit, the reward of a quality and the cost.
+
+    That quality is the predicted one, or another that the router judges by, as one with caution does: then it is kept too,
+    as ``judged``.
+
+    Args:
+        folder: Folder of the run.
+        done: Predictions; ``about`` belongs into the record.
+        scenarios: Those of the utilities.
+        cost_scale: Dollars of a normalised cost of 1.
+    """
+    given = {f"utility/{name}": utility for name, utility in done.utility.items()}
+    given |= {} if done.ends is None else {"ends": done.ends}
+    arrays = {"cost": done.cost, **given}
+    for judged in (done.quality, None if done.ends is None else _narrow(done.ends[0])):
+        derived = {} if judged is None else _rewards(judged, done.cost, scenarios, cost_scale)
+        if all(key in derived and _same(derived[key], value) for key, value in given.items()):
+            arrays = {"cost": done.cost, "swept": np.array(done.ends is not None)}
+            arrays |= {} if judged is None or judged is done.quality else {"judged": judged}
+            break
+    arrays |= {} if done.quality is None else {"quality": done.quality}
+    _save(predictions_file(folder), **arrays, **{f"without/{name}": rewards for name, rewards in done.without.items()})
+
+
+def read_predictions(
+    folder: Path, scenarios: Sequence[Scenario], cost_scale: float, about: Record | None = None
+) -> Predictions:
+    """Read what a run predicts; arguments as of `write_predictions`.
+
+    Raises:
+        UserError: If the file is absent or damaged.
+    """
+    kept = _load(predictions_file(folder))
+    found = kept
+    if "swept" in kept:
+        judged = kept["judged" if "judged" in kept else "quality"]
+        found = _rewards(judged, kept["cost"], scenarios, cost_scale) | kept
+    utility = {one.name: found[f"utility/{one.name}"] for one in scenarios}
+    without = {key.partition("/")[2]: values for key, values in kept.items() if key.startswith("without/")}
+    ends = found.get("ends") if kept.get("swept", True) else None
+    return Predictions(kept.get("quality"), kept["cost"], utility, about or {}, ends, without)
+
+
+def _rewards(quality: Array, cost: Array, scenarios: Sequence[Scenario], cost_scale: float) -> dict[str, Array]:
+    """Return the utilities of a router that picks by predicted reward, as `Router.utilities` computes them."""
+    rewards = [one.reward(quality.astype(np.float64), cost, cost_scale) for one in (*scenarios, *ENDS)]
+    names = [f"utility/{one.name}" for one in scenarios]
+    return dict(zip(names, rewards, strict=False)) | {"ends": np.stack(rewards[-2:])}
+
+
+def _narrow(values: Array) -> Array:
+    """Return an array as float32 where that loses nothing."""
+    narrow = values.astype(np.float32)
+    return narrow if _same(narrow.astype(values.dtype), values) else values
+
+
+def _same(one: Array, other: Array) -> bool:
+    return one.dtype == other.dtype and np.array_equal(one, other, equal_nan=True)
+
+
+def outcomes_file(folder: Path, name: str) -> Path:
+    """Return where a run's outcomes lie."""
+    return (folder.parent.parent if folder.parent.name == "runs" else folder) / "outcomes" / f"{name}.npz"
+
+
+def write_outcomes(file: Path, outcomes: Outcomes) -> None:
+    """Keep what a log says of a test part."""
+    texts = {"tasks": outcomes.tasks, "ids": outcomes.ids}
+    arrays = {name: text.astype(str) for name, text in texts.items() if text is not None}
+    arrays |= {name: getattr(outcomes, name) for name in ("groups", "performance", "cost")}
+    _save(file, about=np.array(json.dumps(outcomes.about)), **arrays)
+
+
+def share_outcomes(folder: Path, outcomes: Outcomes) -> str:
+    """Keep the outcomes of a run, unless another run of its folder has; returns the name, a digest of what they hold."""
+    digest = hashlib.sha256(json.dumps(outcomes.about).encode())
+    for values in (outcomes.tasks, outcomes.ids):
+        digest.update("\n".join([] if values is None else values.tolist()).encode())
+    for values in (outcomes.groups, outcomes.performance, outcomes.cost):
+        digest.update(np.ascontiguousarray(values).tobytes())
+    name = digest.hexdigest()[:12]
+    if not (file := outcomes_file(folder, name)).exists():
+        write_outcomes(file, outcomes)
+    return name
+
+
+def read_outcomes(file: Path) -> Outcomes:
+    """Read what a log says of a test part.
+
+    Raises:
+        UserError: If the file is absent or damaged.
+    """
+    arrays = _load(file)
+    return Outcomes(about=json.loads(str(arrays.pop("about"))), **arrays)
+
+
+def _save(file: Path, **arrays: Any) -> None:
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **arrays)
+    replace_file(file, buffer.getvalue())
+
+
+def _load(file: Path) -> dict[str, Array]:
+    try:
+        with np.load(file, allow_pickle=False) as kept:
+            return {key: kept[key] for key in kept.files}
+    except FileNotFoundError:
+        raise UserError(f"{file} is absent, so the run is not whole; remove its run.json, and run again") from None
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        raise UserError(f"{file} must be a whole .npz file, but cannot be read ({error}); remove its folder") from None

@@ -11,6 +11,7 @@ from graphrouter import metrics
 from graphrouter.evaluation.bootstrap import FEW, draw_seeds
 from graphrouter.evaluation.collected import RESULT_COLUMNS, Evaluation, average, collect
 from graphrouter.evaluation.differences import Resampling, baselines, best_of, estimate
+from graphrouter.evaluation.folder import Store
 from graphrouter.evaluation.scores import (
     Scores,
     curve_scores,
@@ -19,12 +20,11 @@ from graphrouter.evaluation.scores import (
     routing_metrics,
     scenario_scores,
 )
-from graphrouter.evaluation.store import Config, Outcomes, Predictions, Store
+from graphrouter.evaluation.store import Outcomes, Predictions
 from graphrouter.evaluation.support import Support
 from graphrouter.metrics import METRICS, metrics_of
 from graphrouter.scenario import Scenario
-
-Array = np.ndarray
+from graphrouter.typing import Array, Record
 
 Result = tuple[str, str, int, str, str, str, str, float]
 REFERENCE = "LLM "
@@ -62,7 +62,7 @@ def evaluate_store(store: Store) -> Evaluation:
     return evaluation
 
 
-def _draw_seeds(config: Config, kept: list[Outcomes]) -> Array | None:
+def _draw_seeds(config: Record, kept: list[Outcomes]) -> Array | None:
     """Draws of the seeds for an interval of methods; None for one of fitted routers."""
     if config.get("interval", "fitted") == "fitted":
         return None
@@ -72,7 +72,7 @@ def _draw_seeds(config: Config, kept: list[Outcomes]) -> Array | None:
 
 
 def _predictions(
-    store: Store, config: Config, label: str, seed: int, outcomes: Outcomes, scenarios: list[Scenario]
+    store: Store, config: Record, label: str, seed: int, outcomes: Outcomes, scenarios: list[Scenario]
 ) -> Predictions:
     """Load a router's predictions, or make those of an LLM that is a reference."""
     if label in config["routers"]:
@@ -129,14 +129,14 @@ def _task_scores(
         yield task, {key: by_task[:, number] for key, by_task in scores.items() if key[1] in able}
 
 
-def _rows(config: Config, labels: list[str], seed: int, task: str, scores: Scores) -> Iterator[Result]:
+def _rows(config: Record, labels: list[str], seed: int, task: str, scores: Scores) -> Iterator[Result]:
     log, split = config["log"]["label"], config["split"]
     for (scenario, metric), by_router in scores.items():
         for label, value in zip(labels, by_router, strict=True):
             yield (log, label, seed, split, scenario, task, metric, float(value))
 
 
-def _validation_rows(config: Config, labels: list[str], seed: int, predictions: list[Predictions]) -> Iterator[Result]:
+def _validation_rows(config: Record, labels: list[str], seed: int, predictions: list[Predictions]) -> Iterator[Result]:
     """The score that each router's setting was chosen by."""
     for label, given in zip(labels, predictions, strict=True):
         if "validation" in given.about:
@@ -148,7 +148,7 @@ def _schema() -> dict[str, type[pl.DataType]]:
     return {column: {"seed": pl.Int64, "value": pl.Float64}.get(column, pl.String) for column in RESULT_COLUMNS}
 
 
-def _summary(config: Config, labels: list[str], values: Scores) -> pl.DataFrame:
+def _summary(config: Record, labels: list[str], values: Scores) -> pl.DataFrame:
     rows = []
     for (scenario, metric), resampled in values.items():
         means = dict(zip(labels, resampled[:, 0].tolist(), strict=True))

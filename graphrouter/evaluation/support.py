@@ -8,7 +8,7 @@ from typing import Any, Self
 
 import numpy as np
 
-Array = np.ndarray
+from graphrouter.typing import Array
 
 LEAST_CHOICE = 0.5
 """Share of queries that must have outcomes of two LLMs or more. On any other query there is nothing to choose: every

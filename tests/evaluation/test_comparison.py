@@ -12,7 +12,7 @@ from graphrouter.cli import main
 from graphrouter.errors import UserError
 from graphrouter.evaluation import compare, summarise
 from graphrouter.evaluation.collected import RESULT_COLUMNS
-from graphrouter.evaluation.store import Store
+from graphrouter.evaluation.folder import Store
 from graphrouter.log import LLMLog
 from graphrouter.routers import find_router
 from graphrouter.run import RunOptions
@@ -84,12 +84,13 @@ def test_a_killed_comparison_goes_on_and_refits_nothing_that_was_finished(log: L
     with pytest.raises(KeyboardInterrupt):
         compare(log, topics, routers, seeds=[0, 1], out=tmp_path / "out", tune=False)
     assert Means.fits == [("means", 0, 0.0), ("last", 0, 0.0), ("means", 1, 0.0)]
-    before = contents(tmp_path / "out" / "predictions")
-    assert sorted(before) == ["last-seed0.npz", "means-seed0.npz", "means-seed1.npz"]
+    before = contents(tmp_path / "out" / "runs")
+    runs = ("last-seed0", "means-seed0", "means-seed1")
+    assert sorted(before) == [f"{run}/{file}" for run in runs for file in ("predictions.npz", "run.json")]
     Means.stop_at = -1
     resumed = compare(log, topics, routers, seeds=[0, 1], out=tmp_path / "out", tune=False)
     assert Means.fits[3:] == [("last", 1, 0.0)]
-    assert before.items() <= contents(tmp_path / "out" / "predictions").items()
+    assert before.items() <= contents(tmp_path / "out" / "runs").items()
     whole = compare(log, topics, routers, seeds=[0, 1], out=tmp_path / "whole", tune=False)
     assert resumed.results.equals(whole.results)
     assert resumed.summary.equals(whole.summary)
@@ -176,15 +177,18 @@ def test_a_folder_with_other_files_is_left_alone(log: LLMLog, tmp_path: Path) ->
 
 def test_a_damaged_prediction_is_named(log: LLMLog, tmp_path: Path) -> None:
     compare(log, topics, [Means()], seeds=[0], out=tmp_path)
-    file = tmp_path / "predictions" / "means-seed0.npz"
+    file = tmp_path / "runs" / "means-seed0" / "predictions.npz"
     file.write_bytes(file.read_bytes()[:200])
-    with pytest.raises(UserError, match=r"means-seed0.npz must be a whole"):
+    with pytest.raises(UserError, match=r"means-seed0/predictions.npz must be a whole"):
         summarise(tmp_path)
     file.unlink()
+    with pytest.raises(UserError, match="is absent"):
+        summarise(tmp_path)
+    (file.parent / "run.json").unlink()
     with pytest.raises(UserError, match="not finished"):
         summarise(tmp_path)
     with pytest.raises(UserError, match="no config.json"):
-        summarise(tmp_path / "predictions")
+        summarise(tmp_path / "runs")
 
 
 def test_everything_can_be_rebuilt_from_the_predictions(log: LLMLog, tmp_path: Path) -> None:
@@ -328,7 +332,7 @@ def test_missing_cells_are_never_chosen(tmp_path: Path) -> None:
 def test_a_prediction_that_is_no_probability_is_refused(log: LLMLog, tmp_path: Path, wrong: float, match: str) -> None:
     with pytest.raises(UserError, match=f"broken must predict.*{match}"):
         compare(log, topics, [Broken(value=wrong)], seeds=[0], out=tmp_path)
-    assert not (tmp_path / "predictions").exists()
+    assert not (tmp_path / "runs").exists()
 
 
 @pytest.mark.parametrize(

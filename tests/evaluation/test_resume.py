@@ -81,23 +81,10 @@ def test_the_identity_of_each_encoder(log: LLMLog) -> None:
         LogVectors().given(log)
 
 
-@pytest.mark.parametrize(
-    ("encoder", "says"), [("tfidf:16", None), ("tfidf:8", "another encoder"), ("array", "an earlier version")]
-)
-def test_a_folder_of_an_earlier_version_goes_on_or_is_refused(
-    log: LLMLog, tmp_path: Path, encoder: str, says: str | None
-) -> None:
-    compare(log, "tfidf:16", [Means()], seeds=[0], out=tmp_path, tune=False)
-    config = json.loads((tmp_path / "config.json").read_text())
-    del config["vectors"]
-    (tmp_path / "config.json").write_text(json.dumps(config))
-    chosen = np.ones((log.queries.height, 2)) if encoder == "array" else encoder
-    if says is None:
-        compare(log, chosen, [Means(), Last()], seeds=[0], out=tmp_path, tune=False)
-        assert json.loads((tmp_path / "config.json").read_text())["vectors"] == "tfidf:16"
-        return
-    with pytest.raises(UserError, match=says):
-        compare(log, chosen, [Means(), Last()], seeds=[0], out=tmp_path, tune=False)
+def test_a_folder_of_an_earlier_version_is_refused(log: LLMLog, tmp_path: Path) -> None:
+    (tmp_path / "predictions").mkdir()
+    with pytest.raises(UserError, match="earlier version.*name another folder, and run again"):
+        compare(log, "tfidf:16", [Means()], seeds=[0], out=tmp_path, tune=False)
 
 
 def start(threads: int, *words: str) -> "subprocess.Popen[str]":
@@ -126,13 +113,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> str:
 def test_a_killed_comparison_goes_on_with_other_threads(folder: str, tmp_path: Path) -> None:
     words = ["compare", folder, "--routers", "knn,mlp", "--seeds", "1", "--encoder", "tfidf:64", "mlp.epochs=60"]
     words += ["mlp.patience=60", "--tune-by", "none", "--out", str(tmp_path)]
-    kill_at(start(1, *words), tmp_path / "predictions" / "knn-seed0.npz")
-    stamp = (tmp_path / "predictions" / "knn-seed0.npz").stat().st_mtime_ns
+    kill_at(start(1, *words), tmp_path / "runs" / "knn-seed0" / "run.json")
+    stamp = (tmp_path / "runs" / "knn-seed0" / "run.json").stat().st_mtime_ns
     process = start(2, *words)
     said = process.communicate()
     assert process.returncode == 0, said
-    assert (tmp_path / "predictions" / "knn-seed0.npz").stat().st_mtime_ns == stamp
-    assert (tmp_path / "predictions" / "mlp-seed0.npz").exists()
+    assert (tmp_path / "runs" / "knn-seed0" / "run.json").stat().st_mtime_ns == stamp
+    assert (tmp_path / "runs" / "mlp-seed0" / "run.json").exists()
 
 
 def test_a_killed_training_goes_on_with_other_threads(folder: str, tmp_path: Path) -> None:
@@ -167,17 +154,17 @@ class TestNames:
             ({"routers": {"a": 3}}, "a router must be a name or a Router, but is a int"),
             ({"seeds": 3}, "seeds must be one or more different numbers, as range"),
             ({"scenarios": ["balanced"]}, "balance"),
-            ({"log": "micropool"}, "a log must be an LLMLog, but is a str"),
+            ({"log": 3}, "a log must be a name, a folder, a DataFrame or an LLMLog, but is a int"),
         ],
     )
     def test_other_things_are_refused(self, log: LLMLog, tmp_path: Path, changed: dict, says: str) -> None:
         asked = {"log": log, "encoder": "tfidf:8", "routers": ["best_single"], "seeds": [0], "out": tmp_path / "out"}
         with pytest.raises(UserError, match=says):
             gr.compare(**{**asked, **changed})
-        assert not (tmp_path / "out" / "predictions").exists()
+        assert not (tmp_path / "out" / "runs").exists()
 
     def test_train_says_the_same(self, log: LLMLog) -> None:
-        with pytest.raises(UserError, match="a log must be an LLMLog"):
-            gr.train("micropool", "knn")
+        with pytest.raises(UserError, match="a log must be a name, a folder, a DataFrame or an LLMLog"):
+            gr.train(3, "knn")
         with pytest.raises(UserError, match="a router must be a name or a Router"):
             gr.train(log, Means)

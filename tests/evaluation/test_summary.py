@@ -10,7 +10,8 @@ import pytest
 
 from graphrouter.evaluation import bootstrap, scores
 from graphrouter.evaluation.differences import best_of
-from graphrouter.evaluation.store import Outcomes, Predictions, Store
+from graphrouter.evaluation.folder import Store
+from graphrouter.evaluation.store import Outcomes, Predictions
 from graphrouter.evaluation.summary import evaluate_store
 from graphrouter.scenario import SCENARIOS
 

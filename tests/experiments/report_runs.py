@@ -1,13 +1,15 @@
 """Results folders for tests of the report: a real run, and many made from its record."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import polars as pl
 
 from experiments.runs.config import read_run
 from experiments.runs.execute import execute
+from graphrouter.evaluation.finished import FinishedRun
+from graphrouter.evaluation.store import share_outcomes, write_predictions, write_record
 from graphrouter.log import load_log
 
 
@@ -32,8 +34,11 @@ def many_runs(out: Path, kept: Path, configurations: int, seeds: int, epochs: in
     ``alpha`` lowers the loss, ``relations`` without ``similar_to`` raise it; ``width`` does nothing for it.
     """
     record = json.loads((kept / "run.json").read_text())
-    queries = pl.read_parquet(kept / "queries.parquet")
-    queries = queries.with_columns(cells=pl.int_range(pl.len()) % 5 + 1)  # as in a log with missing cells
+    run = FinishedRun(kept, record)
+    done, outcomes = run.predictions, run.outcomes
+    cells = np.arange(len(outcomes.groups)) % 5 + 1  # as in a log with missing cells
+    performance = np.where(np.arange(5) < cells[:, None], outcomes.performance, np.nan)
+    outcomes = replace(outcomes, performance=performance)
     random = np.random.default_rng(0)
     for number in range(configurations):
         alpha, width, lacking = (
@@ -61,8 +66,12 @@ def many_runs(out: Path, kept: Path, configurations: int, seeds: int, epochs: in
                 for epoch in range(epochs)
             ]  # fmt: skip
             made["metrics"]["validation/auroc"] = 0.6 + 0.001 * width / 512 + 0.01 * (number == 17)
-            noise = random.normal(shift, 0.05, queries.height)
+            noise = random.normal(shift, 0.05, len(cells))[:, None]
+            solved = np.exp(-noise) * done.quality, 1 - np.exp(-noise) * (1 - done.quality)
+            quality = np.where(performance > 0.5, *solved).clip(
+                0.01, 0.99
+            )  # the NLL moves by the noise, no choice does
             folder = out / "runs" / made["id"]
-            folder.mkdir(parents=True)
-            queries.with_columns(pl.col("nll") + pl.Series(noise)).write_parquet(folder / "queries.parquet")
-            (folder / "run.json").write_text(json.dumps(made, indent=1))
+            made["outcomes"] = share_outcomes(folder, outcomes)
+            write_predictions(folder, replace(done, quality=quality), run.scenarios, outcomes.cost_scale)
+            write_record(folder, made)

@@ -118,8 +118,8 @@ def test_standard_errors_are_those_of_a_bootstrap_over_wordings(finished):
     assert shared
     assert np.array_equal(*drawn)  # a wording that both seeds test is drawn once for both
     run = first
-    edges = np.load(run.folder / "edges.npz")
-    assert scores.of(run, ("", "auroc"))[0] == pytest.approx(float(auroc(edges["quality"], edges["performance"])))
+    found = float(auroc(run.predictions.quality, run.outcomes.performance))
+    assert scores.of(run, ("", "auroc"))[0] == pytest.approx(found)
 
 
 def test_the_output_is_there_in_every_form(finished):

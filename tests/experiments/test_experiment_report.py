@@ -2,10 +2,10 @@ import json
 import re
 import shutil
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import polars as pl
 import pytest
 from report_runs import many_runs, real_run, small_log
 
@@ -22,6 +22,7 @@ from experiments.reporting.training_curves import training_section
 from graphrouter.evaluation.report.axes import number_axis, word_axis
 from graphrouter.evaluation.report.page import macro
 from graphrouter.evaluation.simultaneous import simultaneous
+from graphrouter.evaluation.store import share_outcomes
 
 
 @pytest.fixture(scope="module")
@@ -206,7 +207,7 @@ def test_differences_are_paired_by_query_and_seed(panel: Panel, many: Path) -> N
     expected = []
     for seed in range(3):
         mine, base = (
-            pl.read_parquet(many / "runs" / f"{name}-s{seed}" / "queries.parquet") for name in ("c007", "c000")
+            next(run for run in panel.runs if run.id == f"{name}-s{seed}").frame() for name in ("c007", "c000")
         )
         expected.append(((mine["nll"] - base["nll"]) * mine["cells"]).sum() / mine["cells"].sum())
     assert one.value == pytest.approx(np.mean(expected))
@@ -233,8 +234,9 @@ def test_intervals_are_wider_than_for_one_comparison_and_reach_symmetrically(pan
 
 def test_runs_on_other_test_queries_are_not_compared(many: Path, tmp_path: Path) -> None:
     out = copy(many, tmp_path)
-    file = out / "runs" / "c003-s1" / "queries.parquet"
-    pl.read_parquet(file).slice(1).write_parquet(file)
+    run = next(run for run in read_runs([out]) if run.id == "c003-s1").kept
+    outcomes = replace(run.outcomes, ids=np.array([f"other {one}" for one in run.outcomes.ids]))
+    change(out, "c003-s1", outcomes=share_outcomes(run.folder, outcomes))
     (panel,) = panels(read_runs([out]))
     found, left_out = differences(panel)
     assert left_out == 1
@@ -319,7 +321,7 @@ def test_pages_of_failed_single_and_bare_runs(kept: Path, tmp_path: Path) -> Non
     out = tmp_path / "out"
     shutil.copytree(kept, out / "runs" / "one")
     change(out, "one", metrics={}, history=[], tasks=[], shares={}, curve=[], llms=[], references={})
-    (out / "runs" / "one" / "queries.parquet").unlink()
+    (out / "runs" / "one" / "predictions.npz").unlink()
     bare = render(read_runs([out]))
     assert "No run has" in bare
     change(out, "one", status="failed", error="no luck")
@@ -357,7 +359,7 @@ def test_wrong_words_get_one_line(kept: Path, tmp_path: Path, capsys: pytest.Cap
     (tmp_path / "runs").mkdir()
     assert "must hold runs" in run_fails(capsys, str(tmp_path), "--out", out)
     (tmp_path / "other").mkdir()
-    (tmp_path / "other" / "config.json").write_text('{"kind": "evaluate"}')
+    (tmp_path / "other" / "config.json").write_text('{"kind": "train"}')
     assert "config.json is of another kind" in run_fails(capsys, str(tmp_path / "other"), "--out", out)
     (tmp_path / "other" / "config.json").write_text("{")
     assert "must be JSON" in run_fails(capsys, str(tmp_path / "other"), "--out", out)

@@ -92,12 +92,24 @@ def test_a_comparison_becomes_the_same_records(comparison: Path) -> None:
     assert {one.one.label for one in differences(panel)[0]} == {"best_single"}
 
 
-def test_a_comparison_that_has_not_ended_is_an_error(comparison: Path, tmp_path: Path) -> None:
+def test_a_comparison_that_has_not_ended_names_what_is_absent(comparison: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     shutil.copytree(comparison, out)
-    (out / "predictions" / "linear-seed1.npz").unlink()
-    with pytest.raises(UserError, match="is not finished"):
-        read_runs([out])
+    (out / "runs" / "linear-seed1" / "run.json").unlink()
+    assert [run.id for run in read_runs([out]) if run.status == "unfinished"] == ["linear-seed1"]
+
+
+def test_folders_of_an_earlier_version_are_refused(comparison: Path, log: str, tmp_path: Path) -> None:
+    real_run(tmp_path / "kept", log)
+    for source, mark in ((comparison, "predictions/linear-seed0.npz"), (tmp_path / "kept", "edges.npz")):
+        out = tmp_path / "copies" / source.parent.name
+        shutil.copytree(source, out)
+        (out / mark).parent.mkdir(exist_ok=True)
+        (out / mark).touch()
+        with pytest.raises(
+            UserError, match="earlier version, which kept predictions in another form; name another folder"
+        ):
+            read_runs([out])
 
 
 # W&B

@@ -10,6 +10,8 @@ from experiments.runs.config import RunConfig, changed, read_run, run_id, settin
 from experiments.runs.data import load_run, shared_rows
 from experiments.runs.execute import Stopped, execute
 from graphrouter.errors import UserError
+from graphrouter.evaluation.finished import FinishedRun
+from graphrouter.evaluation.store import read_record
 from graphrouter.log import load_log
 from graphrouter.metrics import choose, nll
 from graphrouter.splits import by_query
@@ -38,7 +40,8 @@ def test_a_run_writes_its_record_and_a_row_for_each_test_query(log_folder, tmp_p
     assert record["settings"]["knn.k"] == settings(chosen)["knn.k"]
     assert record["settings"]["encoder"] == "tfidf:16"
     log, data = load_log(log_folder), load_run(chosen)
-    frame = pl.read_parquet(tmp_path / "queries.parquet")
+    run = FinishedRun(tmp_path, record)
+    frame = run.queries
     test = by_query(log, 1).test
     assert frame["query_id"].to_list() == log.queries["query_id"].gather(test).to_list()
     assert record["sizes"] == {"train": len(data.train.queries), "validation": len(data.validation.queries)} | {
@@ -48,9 +51,8 @@ def test_a_run_writes_its_record_and_a_row_for_each_test_query(log_folder, tmp_p
     }
     numbers = record["metrics"]
     assert all(math.isfinite(value) for value in numbers.values())
-    edges = np.load(tmp_path / "edges.npz")
-    assert np.allclose(edges["performance"], log.cells("performance")[test])
-    assert numbers["test/nll"] == pytest.approx(float(nll(edges["quality"], edges["performance"])))
+    assert np.allclose(run.outcomes.performance, log.cells("performance")[test])
+    assert numbers["test/nll"] == pytest.approx(float(nll(run.predictions.quality, run.outcomes.performance)))
     assert numbers["test/nll"] == pytest.approx((frame["nll"] * frame["cells"]).sum() / frame["cells"].sum())
     for scenario in ("performance_first", "balance", "cost_first"):
         assert numbers[f"test/{scenario}/reward"] == pytest.approx(frame[f"reward:{scenario}"].mean())
@@ -85,7 +87,7 @@ def test_a_failing_run_is_recorded_and_run_again_next_time(log_folder, tmp_path)
     assert record["name"] == "bad"
     assert "\n" not in record["error"]
     assert "Traceback" in (tmp_path / "error.txt").read_text()
-    assert not (tmp_path / "queries.parquet").exists()
+    assert not (tmp_path / "predictions.npz").exists()
     assert execute(config(log_folder), tmp_path)["status"] == "finished"
 
 
@@ -116,7 +118,7 @@ def test_whoever_asks_gets_a_pipeline_that_predicts_what_was_scored(log_folder, 
     log = load_log(log_folder)
     test = log.queries[by_query(log, 0).test]
     again = pipeline.predict(test["query"].to_list(), test["task"].to_list()).quality
-    assert np.allclose(again, np.load(tmp_path / "edges.npz")["quality"], atol=1e-5)
+    assert np.allclose(again, FinishedRun(tmp_path, read_record(tmp_path)).predictions.quality, atol=1e-5)
     assert record["metrics"]["test/nll"] > 0
 
 
@@ -179,13 +181,14 @@ def test_a_new_llm_is_scored_in_the_whole_pool(log_folder, tmp_path):
     )
     assert numbers["test/performance_first/new/best"] == pytest.approx(best[:, column].mean(), abs=1e-6)
     assert numbers["test/performance_first/new/picked"] == record["shares"]["performance_first"][new]
-    edges = np.load(tmp_path / "edges.npz")
-    assert numbers["test/new/nll"] == pytest.approx(float(nll(edges["quality"][:, [column]], outcomes[:, [column]])))
-    assert choose(edges["quality"], outcomes).max() <= 4
-    without = pl.read_parquet(tmp_path / "queries.parquet")["without_reward:performance_first"]
+    run = FinishedRun(tmp_path, record)
+    quality = run.predictions.quality
+    assert numbers["test/new/nll"] == pytest.approx(float(nll(quality[:, [column]], outcomes[:, [column]])))
+    assert choose(quality, outcomes).max() <= 4
+    without = run.queries["without_reward:performance_first"]
     assert numbers["test/performance_first/without/reward"] == pytest.approx(without.mean())
     alone = execute(config(log_folder, llms=[name for name in log.llm_names if name != new]), tmp_path / "alone")
-    alone_rewards = pl.read_parquet(tmp_path / "alone" / "queries.parquet")["reward:performance_first"]
+    alone_rewards = FinishedRun(tmp_path / "alone", alone).queries["reward:performance_first"]
     assert alone["status"] == "finished"
     assert without.to_list() == alone_rewards.to_list()
 
@@ -207,10 +210,11 @@ def test_no_choice_is_scored_where_the_log_has_one_outcome_per_query(sparse_fold
     for row in record["tasks"]:
         assert [row[name] for name in ("performance", "best_single", "oracle")] == [None] * 3
         assert row["nll"] is not None
-    frame = pl.read_parquet(tmp_path / "queries.parquet")
+    run = FinishedRun(tmp_path, record)
+    frame = run.queries
     assert not [name for name in frame.columns if name.startswith(("performance:", "reward:", "cost:"))]
     # What the router would choose of all LLMs, not the one that was asked when the log was made.
-    quality = np.load(tmp_path / "edges.npz")["quality"]
+    quality = run.predictions.quality
     llms = np.array(load_log(sparse_folder).llm_names)
     assert frame["llm:performance_first"].to_list() == llms[quality.argmax(axis=1)].tolist()
     assert not record["curve"]
@@ -224,7 +228,7 @@ def test_a_new_llm_is_not_scored_by_choices_there(sparse_folder, tmp_path):
     assert "test/new/nll" in numbers
     assert "test/performance_first/new/picked" in numbers
     assert not [name for name in numbers if "without/" in name or name.endswith("new/best")]
-    assert not [name for name in pl.read_parquet(tmp_path / "queries.parquet").columns if "reward" in name]
+    assert not [name for name in FinishedRun(tmp_path, record).queries.columns if "reward" in name]
 
 
 def test_runs_that_differ_in_shots_share_a_fit_and_nothing_else(log_folder, tmp_path):
@@ -249,7 +253,7 @@ def test_a_log_with_times_can_be_split_by_them(log_folder, tmp_path):
     folder = replace(log, queries=log.queries.with_columns(time=pl.Series(times)), folder=None).save(tmp_path / "timed")
     record = execute(config(str(folder), "protocol=by_time"), tmp_path / "run")
     assert record["status"] == "finished", record["error"]
-    asked = pl.read_parquet(tmp_path / "run" / "queries.parquet")["query_id"].to_list()
+    asked = FinishedRun(tmp_path / "run", record).queries["query_id"].to_list()
     newest = [id_ for id_, time in zip(log.queries["query_id"], times, strict=True) if time >= int(0.8 * len(times))]
     assert asked == newest
     refused = execute(config(log_folder, "protocol=by_time"), tmp_path / "refused")

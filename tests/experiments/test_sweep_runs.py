@@ -24,7 +24,7 @@ from experiments.sweeps.outcome import best_trial, write_outcome
 from experiments.sweeps.runner import SweepRun
 from graphrouter.config import read_router
 from graphrouter.errors import UserError
-from graphrouter.evaluation.rows import metric_names
+from graphrouter.evaluation.record import metric_names
 from graphrouter.log import load_log
 from graphrouter.routers.gnn import GNN
 

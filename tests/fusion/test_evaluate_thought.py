@@ -308,7 +308,7 @@ class TestRouters:
         assert gains["oracle"].with_guides == pytest.approx(test.cells("performance").max(axis=1).mean())
 
     def test_the_split_is_the_logs_own(self, told):
-        from graphrouter.evaluation.store import Store
+        from graphrouter.evaluation.folder import Store
 
         for name in ("with", "without"):
             for seed in (0, 1):
@@ -320,7 +320,7 @@ class TestRouters:
 
     def test_a_query_without_a_plain_answer_is_left_out_of_both(self, tmp_path):
         from fusion.evaluation.routing import compare_routers
-        from graphrouter.evaluation.store import Store
+        from graphrouter.evaluation.folder import Store
 
         full = make_guided()
         lost = full.queries.filter(pl.col("part") == "test")["query_id"][0]

@@ -19,12 +19,12 @@ from typing import Any
 import polars as pl
 
 from graphrouter.evaluation.collected import Evaluation
+from graphrouter.evaluation.folder import Store
 from graphrouter.evaluation.report import charts
 from graphrouter.evaluation.report.latex import as_latex
 from graphrouter.evaluation.report.page import render
 from graphrouter.evaluation.report.sections import about, curves, queries, shares, tables
 from graphrouter.evaluation.report.view import View
-from graphrouter.evaluation.store import Store
 from graphrouter.evaluation.summary import evaluate_store
 from graphrouter.files import atomic_write, replace_file
 from graphrouter.markdown import as_markdown
