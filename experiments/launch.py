@@ -116,14 +116,14 @@ class Processes(Launcher):
         self._heard.close()
 
 
-def _ready(heard: Connection) -> None:
+def _ready(parent: Connection) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends its workers itself
-    threading.Thread(target=_end_with_parent, args=(heard,), daemon=True).start()
+    threading.Thread(target=_end_with_parent, args=(parent,), daemon=True).start()
 
 
-def _end_with_parent(heard: Connection) -> None:
+def _end_with_parent(parent: Connection) -> None:
     """End when the other side of the pipe is closed, as it is when the parent was killed."""
-    heard.poll(None)
+    parent.poll(None)
     os._exit(1)
 
 

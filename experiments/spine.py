@@ -79,8 +79,8 @@ def add_commands(commands: Any) -> None:
     """Add the command."""
     text = "Print the result tables of several comparisons in Markdown."
     parser = add_command(commands, "spine", print_tables, text)
-    told = "folder of a `graphrouter compare LOG --config spine`"
-    parser.add_argument("folders", nargs="+", metavar="COMPARISON", type=Path, help=told)
+    help_text = "folder of a `graphrouter compare LOG --config spine`"
+    parser.add_argument("folders", nargs="+", metavar="COMPARISON", type=Path, help=help_text)
     finish(parser)
 
 

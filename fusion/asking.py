@@ -15,7 +15,7 @@ from fusion.llms import LLM
 from graphrouter.errors import UserError
 
 OnAnswer = Callable[[LLM, Request, Answer], None]
-"""Is told of each request's answer as soon as it is there, by several threads."""
+"""Called with each request's answer as soon as it is there, by several threads."""
 OnTry = Callable[[LLM, Request], None]
 
 
@@ -52,14 +52,14 @@ class Asking:
     """Asks all jobs: LLMs behind a server side by side, LLMs in this process one after the other.
 
     A request fails alone. An LLM that cannot be asked at all (a refused key, an unknown model) ends its own job; the
-    others go on, and the problem is told at the end.
+    others go on, and the problem is raised at the end.
 
     Args:
         jobs: One per LLM.
-        on_answer: Is told of each answer.
+        on_answer: Called with each answer.
         budget: Budget of all jobs together.
         on_stop: Is called after Ctrl-C, before the answers under way are waited for.
-        on_try: Is told of each try that may cost before it is sent, by several threads; only where there is a limit.
+        on_try: Called with each try that may cost, before it is sent, by several threads; only where there is a limit.
 
     Attributes:
         problems: Error that ended a job, by the LLM's name.
@@ -169,7 +169,7 @@ class Asking:
 
 
 def _wait(events: Sequence[threading.Event]) -> None:
-    """Wait for all, and look up often: polars has Ctrl-C restart a wait without end, so that it would never be heard."""
+    """Wait for all in short steps: polars has Ctrl-C restart a wait without end, so that it would have no effect."""
     for event in events:
         while not event.wait(LOOK_UP_S):
             pass

@@ -169,14 +169,16 @@ def format_router(kind: type[Router]) -> str:
 def format_routers(entries: Sequence[RouterEntry]) -> str:
     """Return the list of all routers, one line each."""
     heads = ("router", "trained by", "settings", "new LLMs", "what it does")
-    rows = [heads] + [(one.name, one.training, str(one.settings), _yes(one.extends), _told(one)) for one in entries]
+    rows = [heads] + [
+        (one.name, one.training, str(one.settings), _yes(one.extends), _description(one)) for one in entries
+    ]
     widths = [max(len(row[column]) for row in rows) for column in range(4)]
     return "\n".join(
         "  ".join([*[cell.ljust(width) for cell, width in zip(row, widths, strict=False)], row[-1]]) for row in rows
     )
 
 
-def _told(entry: RouterEntry) -> str:
+def _description(entry: RouterEntry) -> str:
     sees = " (sees the outcomes: a bound, no router for use)" if entry.needs_outcomes else ""
     return f"{entry.summary}{sees}" + (f" [{entry.source}]" if entry.source else "")
 

@@ -58,7 +58,7 @@ def replace_file(file: Path, content: bytes) -> None:
 
 
 @contextmanager
-def drafted_folder(folder: Path, what: str, keep: Sequence[str] = ()) -> Iterator[Path]:
+def atomic_folder(folder: Path, what: str, keep: Sequence[str] = ()) -> Iterator[Path]:
     """Give an empty draft of a folder; it takes the folder's place at the end, or is removed after an error.
 
     A reader finds the old folder or the new one, whole, and so does a start after a kill at any moment.

@@ -13,7 +13,7 @@ import polars as pl
 
 from graphrouter.display import Displayed, listed
 from graphrouter.errors import UserError, shown
-from graphrouter.files import drafted_folder
+from graphrouter.files import atomic_folder
 from graphrouter.log_checks import (
     COLUMNS,
     REQUIRED,
@@ -172,7 +172,7 @@ class LLMLog(Displayed):
         """
         folder = Path(folder)
         check_log_folder(folder, keep)
-        with drafted_folder(folder, "the log", keep) as draft:
+        with atomic_folder(folder, "the log", keep) as draft:
             for table in COLUMNS:
                 frame: pl.DataFrame = getattr(self, table)
                 frame.write_parquet(draft / f"{table}.parquet", compression="zstd")

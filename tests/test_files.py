@@ -8,7 +8,7 @@ import pytest
 
 from graphrouter import files
 from graphrouter.errors import UserError
-from graphrouter.files import atomic_write, drafted_folder, is_disk_full, locked, replace_file
+from graphrouter.files import atomic_folder, atomic_write, is_disk_full, locked, replace_file
 
 
 def test_a_draft_takes_the_place_of_the_file_only_at_the_end(tmp_path: Path) -> None:
@@ -62,13 +62,13 @@ def steps(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> No
 class TestDraftedFolder:
     def test_the_new_folder_is_there_and_nothing_else(self, tmp_path: Path) -> None:
         make(tmp_path / "out", a="old", b="old")
-        with drafted_folder(tmp_path / "out", "a log") as draft:
+        with atomic_folder(tmp_path / "out", "a log") as draft:
             make(draft, a="new")
         assert tree(tmp_path) == {"out/a": "new"}
 
     def test_what_is_to_be_kept_stays(self, tmp_path: Path) -> None:
         make(tmp_path / "out", **{"journal/lines": "kept", "journal/more/b": "kept", "c": "kept", "a": "old"})
-        with drafted_folder(tmp_path / "out", "a log", keep=("journal", "c", "none")) as draft:
+        with atomic_folder(tmp_path / "out", "a log", keep=("journal", "c", "none")) as draft:
             make(draft, a="new")
         assert tree(tmp_path / "out") == {"journal/lines": "kept", "journal/more/b": "kept", "c": "kept", "a": "new"}
 
@@ -76,7 +76,7 @@ class TestDraftedFolder:
     def test_after_an_error_the_old_folder_stays_and_the_draft_goes(self, tmp_path: Path, error: BaseException) -> None:
         make(tmp_path / "out", a="old")
         wanted = UserError if isinstance(error, OSError) else type(error)
-        with pytest.raises(wanted), drafted_folder(tmp_path / "out", "a log") as draft:  # noqa: PT012
+        with pytest.raises(wanted), atomic_folder(tmp_path / "out", "a log") as draft:  # noqa: PT012
             make(draft, a="half")
             raise error
         assert tree(tmp_path) == {"out/a": "old"}
@@ -85,7 +85,7 @@ class TestDraftedFolder:
         (tmp_path / "out").write_text("x")
         with (
             pytest.raises(UserError, match="a log must go to a folder that can be written.*[fF]ile"),
-            drafted_folder(tmp_path / "out", "a log"),
+            atomic_folder(tmp_path / "out", "a log"),
         ):
             pass
         assert tree(tmp_path) == {"out": "x"}
@@ -112,7 +112,7 @@ def hook(event, args):
 
 folder = Path(sys.argv[1])
 sys.addaudithook(hook)
-with files.locked(folder), files.drafted_folder(folder, "a log", keep=("journal",)) as draft:
+with files.locked(folder), files.atomic_folder(folder, "a log", keep=("journal",)) as draft:
     (draft / "a").write_text("new")
     (draft / "b").write_text("new")
 """

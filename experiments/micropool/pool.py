@@ -93,8 +93,8 @@ def _train_all(models: Sequence[Model], pool: Pool, out: Path, jobs: int, device
 
 def _show(steps: queue.Queue[tuple[str, int, int] | None], bar: Any, work: dict[str, float]) -> None:
     done = dict.fromkeys(work, 0.0)
-    while (told := steps.get()) is not None:
-        name, step, last = told
+    while (message := steps.get()) is not None:
+        name, step, last = message
         done[name] = work[name] * step / last
         bar.update(round(sum(done.values())) - bar.n)
 

@@ -163,7 +163,7 @@ def train(
         tokenizer: Tokenizer of the pool.
         checkpoint: File that holds the state of training, written every ``pool.save_every`` steps and at the end.
         device: Where.
-        on_steps: Told how many steps are done, now and then.
+        on_steps: Called now and then with the number of steps done.
 
     Raises:
         UserError: If the checkpoint is of other settings, or cannot be read.

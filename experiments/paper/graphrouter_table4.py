@@ -18,7 +18,7 @@ NAME = "graphrouter_table4"
 SCENARIOS = ("performance_first", "balance", "cost_first")
 ROUTERS = ("largest", "smallest", "best_single", "best_per_task", "knn", "mlp", "graphrouter", "gnn", "oracle")
 ROUTED = ("knn", "mlp")
-"""Routers that learn from the text, to compare the paper's claim with; best_per_task would be told the task."""
+"""Routers that learn from the text, to compare the paper's claim with; best_per_task is given the task."""
 NAMES = {"largest": "Largest LLM", "smallest": "Smallest LLM", "graphrouter": "GraphRouter", "oracle": "Oracle"}
 ABSENT = dict.fromkeys(("Prompt LLM", "Hybrid LLM", "FrugalGPT", "C2MAB-V"), "(not implemented here)")
 SPLIT = "reward on the source's split"

@@ -76,13 +76,13 @@ def write_outcome(made: SweepRun) -> str:
     replace_file(made.out / "trials.csv", table.write_csv().encode())
     write_best(made.out / "best.yaml", made, best)
     counts = table.filter(pl.col("trial") != "default")["status"].value_counts(sort=True)
-    told = ", ".join(f"{count} {status}" for status, count in counts.iter_rows())
+    by_status = ", ".join(f"{count} {status}" for status, count in counts.iter_rows())
     shown = table.head(SHOWN)
     if "default" not in shown["trial"]:
         shown = pl.concat([shown, table.filter(pl.col("trial") == "default")])
     seeds = f"seed {made.base[0].seed}" + (f" to {made.base[-1].seed}" if len(made.base) > 1 else "")
     text = (
-        f"{made.sweep.name}: {len(made.trials)} trials ({told}), best by {made.sweep.metric.name} on validation, {seeds}. "
+        f"{made.sweep.name}: {len(made.trials)} trials ({by_status}), best by {made.sweep.metric.name} on validation, {seeds}. "
         f"{_ended(made)}The default is the router as it comes{under_fixed(made)}. {_against_default(made, best)}"
         f"\n\n{markdown(shown)}\n"
     )

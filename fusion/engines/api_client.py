@@ -152,7 +152,7 @@ class Client:
         begin = time.monotonic()
         try:
             async with self._session.post(self._url, data=data, allow_redirects=False) as reply:
-                self._hope.heard = True
+                self._hope.reached = True
                 body = await self._read(reply, request)
             latency_s = time.monotonic() - begin
             completion = read_reply(request, self._settings, reply.status, reply.headers, body, latency_s)

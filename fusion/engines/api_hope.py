@@ -10,7 +10,7 @@ from fusion.engines.base import Waste
 from graphrouter.errors import UserError
 
 START_TRIES = 3
-"""Connections that may fail before a run that has heard nothing yet takes it that there is no server."""
+"""Connections that may fail before a run without any answer decides that there is no server."""
 EQUAL = 5
 """Requests that may fail with the same words before a run that has no answer yet takes it that all will."""
 
@@ -26,7 +26,7 @@ class Hope:
     """
 
     def __init__(self, settings: ServerOptions) -> None:
-        self.heard = False
+        self.reached = False
         self._settings = settings
         self._answered = False
         self._failed_in_a_row = 0
@@ -81,7 +81,7 @@ class Hope:
         """Raise a `UserError` where the run is only at its start and can lead nowhere; nothing more is sent then."""
         settings, reason = self._settings, trouble.reason
         text = ""
-        if trouble.unreachable and not self.heard and tries >= min(START_TRIES, settings.max_retries + 1):
+        if trouble.unreachable and not self.reached and tries >= min(START_TRIES, settings.max_retries + 1):
             text = f"base_url must name a server that is up, but {settings.base_url}: {reason}; start it or mend the address"
         elif trouble.kind is Kind.REFUSED and not self._answered:
             text = f"{self._wanted}, but answered {reason}; {self._way_out(trouble.status)}"

@@ -92,7 +92,7 @@ def rank(
 
 
 def _graph_keys(log: LLMLog, encoder: str | Encoder | None, settings: RankingSettings) -> pl.DataFrame:
-    """Return ``score``, ``performance`` and ``thrift`` (cost below zero) [R], in the order of ``log.records``."""
+    """Return ``score``, ``performance`` and ``negative_cost`` [R], in the order of ``log.records``."""
     from fusion.ranking.graph import domains_of, graph_posterior
     from graphrouter.prepared import prepare, undivided
 
@@ -119,7 +119,7 @@ def _graph_keys(log: LLMLog, encoder: str | Encoder | None, settings: RankingSet
         {
             "score": np.round(posterior[place], DECIMALS),
             "performance": log.records["performance"],
-            "thrift": -log.records["cost"].fill_nan(None).fill_null(cell_cost),
+            "negative_cost": -log.records["cost"].fill_nan(None).fill_null(cell_cost),
         }
     )
 

@@ -10,7 +10,7 @@ from typing import Any
 import polars as pl
 
 from graphrouter.errors import UserError
-from graphrouter.files import check_writable, drafted_folder
+from graphrouter.files import atomic_folder, check_writable
 from graphrouter.typing import Record
 
 FORMAT = 1
@@ -46,7 +46,7 @@ def write_folder(
         card: Content of ``README.md``.
     """
     check_folder(folder)
-    with drafted_folder(folder, "a selection") as draft:
+    with atomic_folder(folder, "a selection") as draft:
         (draft / VALIDATION).mkdir()
         rows, pairs = parts["train"]
         _write_jsonl(draft / "messages.jsonl", rows, _messages)

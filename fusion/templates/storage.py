@@ -12,7 +12,7 @@ import polars as pl
 
 from fusion.templates.template import Template
 from graphrouter.errors import UserError, first_line
-from graphrouter.files import check_writable, drafted_folder
+from graphrouter.files import atomic_folder, check_writable
 from graphrouter.typing import Array
 
 FORMAT = 1
@@ -56,7 +56,7 @@ def write_library(
         encoder_state: Fitted state of the encoder; empty where it has none.
     """
     check_folder(folder)
-    with drafted_folder(folder, "a library", keep=JOURNALS) as draft:
+    with atomic_folder(folder, "a library", keep=JOURNALS) as draft:
         _frame(templates).write_parquet(draft / "templates.parquet", compression="zstd")
         queries.write_parquet(draft / "queries.parquet", compression="zstd")
         np.save(draft / "vectors.npy", np.ascontiguousarray(vectors, dtype=np.float32))

@@ -58,8 +58,8 @@ def warn_of_losses(
         identity: Columns of ``queries`` by which the layout tells queries apart, where it has no ids.
     """
     lost = list(others)
-    told = [column for column in identity if column in log.queries.columns]
-    alike = log.queries.height - log.queries.select(told).n_unique() if told else 0
+    known = [column for column in identity if column in log.queries.columns]
+    alike = log.queries.height - log.queries.select(known).n_unique() if known else 0
     if alike:
         lost.append(f"{alike:,} queries that differ from another in nothing that it tells queries by (they are joined)")
     cells = log.records.select("query_id", "llm").n_unique()

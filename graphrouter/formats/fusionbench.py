@@ -53,7 +53,7 @@ def recognises(path: Path) -> bool:
 
 
 def read(path: Path, builder: LogBuilder) -> None:
-    """Read a file, a folder of files (the splits are told by their names), or a data set on the hub.
+    """Read a file, a folder of files (named by split), or a data set on the hub.
 
     Raises:
         UserError: If there is no such table, the hub cannot be reached, or a row is bad.

@@ -80,7 +80,7 @@ def recognises(path: Path) -> bool:
 
 
 def read(path: Path, builder: LogBuilder) -> None:
-    """Read a folder, or one file of routing data with the candidates beside it. The splits are told by the files' names.
+    """Read a folder, or one file of routing data with the candidates beside it. The files' names give the splits.
 
     Raises:
         UserError: If there is no routing data, or a row is bad.

@@ -36,11 +36,11 @@ CHUNK = 1 << 20
 
 
 def read_rows(file: Path, reject: Reject) -> Iterator[Row]:
-    """Read a table of any of the types in `TABLES`, told by its ending; text may be compressed, see `open_text`.
+    """Read a table of any of the types in `TABLES`, by its ending; text may be compressed, see `open_text`.
 
     Args:
         file: CSV with a header (between cells a comma, semicolon or tab), a JSON list of objects, JSONL, or Parquet.
-        reject: Is told of each line that is no row.
+        reject: Called with each line that is no row.
 
     Yields:
         Rows, in the file's order; cells of CSV are text.

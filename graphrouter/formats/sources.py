@@ -21,7 +21,7 @@ OPENERS = ((b"\x1f\x8b", gzip.open), (b"BZh", bz2.open), (b"\xfd7zXZ\0", lzma.op
 MARKS = ((b"\xff\xfe\0\0", "utf-32"), (b"\0\0\xfe\xff", "utf-32"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
 """Byte order marks of encodings other than UTF-8."""
 HEAD = 512
-"""Bytes by which a file is told."""
+"""Bytes by which a file type is recognised."""
 OTHERS = (
     (b"PK\x03\x04", "a ZIP archive, as spreadsheets are too", "unpack it, or save the sheet as CSV"),
     (b"\x28\xb5\x2f\xfd", "compressed with Zstandard", "unpack it with zstd -d"),
@@ -37,7 +37,7 @@ OTHERS = (
 
 
 def ending(file: Path) -> str:
-    """Return the ending that tells a file's type, in lower case: ``.jsonl`` of ``x.JSONL.gz``."""
+    """Return the ending that gives a file's type, in lower case: ``.jsonl`` of ``x.JSONL.gz``."""
     return _bare(file).suffix.lower()
 
 
@@ -51,10 +51,10 @@ def _bare(file: Path) -> Path:
 
 
 def open_text(file: Path, newline: str | None = None) -> TextIO:
-    """Open a file as text. UTF-16 and UTF-32 are told by their mark; all other text must be UTF-8.
+    """Open a file as text. UTF-16 and UTF-32 are recognised by their mark; all other text must be UTF-8.
 
     Args:
-        file: As it is, or compressed with gzip, bzip2 or xz; told by its first bytes, whatever its name.
+        file: As it is, or compressed with gzip, bzip2 or xz; recognised by its first bytes, whatever its name.
         newline: As ``open`` takes it.
 
     Raises:

@@ -98,7 +98,7 @@ class ConvNetwork(nn.Module):
         return states
 
     def decode(self, batch: EdgeInputs, queries: Tensor, llms: Tensor) -> tuple[Tensor, Tensor]:
-        """Return logits [1, B, M] and logarithms of expected amounts [B, M].
+        """Return logits [1, B, M] and logarithms of expected output costs [B, M].
 
         Args:
             batch: Messages to B queries.
@@ -108,7 +108,7 @@ class ConvNetwork(nn.Module):
         mean, contrast = batch.logit_residuals()
         vector, difficulty = self.own(queries).split([self.llm.shape[1], 1], dim=1)
         logits = self.head.prior(batch.prior) + self.head.difficulty(mean, difficulty) + self.head.neighbours(contrast)
-        return logits + vector @ self.llm_head(llms).T / llms.shape[1] ** 0.5, self.head.log_amount(batch)
+        return logits + vector @ self.llm_head(llms).T / llms.shape[1] ** 0.5, self.head.log_output_cost(batch)
 
 
 def _relation(name: str) -> EdgeType:

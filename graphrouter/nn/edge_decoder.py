@@ -1,4 +1,4 @@
-"""Messages and node states -> logit of success and log-amount of output of every (query, LLM) edge."""
+"""Messages and node states -> logit of success and log of the output cost of every (query, LLM) edge."""
 
 from __future__ import annotations
 
@@ -126,7 +126,7 @@ class EdgeDecoder(nn.Module):
             history: [F, M, D], the LLMs' history without each fold.
 
         Returns:
-            Logits [E, B, M] and logarithms of expected amounts [B, M].
+            Logits [E, B, M] and logarithms of expected output costs [B, M].
         """
         mean, contrast = batch.logit_residuals()
         llms, head, terms = self.llm_states(), self.head, self.sizes.terms
@@ -140,7 +140,7 @@ class EdgeDecoder(nn.Module):
             logits = logits + head.difficulty(mean, difficulty)
         if "bilinear" in terms:
             logits = logits + self._bilinear(vector, batch.fold, history, llms)
-        return logits, head.log_amount(batch, self.amount_query(batch.x))
+        return logits, head.log_output_cost(batch, self.amount_query(batch.x))
 
     def _query_state(
         self, batch: EdgeInputs, mean: Tensor, contrast: Tensor, llms: Tensor

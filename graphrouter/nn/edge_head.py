@@ -11,10 +11,10 @@ PRIOR_RANGE = (0.01, 0.99)
 """Range of an expected performance before its logit is taken: a task of few queries is no certainty."""
 GATE = 0.1
 """Sum of the weights of the channels before training: neighbours start as a hint that training may believe."""
-SMALLEST_AMOUNT = 0.02
-"""Least expected amount, relative to the LLM's mean: keeps the logarithm, and what neighbours add to it, finite."""
-AMOUNT_RANGE = 2.0
-"""Largest difference, in logarithms, of an amount from what the task expects: a factor of 7."""
+SMALLEST_OUTPUT_COST = 0.02
+"""Least expected output cost, relative to the LLM's mean: keeps the logarithm, and the neighbours' term, finite."""
+OUTPUT_COST_RANGE = 2.0
+"""Largest difference, in logarithms, between an output cost and the mean of the task: a factor of 7."""
 LOGIT_PER_RESIDUAL = 4.0
 """Slope of the logit at one half: turns a difference of probabilities into one of logits."""
 
@@ -28,8 +28,8 @@ class EdgeInputs(NamedTuple):
         fold: [B] int64, which history may be seen.
         prior: [B, M] expected performance.
         residual: [B, H, M] residual performance of the neighbours, in H channels.
-        amount_prior: [B, M] expected amount of output, relative to the LLM's mean.
-        amount_residual: [B, H, M] residual amount of the neighbours.
+        cost_prior: [B, M] expected output cost, relative to the LLM's mean.
+        cost_residual: [B, H, M] residual output cost of the neighbours.
     """
 
     x: Tensor
@@ -37,8 +37,8 @@ class EdgeInputs(NamedTuple):
     fold: Tensor
     prior: Tensor
     residual: Tensor
-    amount_prior: Tensor
-    amount_residual: Tensor
+    cost_prior: Tensor
+    cost_residual: Tensor
 
     def take(self, rows: Tensor | slice) -> EdgeInputs:
         """Return these queries only."""
@@ -70,7 +70,7 @@ class EdgeHead(nn.Module):
     """
 
     def __init__(self, members: int, llms: int, channels: int) -> None:
-        super().__init__()
+        super().__init__()  # "amount" in a parameter's name is the output cost: saved routers have these names
         gate = GATE / max(channels, 1)
         self.prior_scale = nn.Parameter(torch.ones(members, 1, 1))
         self.gate = nn.Parameter(torch.full((members, 1, channels), gate))
@@ -91,12 +91,12 @@ class EdgeHead(nn.Module):
         """Return the term [E, B, M] of means over LLMs [B, H], with the query's own difficulty [E, B, 1]."""
         return self.discrimination * (own + (self.common * mean).sum(dim=2, keepdim=True))
 
-    def log_amount(self, batch: EdgeInputs, own: Tensor | float = 0.0) -> Tensor:
-        """Return logarithms of expected amounts [B, M], with what the query adds, [B, 1]."""
-        prior = batch.amount_prior.clamp(min=SMALLEST_AMOUNT)
-        neighbours = torch.einsum("h,bhm->bm", self.amount_gate, batch.amount_residual) / prior
+    def log_output_cost(self, batch: EdgeInputs, own: Tensor | float = 0.0) -> Tensor:
+        """Return logarithms of expected output costs [B, M], with what the query adds, [B, 1]."""
+        prior = batch.cost_prior.clamp(min=SMALLEST_OUTPUT_COST)
+        neighbours = torch.einsum("h,bhm->bm", self.amount_gate, batch.cost_residual) / prior
         shift = neighbours + self.amount_bias + own
-        return prior.log() + AMOUNT_RANGE * torch.tanh(shift / AMOUNT_RANGE)
+        return prior.log() + OUTPUT_COST_RANGE * torch.tanh(shift / OUTPUT_COST_RANGE)
 
     def parameter_groups(self, network: nn.Module, **options: Any) -> list[dict[str, Any]]:
         """Return the parameters of a network that has this head in AdamW's groups: the head without decay, and the rest.

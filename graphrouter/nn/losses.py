@@ -54,20 +54,20 @@ def _mean(losses: Tensor, weight: Tensor) -> Tensor:
     return (losses * weight).sum() / weight.sum().clamp(min=TINY)
 
 
-def amount_loss(log_amount: Tensor, amount: Tensor) -> Tensor:
-    """Gamma deviance, whose best prediction is the mean amount, not its median as with an error of logarithms.
+def output_cost_loss(log_output_cost: Tensor, output_cost: Tensor) -> Tensor:
+    """Gamma deviance, whose best prediction is the mean output cost, not its median as with an error of logarithms.
 
     Args:
-        log_amount: [B, M], logarithms of expected amounts.
-        amount: [B, M], not negative, NaN where not known.
+        log_output_cost: [B, M], logarithms of expected output costs.
+        output_cost: [B, M], not negative, NaN where not known.
 
     Returns:
-        Scalar, the mean of ``amount / expected + log expected`` over known amounts; 0 where none is known.
+        Scalar, the mean of ``output_cost / expected + log expected`` over known output costs; 0 where none is known.
     """
-    known = ~torch.isnan(amount)
+    known = ~torch.isnan(output_cost)
     if not known.any():
-        return log_amount.sum() * 0
-    return (amount[known] * torch.exp(-log_amount[known]) + log_amount[known]).mean()
+        return log_output_cost.sum() * 0
+    return (output_cost[known] * torch.exp(-log_output_cost[known]) + log_output_cost[known]).mean()
 
 
 LOSSES: dict[str, Callable[[Tensor, Tensor, Tensor], Tensor]] = {

@@ -68,7 +68,7 @@ def operators(names: Collection[str], source: str, target: str, options: Message
 
 
 class EdgeMessages(NamedTuple):
-    """Messages to the edges between B queries and M LLMs, for A = 2 attributes: performance and amount of output.
+    """Messages to the edges between B queries and M LLMs, for A = 2 attributes: performance and output cost.
 
     Attributes:
         prior: [A, B, M] expectation of the query's task; with no known task, that of its neighbours' tasks.
@@ -121,7 +121,7 @@ class OutcomeMessages(nn.Module):
 
         Args:
             graph: Graph of N queries, M LLMs and T tasks, from `graphrouter.graph.build`.
-            values: [A, N, M] performance and amount of output, 0 where missing.
+            values: [A, N, M] performance and output cost, 0 where missing.
             weights: [A, N, M], 0 where missing.
         """
         means = torch.stack([overall_mean(v, w)[None] for v, w in zip(values, weights, strict=True)])

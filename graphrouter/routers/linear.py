@@ -55,8 +55,8 @@ class Linear(Router):
 
     def _add_llm(self, new_llm: NewLLM) -> None:
         vectors, ratios = unit_rows(new_llm.data.queries.vectors), new_llm.price_ratios
-        quality = joining_ridge(self.quality_weights_.mean(axis=1), vectors, new_llm.performance, self.penalty)
-        cost = joining_ridge((self.cost_weights_ * ratios).mean(axis=1), vectors, new_llm.cost, self.penalty)
+        quality = new_llm_ridge(self.quality_weights_.mean(axis=1), vectors, new_llm.performance, self.penalty)
+        cost = new_llm_ridge((self.cost_weights_ * ratios).mean(axis=1), vectors, new_llm.cost, self.penalty)
         self.quality_weights_ = new_llm.insert(self.quality_weights_, quality)
         self.cost_weights_ = new_llm.insert(self.cost_weights_, cost)
         lowest, highest = (self.cost_range_ * ratios).mean(axis=1)
@@ -100,8 +100,8 @@ def ridge(vectors: Array, values: Array, penalty: float, empty: Array) -> Array:
     return weights
 
 
-def joining_ridge(pool: Array, vectors: Array, values: Array, penalty: float) -> Array:
-    """Fit the ridge regression of an LLM that joins: what it differs by from the mean of the others is penalised.
+def new_llm_ridge(pool: Array, vectors: Array, values: Array, penalty: float) -> Array:
+    """Fit the ridge regression of a new LLM, whose difference from the mean weights of the others is penalised.
 
     Args:
         pool: [D + 1] mean weights of the other LLMs, the last the bias.

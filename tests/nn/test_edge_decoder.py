@@ -4,7 +4,7 @@ import torch
 
 from graphrouter.nn import EdgeDecoder, EdgeInputs
 from graphrouter.nn.edge_decoder import TERMS, DecoderSizes
-from graphrouter.nn.edge_head import AMOUNT_RANGE, GATE, LOGIT_PER_RESIDUAL, PRIOR_RANGE, SMALLEST_AMOUNT
+from graphrouter.nn.edge_head import GATE, LOGIT_PER_RESIDUAL, OUTPUT_COST_RANGE, PRIOR_RANGE, SMALLEST_OUTPUT_COST
 from graphrouter.nn.messages import RELATIONS
 
 E, B, M, H, D, T, W = 3, 7, 5, 2, 6, 4, 8
@@ -36,8 +36,8 @@ def batch():
         fold=torch.tensor([0, 1, 0, 1, 1, 0, 0]),
         prior=uniform(B, M),
         residual=0.4 * uniform(B, H, M) - 0.2,
-        amount_prior=0.5 + uniform(B, M),
-        amount_residual=uniform(B, H, M) - 0.5,
+        cost_prior=0.5 + uniform(B, M),
+        cost_residual=uniform(B, H, M) - 0.5,
     )
 
 
@@ -77,32 +77,32 @@ def test_a_prior_of_zero_or_one_is_not_taken_at_its_word(batch, history):
         assert torch.isfinite(logits_of(module, certain, history)).all()
 
 
-def test_untrained_the_amount_is_that_of_the_messages(batch, history):
-    _, log_amount = decoder(trained=False)(batch, history)
-    told = batch.amount_prior + GATE * batch.amount_residual.mean(dim=1)
-    torch.testing.assert_close(log_amount.exp(), told, rtol=0.01, atol=0)
-    _, alone = decoder(trained=False)(batch._replace(amount_residual=torch.zeros(B, H, M)), history)
-    torch.testing.assert_close(alone.exp(), batch.amount_prior)
+def test_untrained_the_output_cost_is_that_of_the_messages(batch, history):
+    _, log_output_cost = decoder(trained=False)(batch, history)
+    told = batch.cost_prior + GATE * batch.cost_residual.mean(dim=1)
+    torch.testing.assert_close(log_output_cost.exp(), told, rtol=0.01, atol=0)
+    _, alone = decoder(trained=False)(batch._replace(cost_residual=torch.zeros(B, H, M)), history)
+    torch.testing.assert_close(alone.exp(), batch.cost_prior)
 
 
-def test_an_amount_stays_within_reach_of_its_prior(batch, history):
+def test_an_output_cost_stays_within_reach_of_its_prior(batch, history):
     module = decoder()
     with torch.no_grad():
         module.head.amount_bias += torch.tensor([-50.0, 50, 0, 0, 0])
-    for prior in (batch.amount_prior, torch.zeros(B, M)):
-        log_amount = module(batch._replace(amount_prior=prior), history)[1]
-        shift = log_amount - prior.clamp(min=SMALLEST_AMOUNT).log()
-        assert shift.abs().max() <= AMOUNT_RANGE + 1e-5
-        torch.testing.assert_close(shift[:, :2], torch.tensor([[-AMOUNT_RANGE, AMOUNT_RANGE]]).expand(B, 2))
+    for prior in (batch.cost_prior, torch.zeros(B, M)):
+        log_output_cost = module(batch._replace(cost_prior=prior), history)[1]
+        shift = log_output_cost - prior.clamp(min=SMALLEST_OUTPUT_COST).log()
+        assert shift.abs().max() <= OUTPUT_COST_RANGE + 1e-5
+        torch.testing.assert_close(shift[:, :2], torch.tensor([[-OUTPUT_COST_RANGE, OUTPUT_COST_RANGE]]).expand(B, 2))
 
 
-def test_the_amount_is_told_by_neighbours_llm_and_query(batch, history):
+def test_the_output_cost_is_told_by_neighbours_llm_and_query(batch, history):
     module = decoder()
     before = module(batch, history)[1]
     for changed in (
-        batch._replace(amount_residual=batch.amount_residual + 0.1),
+        batch._replace(cost_residual=batch.cost_residual + 0.1),
         batch._replace(x=batch.x + 0.1),
-        batch._replace(amount_prior=batch.amount_prior + 0.1),
+        batch._replace(cost_prior=batch.cost_prior + 0.1),
     ):
         assert (module(changed, history)[1] != before).all()
     with torch.no_grad():
@@ -219,11 +219,11 @@ def test_members_are_independent(batch, history):
 
 def test_one_query_does_not_depend_on_the_others(batch, history):
     module = decoder()
-    logits, amount = module(batch, history)
+    logits, output_cost = module(batch, history)
     for query in range(B):
-        alone, alone_amount = module(batch.take(slice(query, query + 1)), history)
+        alone, alone_cost = module(batch.take(slice(query, query + 1)), history)
         torch.testing.assert_close(alone[:, 0], logits[:, query])
-        torch.testing.assert_close(alone_amount[0], amount[query])
+        torch.testing.assert_close(alone_cost[0], output_cost[query])
 
 
 def test_rows_are_taken_from_all_inputs(batch):
@@ -249,5 +249,5 @@ def test_a_relation_that_is_not_asked_for_has_no_weights(batch, history):
     assert alone.state.weight.shape == (E, 8, 8)
     assert whole["state.weight"].shape == (E, 8 + H * 3, 8)
     assert not alone.head.gate.numel()
-    none = batch._replace(residual=batch.residual[:, :0], amount_residual=batch.amount_residual[:, :0])
+    none = batch._replace(residual=batch.residual[:, :0], cost_residual=batch.cost_residual[:, :0])
     assert torch.isfinite(logits_of(alone, none, history[:, :, :0])).all()

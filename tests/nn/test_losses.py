@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from graphrouter.nn.losses import LOSSES, amount_loss, listwise, one_hot, regression, soft
+from graphrouter.nn.losses import LOSSES, listwise, one_hot, output_cost_loss, regression, soft
 
 TARGET = torch.tensor([[1.0, 0.25, 0.0], [1.0, 1.0, 0.0]])
 WEIGHT = torch.tensor([[[1.0, 2.0, 0.0], [1.0, 1.0, 1.0]]])
@@ -96,23 +96,25 @@ def test_the_right_order_costs_less_than_the_wrong_one(name):
     assert LOSSES[name](right, TARGET, WEIGHT) < LOSSES[name](-right, TARGET, WEIGHT)
 
 
-def test_amount_loss_is_the_mean_deviance_over_known_amounts():
-    log_amount = torch.tensor([[0.5, -1.0], [7.0, 0.0]], requires_grad=True)
-    loss = amount_loss(log_amount, torch.tensor([[2.0, 0.3], [math.nan, 0.0]]))
+def test_output_cost_loss_is_the_mean_deviance_over_known_output_costs():
+    log_output_cost = torch.tensor([[0.5, -1.0], [7.0, 0.0]], requires_grad=True)
+    loss = output_cost_loss(log_output_cost, torch.tensor([[2.0, 0.3], [math.nan, 0.0]]))
     expected = (2 * math.exp(-0.5) + 0.5 + 0.3 * math.e - 1 + 0) / 3
     assert loss.item() == approx(expected)
     loss.backward()
     slope = [[(1 - 2 * math.exp(-0.5)) / 3, (1 - 0.3 * math.e) / 3], [0, 1 / 3]]
-    torch.testing.assert_close(log_amount.grad, torch.tensor(slope))
+    torch.testing.assert_close(log_output_cost.grad, torch.tensor(slope))
 
 
-def test_amount_loss_is_least_at_the_mean():
-    amounts = torch.tensor([[0.1, 0.2, 0.3, 4.0]])
-    losses = {value: amount_loss(torch.full((1, 4), math.log(value)), amounts) for value in (0.25, 1.0, 1.15, 1.3)}
-    assert min(losses, key=losses.get) == 1.15 == approx(amounts.mean().item())
+def test_output_cost_loss_is_least_at_the_mean():
+    output_costs = torch.tensor([[0.1, 0.2, 0.3, 4.0]])
+    losses = {
+        value: output_cost_loss(torch.full((1, 4), math.log(value)), output_costs) for value in (0.25, 1.0, 1.15, 1.3)
+    }
+    assert min(losses, key=losses.get) == 1.15 == approx(output_costs.mean().item())
 
 
-def test_where_no_amount_is_known_amount_loss_teaches_nothing():
-    log_amount = torch.zeros(2, 2, requires_grad=True)
-    amount_loss(log_amount, torch.full((2, 2), math.nan)).backward()
-    assert (log_amount.grad == 0).all()
+def test_where_no_output_cost_is_known_the_loss_teaches_nothing():
+    log_output_cost = torch.zeros(2, 2, requires_grad=True)
+    output_cost_loss(log_output_cost, torch.full((2, 2), math.nan)).backward()
+    assert (log_output_cost.grad == 0).all()

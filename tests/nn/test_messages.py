@@ -13,7 +13,7 @@ from graphrouter.testing import data_of
 NAN = math.nan
 SCALES = (20.0, 4.0)
 TASKS = ["art", "biology"]
-PERFORMANCE, AMOUNT = 0, 1
+PERFORMANCE, OUTPUT_COST = 0, 1
 
 
 def random_data(seed=0, queries=30, llms=4, tasks=("art", "biology", None)):
@@ -29,12 +29,14 @@ def random_data(seed=0, queries=30, llms=4, tasks=("art", "biology", None)):
     )
 
 
-def run(data, new, tasks=TASKS, neighbours=8, amount=None, without=()):
+def run(data, new, tasks=TASKS, neighbours=8, output_cost=None, without=()):
     """Return what was precomputed, the attached graph, and the messages to new queries."""
     relations = [name for name in RELATIONS if name not in without]
     module = OutcomeMessages(relations, MessageOptions(SCALES, 2.0, 5.0))
     graph = build(data, tasks, module.edge_types(), neighbours, torch.device("cpu"))
-    values = torch.as_tensor(np.stack([data.performance, data.cost if amount is None else amount]), dtype=torch.float32)
+    values = torch.as_tensor(
+        np.stack([data.performance, data.cost if output_cost is None else output_cost]), dtype=torch.float32
+    )
     weights = torch.as_tensor(data.draws, dtype=torch.float32) * ~values.isnan()
     precomputed = module.precompute(graph, values.nan_to_num(0), weights)
     attached = attach(graph, new.queries, module.edge_types())
@@ -79,7 +81,7 @@ def test_the_prior_is_what_the_task_expects(data, new):
     assert torch.equal(messages.prior[:, known], precomputed.means[:, attached["new_query"].task[known]])
 
 
-@pytest.mark.parametrize("attribute", [PERFORMANCE, AMOUNT])
+@pytest.mark.parametrize("attribute", [PERFORMANCE, OUTPUT_COST])
 def test_the_residual_is_how_the_neighbours_differ_from_their_tasks(data, new, attribute):
     precomputed, attached, messages = run(data, new)
     values = (data.performance, data.cost)[attribute]
@@ -196,17 +198,17 @@ def test_a_missing_cell_is_neither_a_failure_nor_free(new):
         torch.cat([precomputed.means.flatten(), messages.prior.flatten(), messages.residual.flatten()])
     ).any()
     np.testing.assert_allclose(precomputed.means[PERFORMANCE], 1, atol=0.02)
-    np.testing.assert_allclose(precomputed.means[AMOUNT], 3, atol=0.1)
+    np.testing.assert_allclose(precomputed.means[OUTPUT_COST], 3, atol=0.1)
     np.testing.assert_allclose(messages.residual, 0, atol=0.02)
 
 
-def test_amounts_and_performance_do_not_mix(data, new):
-    unpriced = run(data, new, amount=np.full_like(data.cost, NAN))
+def test_output_costs_and_performance_do_not_mix(data, new):
+    unpriced = run(data, new, output_cost=np.full_like(data.cost, NAN))
     priced = run(data, new)
     torch.testing.assert_close(unpriced[2].prior[PERFORMANCE], priced[2].prior[PERFORMANCE])
     torch.testing.assert_close(unpriced[2].residual[PERFORMANCE], priced[2].residual[PERFORMANCE])
     assert torch.equal(unpriced[0].history, priced[0].history)
-    assert (unpriced[2].residual[AMOUNT] == 0).all()
+    assert (unpriced[2].residual[OUTPUT_COST] == 0).all()
     assert torch.isfinite(unpriced[2].prior).all()
 
 

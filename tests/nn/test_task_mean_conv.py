@@ -117,7 +117,7 @@ def test_a_weight_counts_as_so_many_equal_outcomes(seed):
 
 
 @pytest.mark.parametrize("logistic", [True, False])
-def test_amounts_beyond_one_keep_their_scale_and_probabilities_their_range(logistic):
+def test_values_beyond_one_keep_their_scale_and_probabilities_their_range(logistic):
     values = np.array([[5.0, 7.0], [6.0, 8.0]] * 50) if not logistic else np.array([[1.0, 0.0]] * 100)
     means = run(values, [0] * 100, logistic=logistic)
     wanted = values.mean(axis=0)

@@ -113,8 +113,8 @@ class TestCost:
         router = fitted(parts, epochs=1)
         inputs, history = fold_inputs(router.graph_, FAST["folds"])
         with torch.no_grad():
-            log_amount = router.module_(inputs, history)[1][:120].numpy()
-        predicted = router.output_cost_.cost(parts.train.queries, log_amount)
+            log_output_cost = router.module_(inputs, history)[1][:120].numpy()
+        predicted = router.output_cost_.cost(parts.train.queries, log_output_cost)
         np.testing.assert_allclose(predicted.mean(axis=0), dollars[:120].mean(axis=0), rtol=1e-4)
 
     def test_cost_follows_the_query(self):

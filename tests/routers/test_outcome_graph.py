@@ -16,7 +16,7 @@ from graphrouter.run import RunOptions
 from graphrouter.testing import data_of, make_log, make_parts
 
 FOLDS = 5
-MESSAGES = ("prior", "residual", "amount_prior", "amount_residual")
+MESSAGES = ("prior", "residual", "cost_prior", "cost_residual")
 UNKNOWN = 2
 """The position of the task of a query without one."""
 
@@ -27,10 +27,12 @@ def parts():
     return parts._replace(train=parts.train.sorted())
 
 
-def outcome_graph(data, amount=None, **settings):
+def outcome_graph(data, output_cost=None, **settings):
     defaults = {"neighbours": 20, "scales": (20.0, 4.0), "same_task_weight": 2.0, "task_strength": 5.0}
     defaults |= {"relations": RELATIONS, "edge_attributes": True}
-    return OutcomeGraph(**{**defaults, **settings}).fit(data, data.output_tokens / 100 if amount is None else amount)
+    return OutcomeGraph(**{**defaults, **settings}).fit(
+        data, data.output_tokens / 100 if output_cost is None else output_cost
+    )
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +77,7 @@ def test_own_tokens_never_reach_a_training_query_through_the_mean_of_its_llm(par
     after, _ = fold_inputs(outcome_graph(loud, other.relative(loud)), FOLDS)
     for name, first, second in zip(EdgeInputs._fields, before, after, strict=True):
         torch.testing.assert_close(first[query], second[query], rtol=1e-5, atol=1e-6, msg=name)
-    assert (before.amount_prior != after.amount_prior).any()
+    assert (before.cost_prior != after.cost_prior).any()
 
 
 def test_outcomes_of_the_same_wording_never_reach_a_training_query(parts, supervised):

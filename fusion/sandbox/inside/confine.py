@@ -121,7 +121,7 @@ def _set_limits(settings: Settings) -> None:
         (resource.RLIMIT_NOFILE, 64),
     ):
         resource.setrlimit(which, (value, value))
-    if sys.platform != "darwin":  # which takes this limit and does not heed it
+    if sys.platform != "darwin":  # which takes this limit and ignores it
         resource.setrlimit(resource.RLIMIT_AS, (settings.memory_mb << 20, settings.memory_mb << 20))
     if not settings.seccomp:
         _watch_memory(settings.memory_mb)

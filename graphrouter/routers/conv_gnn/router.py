@@ -14,7 +14,7 @@ from graphrouter.dataset import Queries, RoutingData
 from graphrouter.errors import UserError
 from graphrouter.nn.conv_network import ConvNetwork, States
 from graphrouter.nn.edge_head import EdgeInputs
-from graphrouter.nn.losses import LOSSES, amount_loss
+from graphrouter.nn.losses import LOSSES, output_cost_loss
 from graphrouter.nn.relation_conv import READS_EDGES, find_aggregation
 from graphrouter.ranges import COUNT, NOT_NEGATIVE, SHARE, Range
 from graphrouter.routers.base import Prediction, Router
@@ -179,7 +179,7 @@ class ConvGNN(Router):
     def _objective(self, train: RoutingData, inputs: EdgeInputs) -> Callable[[Tensor], Tensor]:
         graph, module, device = self.conv_graph, self.module_, self.graph_.device_
         target, draws = outcomes(train, device)
-        amount = torch.as_tensor(self.output_cost_.relative(train), device=device)
+        output_cost = torch.as_tensor(self.output_cost_.relative(train), device=device)
 
         def exact(batch: Tensor) -> Tensor:
             hidden, with_task = graph.hidden(batch), torch.ones(len(target), dtype=torch.bool, device=device)
@@ -187,9 +187,9 @@ class ConvGNN(Router):
             edges = graph.edges(~hidden, with_task)
             states = module.convolve(module.start(inputs.x[: len(target)]), edges, graph.last(edges, hidden))[-1]
             seen = inputs.take(batch + len(target) * ~with_task[batch])
-            logits, log_amount = module.decode(seen, states["query"][batch], states["llm"])
+            logits, log_output_cost = module.decode(seen, states["query"][batch], states["llm"])
             quality = LOSSES[self.loss](logits, target[batch], draws[batch][None])
-            return quality + self.cost_weight * amount_loss(log_amount, amount[batch])
+            return quality + self.cost_weight * output_cost_loss(log_output_cost, output_cost[batch])
 
         def loss(batch: Tensor) -> Tensor:
             # Sums over thousands of queries need all the digits of float32.
@@ -231,7 +231,7 @@ class ConvGNN(Router):
         return super().set_state(state)
 
     def _decode(self, queries: Queries) -> tuple[Array, Array]:
-        qualities, log_amounts = [], []
+        qualities, log_output_costs = [], []
         with torch.inference_mode():
             if "precomputed" not in vars(self):
                 self.conv_graph = self._conv_graph()
@@ -241,12 +241,12 @@ class ConvGNN(Router):
                 attached = self.graph_.attach(part)
                 inputs, edges = self.graph_.read(attached, part.chars), self.conv_graph.edges_into(attached)
                 states = self.module_.convolve_new(inputs.x, self.precomputed, *edges)
-                logits, log_amount = self.module_.decode(inputs, states, self.precomputed[-1]["llm"])
+                logits, log_output_cost = self.module_.decode(inputs, states, self.precomputed[-1]["llm"])
                 qualities.append(torch.sigmoid(logits[0]).clamp(*QUALITY_RANGE).numpy())
-                log_amounts.append(log_amount.numpy())
-        return np.concatenate(qualities), np.concatenate(log_amounts)
+                log_output_costs.append(log_output_cost.numpy())
+        return np.concatenate(qualities), np.concatenate(log_output_costs)
 
     def predict(self, queries: Queries) -> Prediction:
         """Predict quality and cost."""
-        quality, log_amount = self._decode(queries)
-        return Prediction(quality, self.output_cost_.cost(queries, log_amount))
+        quality, log_output_cost = self._decode(queries)
+        return Prediction(quality, self.output_cost_.cost(queries, log_output_cost))

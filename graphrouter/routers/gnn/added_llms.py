@@ -82,16 +82,16 @@ class AddedLLMs(Fitted):
         return AddedLLMs([*self.llms, llm], np.append(self.order, len(self.order))[new_llm.order])
 
     def add(
-        self, qualities: Array, log_amounts: Array, graph: OutcomeGraph, attached: HeteroData, gate: Array
+        self, qualities: Array, log_output_costs: Array, graph: OutcomeGraph, attached: HeteroData, gate: Array
     ) -> tuple[Array, Array]:
         """Add what is predicted of the added LLMs.
 
-        What is not known of one is spread over the members: each has a quantile of its logit. Its amounts, relative to
-        its mean, are the mean of the others'.
+        The uncertainty of one is spread over the members: each has a quantile of its logit. Its output costs, relative
+        to its mean, are the mean of the others'.
 
         Args:
             qualities: [E, B, M] of the LLMs that the graph knows.
-            log_amounts: [B, M], logarithms of relative amounts.
+            log_output_costs: [B, M], logarithms of relative output costs.
             graph: Graph of the training queries.
             attached: The same with the B queries.
             gate: [H], what a residual of similar queries counts.
@@ -102,10 +102,10 @@ class AddedLLMs(Fitted):
         quantiles, known = _normal_quantiles(len(qualities))[:, None], _pool_logits(qualities)
         logits = [llm.logits(known, graph, attached, gate) for llm in self.llms]
         columns = [_sigmoid(mean + quantiles * deviation).clip(*QUALITY_RANGE)[..., None] for mean, deviation in logits]
-        amounts = [np.log(np.exp(log_amounts).mean(axis=1, keepdims=True))] * len(self.llms)
+        output_costs = [np.log(np.exp(log_output_costs).mean(axis=1, keepdims=True))] * len(self.llms)
         return (
             np.concatenate([qualities, *columns], axis=2).astype(np.float32)[..., self.order],
-            np.concatenate([log_amounts, *amounts], axis=1)[:, self.order],
+            np.concatenate([log_output_costs, *output_costs], axis=1)[:, self.order],
         )
 
 

@@ -11,7 +11,7 @@ from torch import Tensor
 from graphrouter.dataset import RoutingData
 from graphrouter.nn.edge_decoder import EdgeDecoder
 from graphrouter.nn.edge_head import EdgeInputs
-from graphrouter.nn.losses import amount_loss
+from graphrouter.nn.losses import output_cost_loss
 from graphrouter.typing import Array
 
 Loss = Callable[[Tensor, Tensor, Tensor], Tensor]
@@ -27,7 +27,7 @@ class TrainingObjective:
         inputs: [2Q, ...] of the Q training queries, with their task and then without; see `fold_inputs`.
         history: [F, M, D].
         data: The outcomes of the Q queries.
-        amount: [Q, M] relative amounts of output, NaN where not known.
+        output_cost: [Q, M] relative output costs, NaN where not known.
         weights: [E, Q], weight of each query for each member of the ensemble.
         loss: One of `graphrouter.nn.losses.LOSSES`.
         cost_weight: Weight of the loss of the output cost.
@@ -40,7 +40,7 @@ class TrainingObjective:
         inputs: EdgeInputs,
         history: Tensor,
         data: RoutingData,
-        amount: Array,
+        output_cost: Array,
         weights: Tensor,
         *,
         loss: Loss,
@@ -49,7 +49,7 @@ class TrainingObjective:
     ) -> None:
         self.module, self.inputs, self.history = module, inputs, history
         self.target, self.draws = outcomes(data, history.device)
-        self.amount = torch.as_tensor(amount, device=history.device)
+        self.output_cost = torch.as_tensor(output_cost, device=history.device)
         self.weights = weights.to(history.device)
         self.loss, self.cost_weight, self.task_dropout = loss, cost_weight, task_dropout
 
@@ -57,9 +57,9 @@ class TrainingObjective:
         """Return the loss of the queries in rows [B]."""
         without_task = torch.rand(len(batch), device=batch.device) < self.task_dropout
         rows = batch + len(self.target) * without_task
-        logits, log_amount = self.module(self.inputs.take(rows), self.history)
+        logits, log_output_cost = self.module(self.inputs.take(rows), self.history)
         quality = self.loss(logits, self.target[batch], self.draws[batch] * self.weights[:, batch, None])
-        return quality + self.cost_weight * amount_loss(log_amount, self.amount[batch])
+        return quality + self.cost_weight * output_cost_loss(log_output_cost, self.output_cost[batch])
 
 
 class ValidationObjective:

@@ -39,16 +39,16 @@ class OutcomeGraph:
     relations: tuple[str, ...]
     edge_attributes: bool
 
-    def fit(self, data: RoutingData, amount: Array) -> Self:
+    def fit(self, data: RoutingData, output_cost: Array) -> Self:
         """Take in the outcomes.
 
         Where ``belongs_to`` is not among the relations, the graph has no tasks, so that nothing else tells them either.
 
         Args:
             data: Q queries; all their outcomes become messages.
-            amount: [Q, M] relative to the LLM's mean, NaN where not known.
+            output_cost: [Q, M] relative to the LLM's mean, NaN where not known.
         """
-        self.data_, self.amount_ = data, amount
+        self.data_, self.output_cost_ = data, output_cost
         known = {task for task in data.queries.tasks if task is not None}
         self.tasks_ = sorted(known) if "belongs_to" in self.relations else []
         length = np.log1p(data.queries.chars)
@@ -71,7 +71,7 @@ class OutcomeGraph:
                 performance = np.where(observed, np.float32(np.nanmean(performance)), np.nan)
         data = replace(self.data_, performance=performance)
         self.graph = build(data, self.tasks_, self.messages.edge_types(), self.neighbours, self.device_)
-        values = np.stack([performance, np.where(observed, self.amount_, np.nan)]).astype(np.float32)
+        values = np.stack([performance, np.where(observed, self.output_cost_, np.nan)]).astype(np.float32)
         seen = ~np.isnan(values)
         made = (np.where(seen, values, 0), np.where(seen, weight, 0).astype(np.float32))
         self.precomputed = self.messages.precompute(
@@ -134,15 +134,15 @@ class OutcomeGraph:
     def without(self, rows: Array) -> OutcomeGraph:
         """Return the graph of the other queries; tasks keep their positions.
 
-        OutputCost are brought to the LLM's mean over the queries that are left, so that no amount of those that are not
-        left gets through. Inputs keep their meaning: multiples of the mean of the graph that they come from.
+        Output costs are multiples of the LLM's mean over the queries that are left, so that none of the others' leaks
+        through it. Inputs keep their meaning: multiples of the mean of the graph that they come from.
         """
         keep = np.ones(len(self.data_.queries), dtype=bool)
         keep[rows] = False
         other = replace(self)
-        other.data_, left = self.data_.take(np.flatnonzero(keep)), self.amount_[keep]
+        other.data_, left = self.data_.take(np.flatnonzero(keep)), self.output_cost_[keep]
         total, count = np.nansum(left, axis=0, dtype=np.float64), (~np.isnan(left)).sum(axis=0)
-        other.amount_ = (left * np.where(total > 0, count / np.where(total > 0, total, 1), 1)).astype(np.float32)
+        other.output_cost_ = (left * np.where(total > 0, count / np.where(total > 0, total, 1), 1)).astype(np.float32)
         other.tasks_, other.length_, other.device_ = self.tasks_, self.length_, self.device_
         return other._precompute()
 
@@ -154,7 +154,7 @@ class OutcomeGraph:
             "queries": {name: _plain(getattr(queries, name)) for name in QUERY_STATE},
             "llms": {"names": list(llms.names), "vectors": llms.vectors},
             "cells": {name: getattr(self.data_, name) for name in STATE},
-            "amount": self.amount_,
+            "amount": self.output_cost_,
             "tasks": self.tasks_,
             "length": list(self.length_),
         }
@@ -175,7 +175,7 @@ class OutcomeGraph:
             Queries(**{**queries, **names}), llms, cells["performance"], cells["draws"], unknown, unknown, unknown
         )
         graph = cls(**settings)
-        graph.data_, graph.amount_, graph.tasks_ = data, state["amount"], list(state["tasks"])
+        graph.data_, graph.output_cost_, graph.tasks_ = data, state["amount"], list(state["tasks"])
         graph.length_, graph.device_ = (state["length"][0], state["length"][1]), torch.device("cpu")
         return graph._precompute()
 

@@ -150,8 +150,8 @@ class GNN(Router):
         self.module_ = self.module_.to(device)
         self._train(train, validation, inputs, history)
         with torch.inference_mode():
-            log_amount = self.module_(inputs.take(slice(0, len(train.queries))), history)[1]
-        self.output_cost_.calibrate(log_amount.cpu().numpy(), train)
+            log_output_cost = self.module_(inputs.take(slice(0, len(train.queries))), history)[1]
+        self.output_cost_.calibrate(log_output_cost.cpu().numpy(), train)
         self.module_ = self.module_.cpu()
         self.graph_ = self.graph_.to(torch.device("cpu"))
         return self
@@ -229,22 +229,22 @@ class GNN(Router):
         """Return the members' qualities [E, Q, M] and the expected cost [Q, M]."""
         starts = range(0, max(len(queries), 1), CHUNK)
         parts = [self._decode_chunk(queries.take(slice(start, start + CHUNK))) for start in starts]
-        qualities, log_amounts = zip(*parts, strict=True)
-        return np.concatenate(qualities, axis=1), self.output_cost_.cost(queries, np.concatenate(log_amounts))
+        qualities, log_output_costs = zip(*parts, strict=True)
+        return np.concatenate(qualities, axis=1), self.output_cost_.cost(queries, np.concatenate(log_output_costs))
 
     def _decode_chunk(self, queries: Queries) -> tuple[Array, Array]:
         graph = self.graph_.attach(queries)
-        qualities, log_amounts = self._decode_known(graph, queries)
+        qualities, log_output_costs = self._decode_known(graph, queries)
         if not self.added_.llms:
-            return qualities, log_amounts
+            return qualities, log_output_costs
         gate = self.module_.head.gate.detach().mean(dim=(0, 1)).numpy() * ("neighbours" in self.terms)
-        return self.added_.add(qualities, log_amounts, self.graph_, graph, gate)
+        return self.added_.add(qualities, log_output_costs, self.graph_, graph, gate)
 
     def _decode_known(self, graph: HeteroData, queries: Queries) -> tuple[Array, Array]:
-        """Return the members' qualities [E, B, M] and logarithms of amounts [B, M] of the LLMs that were there in `fit`."""
+        """Return members' qualities [E, B, M] and logarithms of output costs [B, M] of the LLMs known in `fit`."""
         with torch.inference_mode():
-            logits, log_amount = self.module_(self.graph_.read(graph, queries.chars), self.graph_.history)
-        return torch.sigmoid(logits).clamp(*QUALITY_RANGE).numpy(), log_amount.numpy()
+            logits, log_output_cost = self.module_(self.graph_.read(graph, queries.chars), self.graph_.history)
+        return torch.sigmoid(logits).clamp(*QUALITY_RANGE).numpy(), log_output_cost.numpy()
 
     def predict(self, queries: Queries) -> Prediction:
         """Predict the mean over the ensemble."""

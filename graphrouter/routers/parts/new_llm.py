@@ -96,8 +96,8 @@ class NewLLM:
     def insert(self, old: Array, new: Array | float) -> Array:
         """Put the new LLM into its place: [..., M - 1] in the router's order and [...] -> [..., M] in the order of ``data``."""
         column = np.broadcast_to(np.asarray(new, dtype=old.dtype), old.shape[:-1])[..., None]
-        joined: Array = np.concatenate([old, column], axis=-1)[..., self.order]
-        return joined
+        extended: Array = np.concatenate([old, column], axis=-1)[..., self.order]
+        return extended
 
     def insert_mean(self, old: Array, values: Array, ratios: Array | float = 1.0) -> Array:
         """Insert the shrunk mean of the new LLM.

@@ -29,7 +29,7 @@ def tokens_data(output_tokens, *, rate=(0.25, 0.5), price=PRICE, cost=None, task
 UNPRICED = tokens_data([[50, 7]] * 2, price=None)
 
 
-def test_where_prices_are_known_the_amount_is_output_tokens_relative_to_their_mean():
+def test_where_prices_are_known_the_output_cost_is_output_tokens_relative_to_their_mean():
     data = tokens_data([[50, 7], [NAN, 20], [100, 3]], cost=[[1, 1]] * 3)
     relative = OutputCost().fit(data).relative(data)
     np.testing.assert_allclose(relative, [[50 / 75, 0.7], [NAN, 2], [100 / 75, 0.3]], rtol=1e-6)
@@ -56,11 +56,11 @@ def test_input_tokens_follow_the_task():
 
 
 @pytest.mark.parametrize("price", [None, [2.0, NAN]])
-def test_where_only_costs_are_known_the_amount_is_the_cost(price):
+def test_where_only_costs_are_known_the_output_cost_is_the_cost(price):
     data = tokens_data([[50, 7], [60, NAN]], price=price, cost=[[0.1, 0.02], [0.3, NAN]])
-    amounts = OutputCost().fit(data)
-    np.testing.assert_allclose(amounts.relative(data), [[0.5, 1], [1.5, NAN]], rtol=1e-6)
-    np.testing.assert_allclose(amounts.cost(data.queries, np.log([[0.5, 3.0]] * 2)), [[0.1, 0.06]] * 2)
+    output_costs = OutputCost().fit(data)
+    np.testing.assert_allclose(output_costs.relative(data), [[0.5, 1], [1.5, NAN]], rtol=1e-6)
+    np.testing.assert_allclose(output_costs.cost(data.queries, np.log([[0.5, 3.0]] * 2)), [[0.1, 0.06]] * 2)
 
 
 @pytest.mark.parametrize(
@@ -69,17 +69,17 @@ def test_where_only_costs_are_known_the_amount_is_the_cost(price):
     ids=["no tokens", "prices only", "tokens only"],
 )
 def test_where_cost_is_not_known_it_is_nan(data):
-    amounts = OutputCost().fit(data)
-    assert np.isnan(amounts.relative(data)).all()
-    amounts.calibrate(np.zeros((2, 2)), data)
-    assert np.isnan(amounts.cost(data.queries, np.zeros((2, 2)))).all()
+    output_costs = OutputCost().fit(data)
+    assert np.isnan(output_costs.relative(data)).all()
+    output_costs.calibrate(np.zeros((2, 2)), data)
+    assert np.isnan(output_costs.cost(data.queries, np.zeros((2, 2)))).all()
 
 
 def test_a_free_llm_stays_free():
     data = data_of([[1, 1]] * 3, cost=[[0, 2.0]] * 3)
-    amounts = OutputCost().fit(data)
-    assert np.isfinite(amounts.relative(data)).all()
-    cost = amounts.calibrate(np.zeros((3, 2)), data).cost(data.queries, np.zeros((3, 2)))
+    output_costs = OutputCost().fit(data)
+    assert np.isfinite(output_costs.relative(data)).all()
+    cost = output_costs.calibrate(np.zeros((3, 2)), data).cost(data.queries, np.zeros((3, 2)))
     np.testing.assert_allclose(cost, [[0, 2]] * 3)
 
 
@@ -90,21 +90,21 @@ def test_calibrated_the_predicted_mean_of_each_llm_is_the_observed_one(by_tokens
     actual = np.exp(random.normal(3, 1, (40, 2)))
     actual[random.random(actual.shape) < 0.3] = NAN
     data = tokens_data(actual) if by_tokens else data_of(np.where(np.isnan(actual), NAN, 1), cost=actual)
-    amounts, predicted = OutputCost().fit(data), random.normal(size=actual.shape)
-    amounts.calibrate(predicted, data)
-    nothing = amounts.cost(data.queries, np.full_like(predicted, -np.inf))
-    dollars = (amounts.cost(data.queries, predicted) - nothing) / (1e-6 * OUT if by_tokens else 1)
+    output_costs, predicted = OutputCost().fit(data), random.normal(size=actual.shape)
+    output_costs.calibrate(predicted, data)
+    nothing = output_costs.cost(data.queries, np.full_like(predicted, -np.inf))
+    dollars = (output_costs.cost(data.queries, predicted) - nothing) / (1e-6 * OUT if by_tokens else 1)
     seen = ~np.isnan(actual)
     np.testing.assert_allclose(np.where(seen, dollars, 0).sum(axis=0), np.nansum(actual, axis=0), rtol=1e-4)
 
 
-def test_an_llm_without_any_amount_gets_the_mean_of_all():
+def test_an_llm_without_any_output_cost_gets_the_mean_of_all():
     data = tokens_data([[50, NAN], [100, NAN]], price=[1.0, 1.0])
-    amounts = OutputCost().fit(data)
+    output_costs = OutputCost().fit(data)
     for _ in range(2):
-        cost = amounts.cost(data.queries, np.zeros((2, 2)))
+        cost = output_costs.cost(data.queries, np.zeros((2, 2)))
         np.testing.assert_allclose(cost, [[400e-6, 400e-6]] * 2)  # 75 tokens out and 25 in
-        amounts.calibrate(np.zeros((2, 2)), data)
+        output_costs.calibrate(np.zeros((2, 2)), data)
 
 
 @pytest.mark.parametrize("kind", ["tokens", "cost", "nothing"])
@@ -114,9 +114,9 @@ def test_the_state_rebuilds_it(kind):
         "cost": data_of([[1, 1]] * 2, cost=[[1.0, 2], [3, 4]]),
         "nothing": data_of([[1, 1]] * 2),
     }[kind]
-    amounts = OutputCost().fit(data).calibrate(np.array([[0.0, 1], [2, 3]]), data)
-    again = OutputCost.from_state(amounts.get_state())
-    cost = amounts.cost(data.queries, np.ones((2, 2)))
+    output_costs = OutputCost().fit(data).calibrate(np.array([[0.0, 1], [2, 3]]), data)
+    again = OutputCost.from_state(output_costs.get_state())
+    cost = output_costs.cost(data.queries, np.ones((2, 2)))
     assert np.isnan(cost).all() == (kind == "nothing")
     np.testing.assert_array_equal(again.cost(data.queries, np.ones((2, 2))), cost)
-    np.testing.assert_array_equal(again.relative(data), amounts.relative(data))
+    np.testing.assert_array_equal(again.relative(data), output_costs.relative(data))
