@@ -69,10 +69,6 @@ def test_the_patterns_find_what_they_are_for():
     assert REGISTRY_HOST.search("https://py" + "pi.org/simple")
 
 
-def test_the_readme_can_be_read_in_one_sitting():
-    assert len((ROOT / "README.md").read_text().splitlines()) <= 150
-
-
 def circles(graph: grimp.ImportGraph) -> list[list[str]]:
     """Groups of modules that import each other, directly or by way of others."""
     modules = sorted(graph.modules)

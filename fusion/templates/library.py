@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ KEEP_FROM = 64
 """Queries in one call from which their vectors go to the disk cache, as in the router's pipeline."""
 
 
+@dataclass(eq=False, repr=False)
 class Library:
     """Templates, their source queries and the vectors of both. `Library.make` makes one, `Library.load` reads one.
 
@@ -35,25 +37,19 @@ class Library:
         vectors: [N, D] float32, of the source queries.
         text_vectors: [T, D] float32, of the templates' texts; what near-duplicates are found by.
         about: ``encoder`` (spec and id), ``ranking``, ``log`` (name and fingerprint), ``split_seed``, ``counts``.
+        encoder_state: What the encoder learnt; empty where nothing.
+        encoder_now: Where the encoder is now, if it was a folder that has moved.
+        device: Where it runs.
     """
 
-    def __init__(
-        self,
-        templates: tuple[Template, ...],
-        queries: pl.DataFrame,
-        vectors: Array,
-        text_vectors: Array,
-        about: dict[str, Any],
-        encoder_state: dict[str, Any],
-    ) -> None:
-        self.templates = templates
-        self.queries = queries
-        self.vectors = vectors
-        self.text_vectors = text_vectors
-        self.about = about
-        self.encoder_state = encoder_state
-        self.encoder_now: str | None = None
-        self.device = "auto"
+    templates: tuple[Template, ...]
+    queries: pl.DataFrame
+    vectors: Array
+    text_vectors: Array
+    about: dict[str, Any]
+    encoder_state: dict[str, Any]
+    encoder_now: str | None = None
+    device: str = "auto"
 
     def __len__(self) -> int:
         return len(self.templates)
@@ -98,9 +94,7 @@ class Library:
         """
         about = read_about(Path(folder))
         tables = read_tables(Path(folder))
-        made = cls(*tables, about, read_encoder_state(Path(folder), about))
-        made.encoder_now, made.device = encoder, device
-        return made
+        return cls(*tables, about, read_encoder_state(Path(folder), about), encoder, device)
 
     def save(self, folder: str | Path) -> Path:
         """Write the library whole or not at all; one that is there is replaced.
