@@ -4,17 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from graphrouter.dataset import Queries, RoutingData
 from graphrouter.errors import UserError
-from graphrouter.routers.base import Prediction, Router
-from graphrouter.routers.parts.logits import fit_logits, predict_logits, quality_of
-from graphrouter.routers.parts.task_means import TaskMeans
+from graphrouter.routers.parts.logits import LogitRouter
 
 MODELS = ("multidimensional", "2pl")
 
@@ -48,7 +44,7 @@ class ItemResponse(nn.Module):
 
 
 @dataclass(eq=False)
-class IRT(Router):
+class IRT(LogitRouter):
     """Item response theory, with item parameters predicted from the query so that a new query has some.
 
     The source derives abilities from descriptions of the LLMs; here they are free, as in IRT, since every LLM of the
@@ -90,23 +86,9 @@ class IRT(Router):
                 f"irt: the 2pl model must have dimensions of 1, but has {self.dimensions}; set dimensions to 1"
             )
 
-    def fit(self, train: RoutingData, validation: RoutingData) -> Self:
-        """Fit abilities and item parameters; validation stops the training early."""
-        self.sizes_ = {
-            "inputs": train.queries.vectors.shape[1],
-            "dimensions": self.dimensions,
-            "llms": len(train.llms),
-            "two_parameter": self.model == "2pl",
-        }
-        torch.manual_seed(self.seed)
-        self.module_ = fit_logits(self, self.build(**self.sizes_), train, validation)
-        self.cost_ = TaskMeans().fit(train.cost, train.queries.tasks)
-        return self
+    def _sizes(self) -> dict[str, Any]:
+        return {"dimensions": self.dimensions, "two_parameter": self.model == "2pl"}
 
     def build(self, **sizes: Any) -> ItemResponse:
         """Make the module from its sizes."""
         return ItemResponse(**sizes)
-
-    def predict(self, queries: Queries) -> Prediction:
-        """Predict the quality from the vectors, and the cost from the task."""
-        return Prediction(quality_of(predict_logits(self.module_, queries.vectors)), self.cost_.lookup(queries.tasks))

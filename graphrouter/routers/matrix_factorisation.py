@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
-from graphrouter.dataset import Queries, RoutingData
 from graphrouter.ranges import NOT_NEGATIVE, Range
-from graphrouter.routers.base import Prediction, Router
-from graphrouter.routers.parts.logits import fit_logits, predict_logits, quality_of
-from graphrouter.routers.parts.task_means import TaskMeans
+from graphrouter.routers.parts.logits import LogitRouter
 
 
 class Factors(nn.Module):
@@ -44,7 +41,7 @@ class Factors(nn.Module):
 
 
 @dataclass(eq=False)
-class MatrixFactorisation(Router):
+class MatrixFactorisation(LogitRouter):
     """Matrix factorisation of the outcomes, with the query's vector as the query's side.
 
     The source steps 50 times over 4 million (query, LLM) pairs at a rate of 1e-4. Logs here are a hundred times
@@ -81,23 +78,9 @@ class MatrixFactorisation(Router):
         {"weight_decay": 3.0, "noise": 0.0},
     )
 
-    def fit(self, train: RoutingData, validation: RoutingData) -> Self:
-        """Fit the factors; validation stops the training early."""
-        self.sizes_ = {
-            "inputs": train.queries.vectors.shape[1],
-            "dimensions": self.dimensions,
-            "llms": len(train.llms),
-            "noise": self.noise,
-        }
-        torch.manual_seed(self.seed)
-        self.module_ = fit_logits(self, self.build(**self.sizes_), train, validation)
-        self.cost_ = TaskMeans().fit(train.cost, train.queries.tasks)
-        return self
+    def _sizes(self) -> dict[str, Any]:
+        return {"dimensions": self.dimensions, "noise": self.noise}
 
     def build(self, **sizes: Any) -> Factors:
         """Make the module from its sizes."""
         return Factors(**sizes)
-
-    def predict(self, queries: Queries) -> Prediction:
-        """Predict the quality from the vectors, and the cost from the task."""
-        return Prediction(quality_of(predict_logits(self.module_, queries.vectors)), self.cost_.lookup(queries.tasks))

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
 from torch import nn
 
-from graphrouter.dataset import Queries, RoutingData
-from graphrouter.routers.base import Prediction, Router
-from graphrouter.routers.parts.logits import fit_logits, predict_logits, quality_of
+from graphrouter.routers.parts.logits import LogitRouter, predict_logits
 from graphrouter.routers.parts.new_llm import NewLLM
 from graphrouter.routers.parts.pool_mixture import PoolMixture
-from graphrouter.routers.parts.task_means import TaskMeans
 
 
 @dataclass(eq=False)
-class MLP(Router):
+class MLP(LogitRouter):
     """Multilayer perceptron with one output per LLM.
 
     The source fits one perceptron per LLM to its performance by least squares. Here the LLMs share the hidden layers,
@@ -60,20 +57,8 @@ class MLP(Router):
     )
     extends: ClassVar[bool] = True
 
-    def fit(self, train: RoutingData, validation: RoutingData) -> Self:
-        """Fit the perceptron; validation stops it early."""
-        self.llms_ = list(train.llms.names)
-        self.sizes_ = {
-            "inputs": train.queries.vectors.shape[1],
-            "hidden": self.hidden,
-            "layers": self.layers,
-            "dropout": self.dropout,
-            "llms": len(train.llms),
-        }
-        torch.manual_seed(self.seed)
-        self.module_ = fit_logits(self, self.build(**self.sizes_), train, validation)
-        self.cost_ = TaskMeans().fit(train.cost, train.queries.tasks)
-        return self
+    def _sizes(self) -> dict[str, Any]:
+        return {"hidden": self.hidden, "layers": self.layers, "dropout": self.dropout}
 
     def build(self, **sizes: Any) -> nn.Module:
         """Make the perceptron: vectors [B, D] -> logits [B, M]."""
@@ -102,7 +87,3 @@ class MLP(Router):
         logits = predict_logits(self.module_, answered.queries.vectors)
         nowhere = np.zeros(len(logits), dtype=np.int64)
         return PoolMixture(task=0.0).fit(logits, nowhere, answered.performance[:, new_llm.column], new_llm.weight)
-
-    def predict(self, queries: Queries) -> Prediction:
-        """Predict the quality from the vectors, and the cost from the task."""
-        return Prediction(quality_of(predict_logits(self.module_, queries.vectors)), self.cost_.lookup(queries.tasks))

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable
-from dataclasses import fields
+from dataclasses import dataclass, fields
+from typing import Any, Self
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from graphrouter.dataset import RoutingData
-from graphrouter.routers.base import Router
+from graphrouter.dataset import Queries, RoutingData
+from graphrouter.routers.base import Prediction, Router
 from graphrouter.routers.parts.arrays import as_probability
+from graphrouter.routers.parts.task_means import TaskMeans
 from graphrouter.training import Schedule, fit_module, pick_device
 from graphrouter.typing import Array
 
@@ -22,34 +25,46 @@ def schedule_of(router: Router) -> Schedule:
     return Schedule(**{field.name: getattr(router, field.name) for field in fields(Schedule)})
 
 
-def fit_logits(router: Router, module: nn.Module, train: RoutingData, validation: RoutingData) -> nn.Module:
-    """Fit a module by the cross-entropy between its logits and the observed outcomes, graded ones included.
+@dataclass(eq=False)
+class LogitRouter(Router):
+    """Router whose module turns query vectors [B, D] into one logit per LLM [B, M]; a cost is the task's mean.
 
-    Args:
-        router: Has the fields of `Schedule`, the seed and the run options.
-        module: Takes vectors [B, D] and returns logits [B, M].
-        train: Missing cells have no part in the loss.
-        validation: Its loss stops early and chooses the weights.
-
-    Returns:
-        The module with its best weights, on the CPU and in evaluation mode.
+    A subclass has the fields of `Schedule`, `build`, and `_sizes`.
     """
-    device = pick_device(router.run.device)
-    module = module.to(device)
-    batch_loss = _outcome_loss(module, train.sorted(), device)
-    later = _outcome_loss(module, validation.sorted(), device)
-    rows = torch.arange(len(validation.queries), device=device)
-    fit_module(
-        module,
-        batch_loss,
-        len(train.queries),
-        lambda: later(rows).item(),
-        schedule_of(router),
-        seed=router.seed,
-        run=router.run,
-        label=router.name,
-    )
-    return module.cpu()
+
+    @abstractmethod
+    def _sizes(self) -> dict[str, Any]:
+        """Return the arguments of `build` beside ``inputs`` (D) and ``llms`` (M)."""
+
+    def fit(self, train: RoutingData, validation: RoutingData) -> Self:
+        """Fit the module by the cross-entropy between its logits and the observed outcomes, graded ones included.
+
+        Missing cells have no part in the loss. The loss on validation stops early and chooses the weights.
+        """
+        self.llms_ = list(train.llms.names)
+        self.sizes_ = {"inputs": train.queries.vectors.shape[1], **self._sizes(), "llms": len(train.llms)}
+        torch.manual_seed(self.seed)
+        device = pick_device(self.run.device)
+        module = self.build(**self.sizes_).to(device)
+        loss, later = (_outcome_loss(module, part.sorted(), device) for part in (train, validation))
+        rows = torch.arange(len(validation.queries), device=device)
+        fit_module(
+            module,
+            loss,
+            len(train.queries),
+            lambda: later(rows).item(),
+            schedule_of(self),
+            seed=self.seed,
+            run=self.run,
+            label=self.name,
+        )
+        self.module_ = module.cpu()
+        self.cost_ = TaskMeans().fit(train.cost, train.queries.tasks)
+        return self
+
+    def predict(self, queries: Queries) -> Prediction:
+        """Predict the quality from the vectors, and the cost from the task."""
+        return Prediction(quality_of(predict_logits(self.module_, queries.vectors)), self.cost_.lookup(queries.tasks))
 
 
 def _outcome_loss(module: nn.Module, data: RoutingData, device: torch.device) -> Callable[[Tensor], Tensor]:
