@@ -6,6 +6,7 @@ import pandas as pd
 import polars as pl
 import pytest
 
+from graphrouter.cli import main
 from graphrouter.encoders import find_encoder
 from graphrouter.errors import UserError
 from graphrouter.formats import read_log
@@ -14,6 +15,7 @@ from graphrouter.inspection import inspect_log
 from graphrouter.log import LLMLog, load_log
 from graphrouter.pipeline import train
 from graphrouter.prepared import prepare
+from graphrouter.simulate import simulate
 
 FRAME = pl.DataFrame(
     {
@@ -114,3 +116,17 @@ def test_vectors_come_from_a_file(tmp_path):
         prepare(log, f"{tmp_path}/nan.npy").vectors  # noqa: B018
     with pytest.raises(UserError, match=r"absent\.npy must be an array of numbers"):
         find_encoder(f"{tmp_path}/absent.npy")
+
+
+def test_a_router_of_vectors_from_a_file_is_evaluated_with_the_file(tmp_path):
+    import numpy as np
+
+    log = simulate(queries=60)
+    np.save(tmp_path / "vectors.npy", np.random.default_rng(0).normal(size=(log.queries.height, 5)))
+    given = f"{tmp_path}/vectors.npy"
+    by_column, by_file = prepare(find_encoder(given).into(log), "log"), prepare(log, given)
+    assert np.array_equal(by_column.test.queries.vectors, by_file.test.queries.vectors)
+
+    folder, router, out = str(log.save(tmp_path / "log")), str(tmp_path / "router"), str(tmp_path / "out")
+    assert main(["train", folder, "--router", "knn", "--encoder", given, "--out", router, "--quiet"]) == 0
+    assert main(["evaluate", router, folder, "--encoder", given, "--out", out, "--quiet"]) == 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from graphrouter.cli.options import (
@@ -38,6 +39,7 @@ def add_commands(commands: Any) -> None:
 
 def evaluate(args: argparse.Namespace) -> None:
     """Score a router, print the table, and name the report."""
+    from graphrouter.encoders.log_vectors import GivenVectors, LogVectors
     from graphrouter.evaluation import evaluate_router, format_table
     from graphrouter.files import check_writable
     from graphrouter.pipeline import RoutingPipeline
@@ -47,7 +49,10 @@ def evaluate(args: argparse.Namespace) -> None:
     run = run_options(args)
     pipeline = RoutingPipeline.load(args.router, args.encoder, run, args.code)
     scenarios = [pipeline.find_scenario(name) for name in args.scenarios] if args.scenarios else None
-    part = unseen_part(pipeline, open_log(args.log, args.estimate_cost, args.prices))
+    log = open_log(args.log, args.estimate_cost, args.prices)
+    if isinstance(pipeline.encoder, GivenVectors):  # the array is of the whole log, and a part of it is scored
+        log, pipeline = pipeline.encoder.into(log), replace(pipeline, encoder=LogVectors())
+    part = unseen_part(pipeline, log)
     _tell_dropped(part)
     done = evaluate_router(
         pipeline.router,

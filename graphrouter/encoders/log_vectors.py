@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -81,6 +82,18 @@ class GivenVectors(LogVectors):
         if not np.isfinite(self.vectors).all():
             raise UserError("an array as encoder must hold finite numbers, but some are not; mend them")
         return unit_rows(self.vectors), _one_for_each(log.llms.height, shape[1])
+
+    def into(self, log: LLMLog) -> LLMLog:
+        """Return the log with the array as its column ``vector``, so that a part of it has its own rows.
+
+        Raises:
+            UserError: As `encode_log`.
+        """
+        import polars as pl
+
+        self.encode_log(log, ())
+        column = pl.Series("vector", self.vectors.astype(np.float64).tolist())
+        return replace(log, queries=log.queries.with_columns(column))
 
     def given(self, log: LLMLog) -> str:
         """Return a digest of the array."""
