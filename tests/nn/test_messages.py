@@ -7,10 +7,12 @@ import torch
 
 from graphrouter.graph import NEW, attach, build
 from graphrouter.nn import OutcomeMessages
-from graphrouter.nn.messages import HISTORY_STRENGTH, NEIGHBOUR_STRENGTH, RELATIONS, MessageOptions
+from graphrouter.nn.messages import HISTORY_STRENGTH, NEIGHBOUR_STRENGTH, MessageOptions
+from graphrouter.routers import GNN
 from graphrouter.testing import data_of
 
 NAN = math.nan
+RELATIONS = GNN().relations
 SCALES = (20.0, 4.0)
 TASKS = ["art", "biology"]
 PERFORMANCE, OUTPUT_COST = 0, 1

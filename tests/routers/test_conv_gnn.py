@@ -14,6 +14,7 @@ from graphrouter.routers.gnn.outcome_graph import OutcomeGraph, fold_inputs
 from graphrouter.run import RunOptions
 from graphrouter.testing import RouterContract, data_of, make_log, make_parts
 
+RELATIONS = ConvGNN().relations
 FAST = {"hidden": 8, "heads": 2, "folds": 3, "epochs": 3, "neighbours": 5, "dropout": 0.1, "learning_rate": 2e-2}
 
 
@@ -131,10 +132,10 @@ class TestLeaks:
             scales=(9.0,),
             same_task_weight=2.0,
             task_strength=5.0,
-            relations=NAMES,
+            relations=RELATIONS,
             edge_attributes=True,
         ).fit(data, data.output_tokens / 100)
-        return ConvGraph(graph, neighbours, list(NAMES), edge_attributes=True, split=split)
+        return ConvGraph(graph, neighbours, RELATIONS, edge_attributes=True, split=split)
 
     def test_hidden_queries_say_nothing_and_those_of_their_wording_neither(self, parts):
         train = parts.train.sorted()
@@ -181,13 +182,13 @@ class TestLeaks:
 class TestGraph:
     DATA = data_of([[1, 0], [0.5, np.nan], [0, 0]], vectors=[[1, 0], [0.9, 0.1], [0, 1]], tasks=["a", "b", None])
 
-    def graph(self, relations=NAMES, neighbours=1, **settings):
+    def graph(self, relations=RELATIONS, neighbours=1, **settings):
         outcome_graph = OutcomeGraph(
             neighbours=3,
             scales=(9.0,),
             same_task_weight=1.0,
             task_strength=5.0,
-            relations=NAMES,
+            relations=RELATIONS,
             edge_attributes=True,
         ).fit(self.DATA, np.full((3, 2), np.nan, dtype=np.float32))
         return outcome_graph, ConvGraph(
