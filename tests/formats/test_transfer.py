@@ -4,9 +4,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from public_layouts import WRITERS
 
 from graphrouter.cli import main
-from graphrouter.formats import FORMATS, read_log
+from graphrouter.formats import EXPORTS, FORMATS, layout, read_log
 from graphrouter.log import LLMLog
 from graphrouter.testing import make_log
 
@@ -85,6 +86,19 @@ def test_a_path_that_fits_two_layouts_has_to_be_named(tmp_path: Path, fail: Call
 
 
 @pytest.mark.parametrize("name", FORMATS)
+def test_a_layout_is_whole(name: str) -> None:
+    module = layout(name)
+    assert name == module.NAME
+    assert module.LAYOUT
+    assert module.COST_UNIT
+    assert hasattr(module, "write") == (name in EXPORTS)
+
+
+def test_every_layout_has_a_sample_that_the_others_must_not_recognise() -> None:
+    assert set(WRITERS) == set(FORMATS) - {"table"}, "a plain table is never guessed"
+
+
+@pytest.mark.parametrize("name", FORMATS)
 def test_every_format_refuses_a_file_of_something_else_in_one_line(
     name: str, tmp_path: Path, fail: Callable[..., str]
 ) -> None:
@@ -113,16 +127,16 @@ def test_a_folder_with_other_files_is_left_alone_before_any_work(tmp_path: Path,
 
 def test_an_export_names_its_losses_and_can_be_imported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     log = make_log(20, draws=2).save(tmp_path / "log")
-    for layout, name in (("router_data", "gr"), ("llmrouter", "lr"), ("routerbench", "rb.csv"), ("canonical", "c")):
+    for form, name in (("router_data", "gr"), ("llmrouter", "lr"), ("routerbench", "rb.csv"), ("canonical", "c")):
         capsys.readouterr()
-        assert main(["export", str(log), "--format", layout, "--out", str(tmp_path / name)]) == 0
+        assert main(["export", str(log), "--format", form, "--out", str(tmp_path / name)]) == 0
         said = capsys.readouterr().err.splitlines()
-        assert len(said) == (1 if layout == "canonical" else 2)
-        if layout != "canonical":
+        assert len(said) == (1 if form == "canonical" else 2)
+        if form != "canonical":
             assert re.match(r"graphrouter: warning: .* cannot hold .*60 further draws", said[0])
         assert main(["import", str(tmp_path / name), "--out", str(tmp_path / f"{name}-log"), "--quiet"]) == 0
         back = LLMLog.load(tmp_path / f"{name}-log")
-        assert back.records.height == (120 if layout == "canonical" else 60)
+        assert back.records.height == (120 if form == "canonical" else 60)
         assert back.records["performance"].mean() == pytest.approx(LLMLog.load(log).records["performance"].mean())
 
 
