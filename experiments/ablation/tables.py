@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import polars as pl
+from markupsafe import Markup
 
 from experiments.ablation.comparing import Scores, compare
 from experiments.ablation.figures import write_figures
@@ -53,12 +54,21 @@ def write_tables(out: Path, progress: bool = False) -> pl.DataFrame:
 
 
 def _page(rows: Rows, title: str) -> str:
-    """Return a page with the table."""
-    body = [
-        ("", [row[0], *((cell, "left" if at < LEFT - 1 else "") for at, cell in enumerate(row[1:]))])
-        for row in rows[1:]
-    ]
-    return render("table.html.j2", title=title, table={"head": rows[0], "rows": body, "folded": ()}, note=NOTE)
+    """Return a page with the table; what a difference belongs to stands below its name, as on a phone there is no room beside."""
+    body = []
+    for factor, name, against, *cells in rows[1:]:
+        about = ", ".join(filter(None, (factor, against and f"against {against.removeprefix(f'{factor}: ')}")))
+        named = Markup("{}<small>{}</small>").format(name, about)
+        body.append(("" if against else "ours", [named, *map(_cell, cells)]))
+    head = [rows[0][1], *rows[0][LEFT:]]
+    return render("table.html.j2", title=title, table={"head": head, "rows": body, "folded": ()}, note=NOTE)
+
+
+def _cell(text: str) -> tuple[Markup, str]:
+    """Return a cell in the colour of its verdict, its interval in small."""
+    value, bracket, interval = text.partition(" [")
+    small = Markup(" <small>[{}</small>").format(interval) if bracket else ""
+    return Markup("{}{}").format(value, small), {"*": "good", "†": "bad"}.get(text[-1:], "")
 
 
 def _write(out: Path, name: str, text: str) -> None:

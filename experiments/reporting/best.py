@@ -19,7 +19,7 @@ SETTINGS = 6
 """Varying settings in the table: those that a page has room for. The data have all."""
 NOTE = (
     '<p class="note">Means ± one standard deviation over seeds. test − best single: what a run\'s test value is above that of '
-    "the LLM that is best overall, asked for every query; – for metrics that a single LLM has no value of, such as nll.</p>"
+    "the LLM that is best overall, asked for every query; – where a single LLM has no value of the metric.</p>"
 )
 
 

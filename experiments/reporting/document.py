@@ -39,7 +39,7 @@ def render(runs: Sequence[Run], title: str = "") -> str:
         title: Its heading; made from the logs where it is empty.
     """
     divided = panels(runs)
-    names = list(dict.fromkeys(panel.title for panel in divided))
+    names = list(dict.fromkeys(panel.title.removesuffix(f", {panel.kind}") for panel in divided))
     return render_template(
         "experiments.html.j2",
         title=title or f"Runs on {', '.join(names) or 'no log'}",

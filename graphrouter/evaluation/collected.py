@@ -80,9 +80,17 @@ class Evaluation(Displayed):
         return f"Evaluation on {self.config['log']['label']}", {
             "routers": listed(list(self.config["routers"])),
             "seeds": listed([str(seed) for seed in self.sizes]),
-            "scenarios": listed(self.results["scenario"].drop_nulls().unique(maintain_order=True).to_list()),
+            "scenarios": listed([scenario["name"] for scenario in self.config["scenarios"]]),
             "tables": f"results ({self.results.height:,} rows), summary ({self.summary.height:,} rows)",
         }
+
+    def _repr_html_(self) -> str:
+        """Return the facts and, for each router, the means of what is read first, for a notebook."""
+        first = self.summary.filter(pl.col("metric").is_in(("reward", "nll", "auroc")))
+        column = pl.concat_str("scenario", "metric", separator=" ").str.strip_chars().alias("column")
+        means = first.select("router", column, pl.col("mean").round(4)).pivot("column", index="router", values="mean")
+        with pl.Config(tbl_rows=-1, tbl_cols=-1, tbl_hide_column_data_types=True, tbl_hide_dataframe_shape=True):
+            return super()._repr_html_() + str(means._repr_html_())
 
 
 def collect(

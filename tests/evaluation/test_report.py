@@ -77,8 +77,9 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> tuple[Evaluation, str]:
 def test_the_page_is_well_formed_and_loads_nothing(done: tuple[Evaluation, str]) -> None:
     page = Page(done[1])
     assert not {tag for tag, _ in page.tags} & {"link", "img", "iframe", "object", "embed", "base"}
-    for _, attributes in page.tags:
-        assert not {"src", "href", "xlink:href", "srcset"} & attributes.keys()
+    for tag, attributes in page.tags:
+        assert not {"src", "xlink:href", "srcset", *(["href"] if tag != "a" else [])} & attributes.keys()
+        assert re.fullmatch(r"figures/\w+\.(svg|pdf|png)", str(attributes.get("href", "figures/a.svg")))
         assert not any(name.startswith("on") for name in attributes)
     assert not re.search(r"@import|https?://", done[1])
     assert not re.search(r"url\((?!#)", done[1])

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -56,9 +57,9 @@ def summarise(out: str | Path, texts: pl.DataFrame | None = None) -> Evaluation:
     with atomic_write(store.out / "choices.parquet") as draft:
         evaluation.choices.write_parquet(draft, compression="zstd")
     view = View(evaluation)
-    store.write("report.html", render_report(view, _queries(store, view, texts)))
     write_tables(store, view)
-    write_figures(store, view)
+    written = {file.stem for file in write_figures(store, view)}
+    store.write("report.html", render_report(view, _queries(store, view, texts), written))
     return evaluation
 
 
@@ -71,12 +72,13 @@ def _queries(store: Store, view: View, texts: pl.DataFrame | None) -> dict[str, 
     return queries.query_table(view, pl.read_parquet(file) if file.is_file() else None)
 
 
-def render_report(view: View, choices: dict[str, Any] | None = None) -> str:
+def render_report(view: View, choices: dict[str, Any] | None = None, written: Collection[str] = ()) -> str:
     """Return the page.
 
     Args:
         view: What was measured.
         choices: From `queries.query_table`; None for a page without the query-level table.
+        written: Names of the figures beside the page, which it links to.
     """
     shown = [*view.ours, *[name for name in view.ranked("", "nll") if name in view.baselines][:1]]
     reliable = {name: view.evaluation.reliability[name] for name in shown if name in view.evaluation.reliability}
@@ -99,6 +101,7 @@ def render_report(view: View, choices: dict[str, Any] | None = None) -> str:
         reliability=drawn,
         tasks=tables.task_table(view),
         queries=choices,
+        written=written,
         first_rows=queries.first_rows(choices) if choices else [],
         shares=shares.share_tables(view),
         time=tables.time_table(view),

@@ -50,5 +50,5 @@ def share_table(
         cells = [name, (macro("stacked", parts), "stack"), f"{llms[first]} {share[first]:.0%}"]
         rows.append((style(name), [*cells, str(int((share >= 0.01).sum()))]))
     keys = [(f"s{place}", "box", llms[llm]) for place, llm in enumerate(top)] + [("rest", "box", "others")]
-    head = [what, "share of test queries", "most often", "LLMs with 1% or more"]
+    head = [what, "share of test queries", "most often", "LLMs ≥\u00a01%"]
     return macro("legend", keys) + macro("table", {"head": head, "rows": rows, "folded": ()})

@@ -40,6 +40,13 @@
     Array.from(table.tBodies[0].rows).forEach((row, place) => { row.hidden = place >= shown; });
   };
 
+  // What is wider than its box fades at the edge behind which more is.
+  const fade = (box) => box.classList.toggle("more", box.scrollLeft + box.clientWidth < box.scrollWidth - 2);
+  const fadeAll = () => all(document, ".scroll").forEach(fade);
+  document.addEventListener("scroll", (event) => { if (event.target.matches && event.target.matches(".scroll")) fade(event.target); }, true);
+  document.addEventListener("toggle", fadeAll, true);
+  window.addEventListener("resize", fadeAll);
+
   // What a mark stands for is shown where it is pointed at or touched.
   const tip = document.createElement("div");
   tip.className = "tip"; tip.hidden = true;
@@ -122,4 +129,5 @@
   });
   all(document, "table:not(.queries) thead th").forEach((head) => { head.setAttribute("aria-sort", "none"); head.tabIndex = 0; });
   queries();
+  fadeAll();
 })();
