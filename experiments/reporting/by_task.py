@@ -11,8 +11,6 @@ from experiments.reporting.figure import Figure, say
 from experiments.reporting.panels import Configuration, Panel
 from graphrouter.evaluation.report.page import macro
 
-Array = np.ndarray
-
 MOST_COLUMNS = 12
 STEPS = 4
 """Colours on each side of no gain."""

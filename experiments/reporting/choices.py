@@ -8,8 +8,7 @@ from experiments.reporting.figure import Figure, say
 from experiments.reporting.panels import Configuration, Panel
 from graphrouter.evaluation.report.page import macro
 from graphrouter.evaluation.report.sections.shares import share_table
-
-Array = np.ndarray
+from graphrouter.typing import Array
 
 MOST_ROWS = 12
 

@@ -12,8 +12,7 @@ from graphrouter.evaluation.report.charts import Series
 from graphrouter.evaluation.report.numbers import dollars
 from graphrouter.evaluation.report.page import macro
 from graphrouter.metrics import mix_performance, pareto_front, upper_hull
-
-Array = np.ndarray
+from graphrouter.typing import Array
 
 COLOURED, GREY = 5, 40
 

@@ -15,8 +15,7 @@ from graphrouter.evaluation.report.axes import Axis, number_axis, word_axis
 from graphrouter.evaluation.report.numbers import number
 from graphrouter.evaluation.report.page import macro
 from graphrouter.metrics import lower_is_better
-
-Array = np.ndarray
+from graphrouter.typing import Array
 
 MOST_AXES = 10
 SHADES = 7

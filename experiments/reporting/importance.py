@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 
 from experiments.reporting.panels import Panel, identity, show
-
-Array = np.ndarray
+from graphrouter.typing import Array
 
 FEWEST = 20
 """Configurations that are needed; below, a forest learns next to nothing."""

@@ -8,8 +8,9 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from experiments.reporting.records import UNREADABLE, Run, Values
+from experiments.reporting.records import UNREADABLE, Run
 from experiments.reporting.wandb_runs import Logged, runs_of
+from graphrouter.typing import Record
 
 
 def find_offline(folder: Path) -> list[Path]:
@@ -62,7 +63,7 @@ def read_logged(folder: Path, source: str) -> Logged:
     return logged
 
 
-def records(file: Path) -> Iterator[Values]:
+def records(file: Path) -> Iterator[Record]:
     """Yield the records of a ``.wandb`` file; what a killed run left half written at the end is not one.
 
     Raises:
@@ -75,8 +76,8 @@ def records(file: Path) -> Iterator[Values]:
     yield from map(json.loads, done.stdout.splitlines())
 
 
-def _table(file: Path) -> Values | None:
+def _table(file: Path) -> Record | None:
     if not file.is_file():
         return None
-    content: Values = json.loads(file.read_text(encoding="utf-8"))
+    content: Record = json.loads(file.read_text(encoding="utf-8"))
     return content

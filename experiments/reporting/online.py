@@ -7,9 +7,10 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from experiments.reporting.records import Run, Values
+from experiments.reporting.records import Run
 from experiments.reporting.wandb_runs import Logged, runs_of
 from graphrouter.errors import UserError, first_line
+from graphrouter.typing import Record
 
 PREFIX = "wandb:"
 
@@ -56,8 +57,8 @@ def _logged(run: Any, project: str) -> Logged:
     )
 
 
-def _table(run: Any, path: str) -> Values | None:
+def _table(run: Any, path: str) -> Record | None:
     with tempfile.TemporaryDirectory() as folder:
         run.file(path).download(root=folder)
-        content: Values = json.loads((Path(folder) / path).read_text(encoding="utf-8"))
+        content: Record = json.loads((Path(folder) / path).read_text(encoding="utf-8"))
     return content

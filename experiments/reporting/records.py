@@ -17,8 +17,7 @@ from graphrouter.errors import UserError
 from graphrouter.evaluation.finished import FinishedRun
 from graphrouter.evaluation.folder import Store
 from graphrouter.evaluation.store import predictions_file, read_record, record_file, refuse_old_form
-
-Values = dict[str, Any]
+from graphrouter.typing import Record
 
 FINISHED, FAILED, STOPPED = "finished", "failed", "stopped"
 UNREADABLE, UNFINISHED = "unreadable", "unfinished"
@@ -59,17 +58,17 @@ class Run:
     group: str | None = None
     name: str = ""
     base: bool = False
-    settings: Values = field(default_factory=dict)
-    provenance: Values = field(default_factory=dict)
+    settings: Record = field(default_factory=dict)
+    provenance: Record = field(default_factory=dict)
     started: str = ""
     seconds: float | None = None
     metrics: dict[str, float] = field(default_factory=dict)
     references: dict[str, dict[str, float]] = field(default_factory=dict)
-    history: list[Values] = field(default_factory=list)
-    tasks: list[Values] = field(default_factory=list)
+    history: list[Record] = field(default_factory=list)
+    tasks: list[Record] = field(default_factory=list)
     shares: dict[str, dict[str, float]] = field(default_factory=dict)
-    curve: list[Values] = field(default_factory=list)
-    llms: list[Values] = field(default_factory=list)
+    curve: list[Record] = field(default_factory=list)
+    llms: list[Record] = field(default_factory=list)
     kept: FinishedRun | None = None
 
     @property

@@ -8,12 +8,10 @@ import numpy as np
 
 from experiments.reporting.figure import Figure, colours
 from experiments.reporting.panels import Configuration, Panel
-from experiments.reporting.records import Values
 from graphrouter.evaluation.report import charts
 from graphrouter.evaluation.report.charts import Series
 from graphrouter.evaluation.report.page import macro
-
-Array = np.ndarray
+from graphrouter.typing import Array, Record
 
 MOST_LINES = 6
 LATE = 0.05
@@ -63,7 +61,7 @@ def _lines(shown: list[Configuration], styles: dict[str, str], network: str, key
         yield Series(one.label, curves[0][:length, 0], mean, styles[one.label], "line", *band)
 
 
-def _curve(history: list[Values], network: str, key: str) -> Array:
+def _curve(history: list[Record], network: str, key: str) -> Array:
     """[N, 2], epoch and loss."""
     rows = [
         (entry["epoch"], entry[key]) for entry in history if entry["label"] == network and entry.get(key) is not None

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from experiments.reporting.records import FAILED, FINISHED, UNFINISHED, Run, Values
+from experiments.reporting.records import FAILED, FINISHED, UNFINISHED, Run
+from graphrouter.typing import Record
 
 Table = tuple[list[str], list[list[Any]]]
 LOSSES = ("train_loss", "validation_loss")
@@ -40,10 +41,10 @@ class Logged:
     started: str = ""
     seconds: float | None = None
     exit: int | None = None
-    config: Values = field(default_factory=dict)
-    summary: Values = field(default_factory=dict)
-    history: list[Values] = field(default_factory=list)
-    table: Callable[[str], Values | None] = lambda _: None
+    config: Record = field(default_factory=dict)
+    summary: Record = field(default_factory=dict)
+    history: list[Record] = field(default_factory=list)
+    table: Callable[[str], Record | None] = lambda _: None
 
 
 def runs_of(logged: Logged) -> list[Run]:
@@ -104,7 +105,7 @@ def _tables(logged: Logged, prefix: str) -> Iterable[tuple[str, Table]]:
                 yield key.removeprefix(prefix), (content["columns"], content["data"])
 
 
-def _rows(table: Table | None) -> list[Values]:
+def _rows(table: Table | None) -> list[Record]:
     return [dict(zip(table[0], row, strict=True)) for row in table[1]] if table else []
 
 
@@ -128,10 +129,10 @@ def _references(table: Table | None) -> dict[str, dict[str, float]]:
     }
 
 
-def _history(rows: Iterable[Values], prefix: str) -> Iterable[Values]:
+def _history(rows: Iterable[Record], prefix: str) -> Iterable[Record]:
     """Epochs of one seed: ``train_loss``, or with the name of a further network in front."""
     for row in rows:
-        found: dict[str, Values] = {}
+        found: dict[str, Record] = {}
         for key, value in row.items():
             if not key.startswith(prefix) or (not prefix and key.startswith("seed")):
                 continue

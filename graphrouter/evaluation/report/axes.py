@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-Array = np.ndarray
+from graphrouter.typing import Array
 
 SMALL = 0.3
 """Share of the highest value; where the median is below it, as of values drawn on a logarithmic scale, so is the axis."""

@@ -24,8 +24,8 @@ from graphrouter.evaluation.report.axes import Axis, linear_ticks, log_ticks
 from graphrouter.evaluation.report.labels import LETTER, place_labels
 from graphrouter.files import replace_file
 from graphrouter.metrics import upper_hull
+from graphrouter.typing import Array
 
-Array = np.ndarray
 COLOURS = {
     "mark": ("#0b57d0", "#8ab4f8"),
     "s0": ("#d55e00", "#f0803c"),

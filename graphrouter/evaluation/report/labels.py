@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import numpy as np
 
-Array = np.ndarray
+from graphrouter.typing import Array
 
 LETTER = 6.2
 """Width in pixels of a letter of a label, about: of 11 px, in most sans-serif fonts."""

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import polars as pl
 
 from graphrouter.evaluation.collected import Evaluation
 from graphrouter.evaluation.differences import baselines, best_of
 from graphrouter.metrics import METRICS
+from graphrouter.typing import Record
 
-Row = dict[str, Any]
 INTERVALS = {
     "fitted": "95% interval for these fitted routers: test queries are resampled, splits and training held fixed",
     "methods": "95% interval for the methods: test queries and seeds (splits and training) are resampled",
@@ -52,7 +50,7 @@ class View:
             (row["router"], row["scenario"], row["metric"]): row for row in evaluation.summary.iter_rows(named=True)
         }
 
-    def row(self, router: str, scenario: str, metric: str) -> Row | None:
+    def row(self, router: str, scenario: str, metric: str) -> Record | None:
         """Return a row of the summary; None where the metric has no value."""
         return self._rows.get((router, scenario, metric))
 
@@ -60,7 +58,7 @@ class View:
         """Whether any router has a value."""
         return any((name, scenario, metric) in self._rows for name in self.names)
 
-    def scenario(self, name: str) -> Row:
+    def scenario(self, name: str) -> Record:
         """Return a scenario's name, alpha, beta and target."""
         return next(scenario for scenario in self.evaluation.config["scenarios"] if scenario["name"] == name)
 

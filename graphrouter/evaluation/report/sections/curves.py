@@ -11,8 +11,6 @@ from graphrouter.evaluation.report.view import View
 from graphrouter.evaluation.scores import ALPHAS
 from graphrouter.metrics import mix_performance, upper_hull
 
-Array = np.ndarray
-
 COLOURED = 5
 """Baselines with a colour of their own: those of the best AIQ."""
 STEPS = 80

@@ -9,8 +9,7 @@ from markupsafe import Markup
 
 from graphrouter.evaluation.report.page import macro
 from graphrouter.evaluation.report.view import View
-
-Array = np.ndarray
+from graphrouter.typing import Array
 
 LLM_COLOURS = 8
 """LLMs with a colour of their own."""

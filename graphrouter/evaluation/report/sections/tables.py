@@ -11,8 +11,9 @@ from markupsafe import Markup
 
 from graphrouter.evaluation.report.numbers import NOTHING, bounds, number, signed
 from graphrouter.evaluation.report.page import macro
-from graphrouter.evaluation.report.view import Row, View
+from graphrouter.evaluation.report.view import View
 from graphrouter.metrics import METRICS, lower_is_better, metrics_of
+from graphrouter.typing import Record
 
 COLUMNS = 7
 """Metrics of a scenario beside its reward: so many have room on a page. Further ones are behind a click."""
@@ -43,14 +44,14 @@ class Table:
     short: Sequence[str] = ()
 
 
-def verdict(row: Row, metric: str) -> str:
+def verdict(row: Record, metric: str) -> str:
     """Return ``better`` or ``worse`` where the interval of a difference leaves out 0, else ``unclear``."""
     if row["difference"] is None or row["difference_low"] <= 0 <= row["difference_high"]:
         return "unclear"
     return "better" if (row["difference"] < 0) == lower_is_better(metric) else "worse"
 
 
-def difference(row: Row, metric: str) -> Markup:
+def difference(row: Record, metric: str) -> Markup:
     """Return a paired difference and its interval, marked where the interval leaves out 0."""
     if row["difference"] is None:
         best = row["router"] == row["best_baseline"]
