@@ -8,11 +8,13 @@ import sys
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from graphrouter.cli.options import add_command, add_device, add_saved_router, finish, run_options
 from graphrouter.errors import UserError
-from graphrouter.typing import Record
+
+if TYPE_CHECKING:  # it imports NumPy, for which --help would wait
+    from graphrouter.typing import Record
 
 CHUNK = 256
 """Queries that are encoded and scored together."""
