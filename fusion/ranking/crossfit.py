@@ -25,7 +25,7 @@ FoldStatistics = tuple[Array, Array, Array]
 """Statistics of a fold's queries: task means, qualities and spreads, [F, M] each."""
 
 VALIDATION = 8
-"""Of the queries that a GNN is fitted on, one part in so many stops its training early."""
+"""Number of parts of the queries that a GNN is fitted on, one of which stops its training early. Not tuned."""
 
 LARGE = 20_000
 """Observed edges from which folds are fitted in processes of their own, which take seconds to start."""

@@ -17,7 +17,7 @@ CUT_SHORT = ("length", "max_tokens", "max_output_tokens", "model_length")
 """Names that servers give to a response that ended at its limit (``finish_reason``), in lower case."""
 
 OPENING = 200
-"""Characters at the start of a response that are searched for a refusal."""
+"""Characters at the start of a response that are searched for a refusal: later ones belong to an answer. Not tuned."""
 
 _NOT = (
     r"(?:cannot|can not|can't|could not|couldn't|will not|won't|would not|am not going to|'m not going to"

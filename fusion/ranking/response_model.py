@@ -15,22 +15,25 @@ from torch.special import ndtr, ndtri
 from graphrouter.typing import Array
 
 NODES = 11
-"""Gauss-Hermite nodes for how easy a query is."""
+"""Gauss-Hermite nodes of the integral over how easy a query is. Not tuned."""
 CELL_NODES = 15
-"""Gauss-Hermite nodes for what is particular to a cell."""
+"""Gauss-Hermite nodes of the integral over what is particular to a cell. Not tuned."""
 ROUNDS = 5
-"""Of fitting the parameters, and then the spread of the effects that they show."""
+"""Rounds of fitting the parameters, and then the spread of the effects that they show. Not tuned."""
 STEPS = 20
-"""Of L-BFGS in each round."""
+"""Steps of L-BFGS in each round, at most; see `TOLERANCE`."""
 TOLERANCE = 1e-4
 """The fit ends when a step gains less log-likelihood, or moves no parameter by more."""
 MOST_QUERIES = 5000
 """Queries that the parameters are fitted on, drawn at random from a larger log; a fifth where a cell has several draws."""
 CHUNK = 512
+"""Queries whose posterior means are computed at once, to bound the memory."""
 MARGIN = 1e-6
+"""Least distance of a chance from 0 and 1, and least divisor: logarithms and quotients stay finite."""
 EXPECTED_RANGE = (0.005, 0.995)
+"""Range of an expectation before it becomes a probit: a prediction of the GNN is no certainty. Not tuned."""
 PARTICULAR = 0.5
-"""Standard deviation of what is particular to a cell, where no cell has two draws to tell it from chance."""
+"""Standard deviation of what is particular to a cell, where no cell has two draws to show it. Not tuned."""
 PRIORS = {
     "task": (0.0, 2.0),
     "llm": (0.0, 1.0),
@@ -42,9 +45,12 @@ PRIORS = {
     "guess": (-3.0, 1.0),
     "particular": (math.log(PARTICULAR), 1.0),
 }
-"""Mean and standard deviation of the normal prior of each parameter; see `Parameters`. Those of the effects are starts."""
+"""Mean and standard deviation of the normal prior of each parameter; see `Parameters`. Not tuned; for `EFFECTS` only
+the first round has these, later rounds estimate them."""
 EFFECTS = ("llm", "llm_in_domain", "llm_in_task")
+"""Parameters whose standard deviation is estimated between rounds, by empirical Bayes."""
 EFFECT_RANGE = (0.02, 2.0)
+"""Range of an estimated standard deviation, in probits: an effect neither vanishes for good nor is left free."""
 
 
 class ResponseEdges(NamedTuple):

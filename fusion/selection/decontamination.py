@@ -17,9 +17,10 @@ SHORTEST = 8
 """Fewest words in a row that count as a copy, as in GPT-3's decontamination."""
 
 BOILERPLATE = 10
-"""A run of `SHORTEST` words in more different texts than this is the wording of a prompt, and no sign of a copy."""
+"""A run of `SHORTEST` words in more different texts than this is part of a prompt, and no sign of a copy. Not tuned."""
 
 CHUNK = 4096
+"""Queries that are compared with all others at once, to bound the memory."""
 
 
 def no_shared_ngram(rows: pl.DataFrame, inputs: SelectionInputs) -> pl.DataFrame:

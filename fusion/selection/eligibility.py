@@ -22,6 +22,7 @@ PERIOD = 60
 """Longest part, in characters, that a loop repeats."""
 
 PROBE = 20
+"""Characters at the end that are looked for before, to find the period of a loop. Not tuned."""
 
 
 def answered(rows: pl.DataFrame, inputs: SelectionInputs) -> pl.DataFrame:

@@ -14,6 +14,7 @@ from graphrouter.files import atomic_folder, check_writable
 from graphrouter.typing import Record
 
 FORMAT = 1
+"""Version of the folder's files."""
 ABOUT = "selection.json"
 VALIDATION = "validation"
 

@@ -13,6 +13,7 @@ WORDS = re.compile(r"\w+|[-+*/=<>^%]")
 
 NUMBERS = re.compile(r"\d+")
 SHINGLE = 3
+"""Words in a run, of which two texts' common ones are counted; see ``overlap`` of `SelectionSettings`. Not tuned."""
 
 CHARS_PER_TOKEN = 4
 """The usual rough estimate for English text."""

@@ -11,6 +11,7 @@ from fusion.selection.texts import CHARS_PER_TOKEN
 from graphrouter.errors import UserError, first_line
 
 BATCH = 1000
+"""Texts that are tokenized at once, to bound the memory."""
 
 
 def with_tokens(rows: pl.DataFrame, tokenizer: str | None) -> pl.DataFrame:

@@ -9,7 +9,7 @@ import numpy as np
 from graphrouter.typing import Array
 
 MOST_CLUSTERS = 32
-"""Of one task. Beyond so many, each cluster gives several queries."""
+"""Most clusters of a task, to bound the time of k-means; beyond so many, each gives several queries. Not tuned."""
 
 
 def spread(tasks: Sequence[str | None], vectors: Array, limit: int | None, seed: int) -> Array:

@@ -11,7 +11,9 @@ from fusion.templates.sentences import split_sentences
 from fusion.templates.truths import STATEMENT, Truth, content_words, words
 
 MOST_SENTENCES = 5
+"""Most sentences of a template. Not tuned."""
 MOST_WORDS = 120
+"""Most words of a template, so that several fit into a prompt. Not tuned."""
 
 _NEXT_QUESTION = re.compile(r"\n\s*(?:\*\*)?(?:Question|Q|Options)\b\s*\d*\s*[:.]", re.IGNORECASE)
 """A base model writes on, with a question of its own."""
@@ -60,7 +62,7 @@ ECHO = 0.8
 """Share of a sentence's content words that the query has too, from which it only puts the answer into the query's words."""
 
 NOTE = 14
-"""Most words of a note."""
+"""Most words of a note, a line without a full stop. Not tuned."""
 
 _RELATION = re.compile(r"\S\s*(?:[=<>≈≤≥→×÷]|->|\+|\*|/)\s*\S")
 _NUMBERS = re.compile(r"\d+")

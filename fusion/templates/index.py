@@ -8,10 +8,10 @@ from graphrouter.errors import UserError
 from graphrouter.typing import Array
 
 EXACT_UP_TO = 100_000
-"""Vectors of one task up to which all of them are compared."""
+"""Vectors of one task up to which all of them are compared; beyond, a search looks into cells. Timed in benchmarks/README.md."""
 
 PROBED = 32
-"""Cells that a search looks into."""
+"""Cells that a search looks into: more find more of the nearest, and take longer. Not tuned."""
 
 
 class ApproximateIndex:

@@ -27,6 +27,7 @@ SHARED = 0.6
 """Share of their content words that near-duplicates have in common: the same rule for another name stays apart."""
 
 BLOCK = 1024
+"""Templates that are compared with all at once, to bound the memory."""
 
 ROUNDING = 1e-6
 """Error of a product of vectors in single precision: equal vectors reach a threshold of 1."""

@@ -11,7 +11,7 @@ from graphrouter.nearest import first, similarities
 from graphrouter.typing import Array
 
 NEIGHBOURS = 10
-"""Nearest source queries that vote on the task of a query whose task is not known."""
+"""Nearest source queries that vote on the task of a query whose task is not known. Not tuned."""
 
 BLOCK = 256
 """Queries that are compared with all vectors at once."""

@@ -16,6 +16,7 @@ from graphrouter.files import atomic_folder, check_writable
 from graphrouter.typing import Array
 
 FORMAT = 1
+"""Version of the folder's files."""
 FILES = ("about.json", "templates.parquet", "queries.parquet", "vectors.npy", "text_vectors.npy", "encoder.pt")
 JOURNALS = ("mine", "validation")
 """Folders with the answers that a library is made from; they stay when it is written."""

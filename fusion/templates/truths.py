@@ -23,7 +23,7 @@ from fusion.templates.numbers import (
 )
 
 RETOLD = 0.75
-"""Share of the words of an answer from which a sentence is taken to tell it in other words."""
+"""Share of the words of an answer from which a sentence is taken to state it in other words. Not tuned."""
 
 STEM = 5
 """Letters by which two words count as one: receiving, receives."""

@@ -24,7 +24,7 @@ from graphrouter.log import LLMLog
 from graphrouter.typing import Array, Record
 
 LEAST_QUERIES = 2
-"""Held-back queries on which a template must have been tried before it can be dropped."""
+"""Held-back queries on which a template must have been tried before it can be dropped: one may be luck."""
 
 WITHOUT = "without"
 """Stands in a cell's key for no template."""

@@ -14,7 +14,7 @@ GATE = 0.1
 SMALLEST_OUTPUT_COST = 0.02
 """Least expected output cost, relative to the LLM's mean: keeps the logarithm, and the neighbours' term, finite."""
 OUTPUT_COST_RANGE = 2.0
-"""Largest difference, in logarithms, between an output cost and the mean of the task: a factor of 7."""
+"""Largest difference, in logarithms, between an output cost and the mean of the task: a factor of 7. Not tuned."""
 LOGIT_PER_RESIDUAL = 4.0
 """Slope of the logit at one half: turns a difference of probabilities into one of logits."""
 

@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.nn import functional
 
 TINY = 1e-12
+"""Least sum of weights: a batch without any label has a loss of 0, not of NaN."""
 
 
 def soft(logits: Tensor, target: Tensor, weight: Tensor) -> Tensor:

@@ -17,7 +17,7 @@ from graphrouter.nn.kernel_conv import KernelConv
 from graphrouter.nn.task_mean_conv import TaskMeanConv, overall_mean
 
 NEIGHBOUR_STRENGTH = 3.0
-"""Number of neighbours, by kernel weight, that zero counts as: a message from few is shrunk."""
+"""Number of neighbours, by kernel weight, that zero counts as: a message from few is shrunk. Not tuned."""
 HISTORY_STRENGTH = 20.0
 """Number of queries that a history of zero counts as. Its value hardly matters: without ``answered_by`` the likelihood stays the same
 on all logs of experiments/LOG.md."""

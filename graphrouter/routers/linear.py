@@ -15,7 +15,7 @@ from graphrouter.routers.parts.new_llm import STRENGTH, NewLLM
 from graphrouter.typing import Array
 
 BOUNDS = (0.01, 0.99)
-"""Of a predicted performance. Nearer to 0 and 1, a line that shoots over would count as certain."""
+"""Range of a predicted performance. Nearer to 0 and 1, a line that shoots over would count as certain."""
 
 
 @dataclass(eq=False)

@@ -16,6 +16,7 @@ from graphrouter.routers.parts.task_means import TaskMeans
 from graphrouter.typing import Array
 
 CHUNK = 512
+"""Queries per matrix of similarities, to bound the memory."""
 
 
 def pairwise_wins(performance: Array) -> Array:

@@ -13,7 +13,7 @@ from graphrouter.routers.parts.task_means import TaskMeans
 from graphrouter.typing import Array
 
 MARGIN = 1e-6
-"""How far a predicted probability stays from 0 and 1."""
+"""Least distance of a predicted probability from 0 and 1: its logarithm stays finite in single precision."""
 
 
 def as_probability(quality: Array) -> Array:
