@@ -120,7 +120,7 @@ def _run(
         | {"llms": len(llms), "tasks": len({task for task in data.test.queries.tasks if task})},
         "scenarios": to_plain(scenarios),
         "outcomes": share_outcomes(folder, outcomes),
-        **record_of(outcomes, done, known, scenarios, llms),
+        **record_of(outcomes, done, known, scenarios),
     }
     validated = scores_of("validation", checked, [fitted.predict("validation")], scenarios)[0]
     found["metrics"] = validated | found["metrics"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -108,9 +107,7 @@ def collect(
     evaluation.sizes[seed] = outcomes.about["sizes"]
     singles = np.stack(metrics.single_points(outcomes.performance, outcomes.cost))
     evaluation.singles = _add(evaluation.singles, singles)
-    evaluation.choices = pl.concat(
-        [evaluation.choices, *_choices(evaluation, seed, outcomes, labels, predictions, scenarios)], how="diagonal"
-    )
+    chosen = [evaluation.choices]
     for label, given in zip(labels, predictions, strict=True):
         evaluation.about.setdefault(label, []).append(given.about)
         for scenario in scenarios:
@@ -119,6 +116,10 @@ def collect(
             share = np.bincount(choice, minlength=llms) / len(choice)
             shares = evaluation.shares.setdefault(scenario.name, {})
             shares[label] = share + shares.get(label, 0)
+            if label in evaluation.config["routers"]:  # and no LLM that is a reference
+                about = {"router": pl.lit(label), "seed": pl.lit(seed, pl.Int64), "scenario": pl.lit(scenario.name)}
+                columns = [value.alias(name) for name, value in about.items()]
+                chosen.append(choice_table(outcomes, given, scenario).select(*columns, pl.all()))
         if given.quality is not None:
             table = metrics.reliability(given.quality, outcomes.performance)
             evaluation.reliability[label] = _pool(evaluation.reliability.get(label), table)
@@ -127,24 +128,7 @@ def collect(
             evaluation.curves[label] = _add(evaluation.curves.get(label), points)
             resampled = curve(outcomes, given, scenarios, draws)[1]
             evaluation.bands[label] = _add(evaluation.bands.get(label), np.stack([resampled, resampled]))
-
-
-def _choices(
-    evaluation: Evaluation,
-    seed: int,
-    outcomes: Outcomes,
-    labels: list[str],
-    predictions: list[Predictions],
-    scenarios: list[Scenario],
-) -> Iterator[pl.DataFrame]:
-    """Yield the choices of each router in each scenario; none of the LLMs that are references."""
-    llms = evaluation.config["log"]["llms"]
-    for label, given in zip(labels, predictions, strict=True):
-        for scenario in scenarios if label in evaluation.config["routers"] else ():
-            about = {"router": pl.lit(label), "seed": pl.lit(seed, pl.Int64), "scenario": pl.lit(scenario.name)}
-            yield choice_table(outcomes, given, scenario, llms).select(
-                *(value.alias(name) for name, value in about.items()), pl.all()
-            )
+    evaluation.choices = pl.concat(chosen, how="diagonal")
 
 
 def _add(total: tuple[Array, Array] | None, points: Array) -> tuple[Array, Array]:

@@ -47,8 +47,7 @@ class FinishedRun:
     @cached_property
     def queries(self) -> pl.DataFrame:
         """One row per test query; see `graphrouter.evaluation.rows.query_table`."""
-        outcomes = self.outcomes
-        return query_table(outcomes, self.predictions, self.scenarios, outcomes.about["llms"])
+        return query_table(self.outcomes, self.predictions, self.scenarios)
 
     def auroc(self, weights: Array) -> Array:
         """Return the AUROC of the edges [B] for weights [B, Q] of the test queries."""
@@ -64,8 +63,7 @@ class FinishedRun:
         if "metrics" in self.record:
             return self.record
         outcomes, scenarios = self.outcomes, self.scenarios
-        known = in_hindsight(outcomes, scenarios)
-        found = record_of(outcomes, self.predictions, known, scenarios, outcomes.about["llms"])
+        found = record_of(outcomes, self.predictions, in_hindsight(outcomes, scenarios), scenarios)
         if "validation" in self.record["about"]:
             found["metrics"][f"validation/{self.record['tune_by']}"] = self.record["about"]["validation"]
         return self.record | found

@@ -62,11 +62,7 @@ def scores_of(
 
 
 def record_of(
-    outcomes: Outcomes,
-    done: Predictions,
-    references: Mapping[str, Predictions],
-    scenarios: Sequence[Scenario],
-    llms: Sequence[str],
+    outcomes: Outcomes, done: Predictions, references: Mapping[str, Predictions], scenarios: Sequence[Scenario]
 ) -> dict[str, Any]:
     """Return what a record of a run says of its test queries.
 
@@ -75,7 +71,6 @@ def record_of(
         done: Predictions of the router.
         references: By name, ``best_single`` and, as the last, ``oracle`` among them.
         scenarios: Scenarios that the predictions have utilities for.
-        llms: [M] names.
 
     Returns:
         ``metrics``, the ``metrics`` of the references, ``tasks``, ``shares``, ``curve`` and ``llms``.
@@ -85,9 +80,9 @@ def record_of(
         "metrics": scored[0],
         "references": dict(zip(references, scored[1:], strict=True)),
         "tasks": task_rows(outcomes, done, references, scenarios[0]),
-        "shares": shares_of(outcomes, done, llms),
+        "shares": shares_of(outcomes, done),
         "curve": curve_rows(outcomes, done, scenarios),
-        "llms": llm_rows(outcomes, done, llms),
+        "llms": llm_rows(outcomes, done),
     }
 
 
@@ -139,14 +134,14 @@ def task_rows(outcomes: Outcomes, done: Predictions, references: Mapping[str, Pr
     return rows
 
 
-def shares_of(outcomes: Outcomes, done: Predictions, llms: Sequence[str]) -> dict[str, Numbers]:
+def shares_of(outcomes: Outcomes, done: Predictions) -> dict[str, Numbers]:
     """Return for each scenario the share of the queries that goes to each LLM; see `choices`."""
     asked = ~np.isnan(outcomes.performance).all(axis=1)
     shares = {}
     for name, utility in done.utility.items():
         choice = choices(outcomes, utility)[asked]
-        counts = np.bincount(choice, minlength=len(llms)) / max(len(choice), 1)
-        shares[name] = dict(zip(llms, counts.tolist(), strict=True))
+        counts = np.bincount(choice, minlength=len(outcomes.llms)) / max(len(choice), 1)
+        shares[name] = dict(zip(outcomes.llms, counts.tolist(), strict=True))
     return shares
 
 
@@ -162,11 +157,11 @@ def curve_rows(outcomes: Outcomes, done: Predictions, scenarios: Sequence[Scenar
     ]
 
 
-def llm_rows(outcomes: Outcomes, done: Predictions, llms: Sequence[str]) -> list[dict[str, Any]]:
+def llm_rows(outcomes: Outcomes, done: Predictions) -> list[dict[str, Any]]:
     """Return each LLM's own mean cost and performance, and the NLL and AUROC of its edges."""
     costs, means = metrics.single_points(outcomes.performance.astype(np.float64), outcomes.cost)
     rows = []
-    for column, llm in enumerate(llms):
+    for column, llm in enumerate(outcomes.llms):
         row = {"llm": llm, "cost": _number(costs[column]), "performance": _number(means[column])}
         rows.append(row | dict(zip(("nll", "auroc"), column_scores(outcomes, done, column), strict=True)))
     return rows

@@ -55,9 +55,7 @@ def without_rewards(outcomes: Outcomes, without: Predictions, column: int, scena
     return metrics.taken(choice, outcomes.rewards(scenario))
 
 
-def query_table(
-    outcomes: Outcomes, done: Predictions, scenarios: Sequence[Scenario], llms: Sequence[str]
-) -> pl.DataFrame:
+def query_table(outcomes: Outcomes, done: Predictions, scenarios: Sequence[Scenario]) -> pl.DataFrame:
     """Return one row per test query: its edge NLL, and for each scenario the choice and what it came to.
 
     What it came to has no column where the outcomes cannot give it; see `routable`.
@@ -73,17 +71,10 @@ def query_table(
         "nll": np.divide(losses.sum(axis=1), cells, out=np.full(len(cells), np.nan), where=cells > 0),
         "cells": cells,
     }
-    names = np.array(llms, dtype=object)
+    kept = ("llm", "performance", "reward", "cost") if routable(outcomes) else ("llm",)
     for scenario in scenarios:
-        choice = choices(outcomes, done.utility[scenario.name])
-        columns[f"llm:{scenario.name}"] = [
-            name if count else None for name, count in zip(names[choice], cells, strict=True)
-        ]
-        if not routable(outcomes):
-            continue
-        taken = {"performance": outcomes.performance, "reward": outcomes.rewards(scenario), "cost": outcomes.cost}
-        for name, values in taken.items():
-            columns[f"{name}:{scenario.name}"] = metrics.taken(choice, values).astype(np.float64)
+        table = choice_table(outcomes, done, scenario)
+        columns |= {f"{name}:{scenario.name}": table[name] for name in kept}
     columns |= {f"without_reward:{name}": rewards for name, rewards in done.without.items()}
     frame = pl.DataFrame(columns, schema_overrides={"task": pl.String, "query_id": pl.String})
     return frame.with_columns(pl.col(pl.Float64).fill_nan(None))
@@ -94,7 +85,7 @@ def query_ids(outcomes: Outcomes) -> list[str]:
     return [str(one) for one in (range(len(outcomes.tasks)) if outcomes.ids is None else outcomes.ids)]
 
 
-def choice_table(outcomes: Outcomes, done: Predictions, scenario: Scenario, llms: Sequence[str]) -> pl.DataFrame:
+def choice_table(outcomes: Outcomes, done: Predictions, scenario: Scenario) -> pl.DataFrame:
     """Return one row per query: which LLM a router chose in a scenario, what it predicted of it, and what came of it.
 
     Returns:
@@ -107,7 +98,7 @@ def choice_table(outcomes: Outcomes, done: Predictions, scenario: Scenario, llms
     asked = ~np.isnan(outcomes.performance).all(axis=1)
     choice, rewards = choices(outcomes, done.utility[scenario.name]), outcomes.rewards(scenario)
     best = metrics.choose(rewards, outcomes.performance)
-    names = np.array([*llms, None], dtype=object)
+    names = np.array([*outcomes.llms, None], dtype=object)
     none = np.full(rewards.shape, np.nan)
     predicted = none if done.quality is None else done.quality
     scored = {"performance": outcomes.performance, "cost": outcomes.cost, "reward": rewards}

@@ -41,7 +41,7 @@ class Outcomes:
         groups: [Q] int64, queries of equal normalised text share one; the bootstrap draws groups.
         performance: [Q, M] float32, the mean over draws, NaN where missing.
         cost: [Q, M] float64 in US dollars, NaN where not known.
-        about: ``cost_scale`` (dollars, fitted on train), ``sizes`` of the splits, a digest of the split, and one of
+        about: names of the ``llms``, ``cost_scale`` (dollars, fitted on train), ``sizes`` of the splits, a digest of the split, and one of
             ``vectors`` that a function gave.
         ids: [Q] text, the queries' ids; None where they are not known.
     """
@@ -52,6 +52,11 @@ class Outcomes:
     cost: Array
     about: Record
     ids: Array | None = None
+
+    @property
+    def llms(self) -> list[str]:
+        """Names of the M LLMs."""
+        return list(self.about["llms"])
 
     @property
     def cost_scale(self) -> float:

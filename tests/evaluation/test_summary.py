@@ -26,7 +26,7 @@ def outcomes(
     cells = np.array(performance, dtype=np.float32)
     dollars = np.where(np.isnan(cells), NAN, cost * np.arange(1, cells.shape[1] + 1))
     numbers = np.arange(len(cells)) if groups is None else np.array(groups)
-    about = {"cost_scale": 2.0, "sizes": {"test": len(cells)}}
+    about = {"cost_scale": 2.0, "sizes": {"test": len(cells)}, "llms": [f"llm{m}" for m in range(cells.shape[1])]}
     tasks = np.array([f"task{row % 2}" for row in range(len(cells))])
     return Outcomes(tasks, numbers.astype(np.int64), cells, dollars, about)
 
