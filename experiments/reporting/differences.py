@@ -18,7 +18,7 @@ MARKS = {"better": "▲ ", "worse": "▼ ", "unclear": ""}
 
 
 def difference_section(panel: Panel) -> Figure:
-    """Return what each configuration is worth against its base."""
+    """Return the difference of each configuration from its base."""
     title = "Differences to the base"
     if not any(one.base for one in panel.configurations):
         return Figure(title, "No run is marked as a base, so there is nothing that others are compared with.")

@@ -19,7 +19,7 @@ from graphrouter.evaluation.report.page import render as render_template
 
 
 def figures(panel: Panel) -> list[Figure]:
-    """Return what there is to see of the runs of one log, protocol and kind."""
+    """Return the sections for the runs of one log, protocol and kind."""
     return [
         best_section(panel),
         cost_section(panel),
@@ -35,7 +35,7 @@ def render(runs: Sequence[Run], title: str = "") -> str:
     """Return the page.
 
     Args:
-        runs: Of any number of logs; nothing is averaged or ranked across logs, protocols or kinds of runs.
+        runs: Runs on any number of logs; nothing is averaged or ranked across logs, protocols or kinds of runs.
         title: Its heading; made from the logs where it is empty.
     """
     divided = panels(runs)

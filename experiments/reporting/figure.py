@@ -17,12 +17,12 @@ class Figure:
 
     Attributes:
         title: Its heading.
-        says: What to read from it; text that is no markup is escaped.
+        says: Conclusion from it; text that is no markup is escaped.
         body: The picture; empty where there is none to draw.
         head: Column titles of its data; none where there are no data.
         rows: Values of the data.
         brief: The few rows that a report elsewhere has room for, with their column titles first; all where it is empty.
-        lead: What stands before what it says.
+        lead: Text before the conclusion.
         style: CSS class.
     """
 

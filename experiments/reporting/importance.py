@@ -18,7 +18,7 @@ FOLDS, PERMUTATIONS, TREES = 5, 5, 100
 
 @dataclass(frozen=True)
 class Importance:
-    """What a forest says.
+    """Importance of settings by a random forest.
 
     Attributes:
         settings: [S] names, the most important first.

@@ -14,7 +14,7 @@ from graphrouter.evaluation.report.numbers import count
 
 
 def facts(runs: Sequence[Run], panels: Sequence[Panel]) -> list[tuple[str, str]]:
-    """Return what is known of all runs together: terms and texts."""
+    """Return a summary of all runs together: terms and texts."""
     started = sorted(run.started for run in runs if run.started)
     hours = sum(run.seconds or 0 for run in runs) / 3600
     short = tails({run.source for run in runs})  # a page is shared: it names no path of a machine
@@ -82,7 +82,7 @@ def _versions(runs: Sequence[Run]) -> str:
 
 
 def warnings(runs: Sequence[Run], panels: Sequence[Panel]) -> list[str]:
-    """Return what makes the runs less than comparable; text that is no markup is escaped."""
+    """Return reasons why the runs are not quite comparable; text that is no markup is escaped."""
     notes = []
     commits = _commits(runs)
     if len(commits) > 1:

@@ -71,7 +71,7 @@ def differences(panel: Panel) -> tuple[list[ConfigurationDifference], int]:
 
 
 def base_of(one: Configuration, among: Sequence[Configuration]) -> Configuration | None:
-    """Return what a configuration is compared with; None for the base of all, and where there is none."""
+    """Return the configuration that one is compared with; None for the base of all, and where there is none."""
     bases = [base for base in among if base.base and base.first.source == one.first.source and base is not one]
     own = [base for base in bases if base.first.group == one.first.group and not one.base]
     return next(iter(own + [base for base in bases if base.first.group is None]), None)

@@ -91,7 +91,7 @@ class Panel:
 
     @property
     def title(self) -> str:
-        """What the panel is headed with."""
+        """Heading of the panel."""
         name = Path(self.log).name or self.log
         cost = " (cost estimated)" if any(run.estimated for run in self.runs) and "cost estimated" not in name else ""
         rest = [part for part in ("" if self.protocol == "by_query" else self.protocol, self.kind) if part]
@@ -139,7 +139,7 @@ class Panel:
 
     @cached_property
     def metric(self) -> str:
-        """What configurations are ranked by at first: what was validated, the likelihood before rewards."""
+        """Metric that ranks configurations at first: what was validated, the likelihood before rewards."""
         chosen = [name for name in self.metrics if self.part(name) == "validation"] or self.metrics
         return next((name for name in FIRST_CHOICE if name in chosen), chosen[0] if chosen else "nll")
 
@@ -197,7 +197,7 @@ def _kind(run: Run) -> str:
 
 
 def identity(run: Run) -> str:
-    """Return what the runs of one configuration share: folder, name and all settings but seed and held-out part."""
+    """Return the key of a configuration, equal for its runs: folder, name and all settings but seed and held-out part."""
     settings = {key: value for key, value in run.settings.items() if key not in UNIT}
     return json.dumps([run.source, run.group, run.name, settings], sort_keys=True, default=str)
 

@@ -29,9 +29,9 @@ def publish(runs: Sequence[Run], project: str, title: str) -> str:
     """Save a report on W&B.
 
     Args:
-        runs: What it is on. The panels show the runs that the project itself holds.
+        runs: Runs of the report. The panels show the runs that the project itself holds.
         project: ``ENTITY/PROJECT``.
-        title: Of the report.
+        title: Title of the report.
 
     Returns:
         Its address.

@@ -1,4 +1,4 @@
-"""What a report is made of: one record per run, from whichever folder or service it was kept in.
+"""Records of a report: one per run, from whichever folder or service it was kept in.
 
 `Run` stands beside `graphrouter.evaluation.finished.FinishedRun` because a run on W&B has no folder, and one that failed
 no predictions.
@@ -34,12 +34,12 @@ class Run:
         error: One line, or None.
         kind: ``ablation``, ``sweep``, ``run``, ``compare`` or ``wandb``.
         group: The factor of an ablation.
-        name: What the run differs in, or empty.
+        name: Difference of the run from the base, or empty.
         base: Whether others are compared against it.
         settings: Flat and resolved.
         provenance: Commit and versions.
         started: ISO time, or empty.
-        seconds: Of the whole run.
+        seconds: Seconds of the whole run.
         metrics: Such as ``validation/nll`` and ``test/balance/reward``.
         references: By reference, such as ``best_single``, its test metrics.
         history: One row per epoch.
@@ -90,7 +90,7 @@ def run_from(values: Any, source: str, where: str, kept: FinishedRun | None = No
     """Make a run from a record.
 
     Args:
-        values: What ``run.json`` holds.
+        values: Content of ``run.json``.
         source: Folder or project.
         where: Named in the error.
         kept: Its folder with the predictions.

@@ -1,4 +1,4 @@
-"""What a run left on W&B -> records. The names are those of `experiments.runs.wandb_log`."""
+"""Runs on W&B -> records. The names are those of `experiments.runs.wandb_log`."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Logged:
         id: As W&B made it.
         source: Folder or project.
         name: As it is shown.
-        group: Of runs.
+        group: Group of runs.
         kind: Its job type.
         started: ISO time.
         seconds: It took.

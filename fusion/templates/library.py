@@ -37,7 +37,7 @@ class Library:
         vectors: [N, D] float32, of the source queries.
         text_vectors: [T, D] float32, of the templates' texts; what near-duplicates are found by.
         about: ``encoder`` (spec and id), ``ranking``, ``log`` (name and fingerprint), ``split_seed``, ``counts``.
-        encoder_state: What the encoder learnt; empty where nothing.
+        encoder_state: Fitted state of the encoder; empty where it has none.
         encoder_now: Where the encoder is now, if it was a folder that has moved.
         device: Where it runs.
     """

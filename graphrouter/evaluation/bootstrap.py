@@ -76,7 +76,7 @@ def mean_over_seeds(values: list[Array], draws: Array | None = None) -> Array:
     """Return the mean over seeds of equally shaped arrays; a seed that is NaN is left out.
 
     Args:
-        values: Of each of J seeds [...], or [..., 1 + B] with the sample itself first.
+        values: Values for each of J seeds [...], or [..., 1 + B] with the sample itself first.
         draws: From `draw_seeds`, [1 + B or more, J], to resample the seeds too; None to hold them fixed.
     """
     stacked = np.stack(values)

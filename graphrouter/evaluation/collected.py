@@ -1,4 +1,4 @@
-"""What an evaluation holds, gathered seed by seed."""
+"""Results of an evaluation, gathered seed by seed."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Evaluation(Displayed):
     """All that was measured.
 
     Attributes:
-        config: What was run.
+        config: Config of the runs.
         support: How far the outcomes can score choices. Where they cannot, nothing below is about choices but ``shares``.
         results: One row per value; columns as in `RESULT_COLUMNS`.
         summary: One row per router, scenario and metric: ``mean`` over seeds with the 95% interval ``low`` to ``high``,

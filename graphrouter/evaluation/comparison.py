@@ -218,7 +218,7 @@ def _check_choices(log: LLMLog, parts: Sequence[Array]) -> None:
 
 
 def router_config(router: Router) -> Record:
-    """Return what a config says of a router."""
+    """Return the entry of a router for a config."""
     known = {"router": router.name, "source": router.source, "oracle": router.needs_outcomes}
     code = code_of(type(router))
     return known | {

@@ -65,7 +65,7 @@ class Resampling:
     """Draws of the test queries of several seeds, the same for all that is compared.
 
     Attributes:
-        weights: Of each seed [1 + B, Q], how often each query counts.
+        weights: Weights for each seed [1 + B, Q]: how often each query counts.
         seeds: From `draw_seeds`, to resample the seeds too; None to hold them fixed.
     """
 
@@ -79,8 +79,8 @@ class Resampling:
         """Return [1 + B], the mean over queries and then over seeds.
 
         Args:
-            values: Of each seed [Q], NaN where a query has no value.
-            masks: Of each seed [Q], which queries count; None for all.
+            values: Values for each seed [Q], NaN where a query has no value.
+            masks: Masks for each seed [Q]: which queries count; None for all.
         """
         kept = (
             values

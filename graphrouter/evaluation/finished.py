@@ -36,12 +36,12 @@ class FinishedRun:
 
     @property
     def outcomes(self) -> Outcomes:
-        """What the log says of its test queries; runs that are read one after another share it."""
+        """Outcomes of the log's test queries; runs that are read one after another share it."""
         return _outcomes(outcomes_file(self.folder, self.record["outcomes"]))
 
     @property
     def predictions(self) -> Predictions:
-        """What it predicts of them, read anew each time: they are large."""
+        """Predictions for them, read anew each time: they are large."""
         return read_predictions(self.folder, self.scenarios, self.outcomes.cost_scale, self.record.get("about"))
 
     @cached_property

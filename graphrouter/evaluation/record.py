@@ -34,9 +34,9 @@ def scores_of(
 
     Args:
         part: ``validation`` or ``test``: the first word of every key.
-        outcomes: Of the queries.
-        predictions: Of R routers; in a row of `REFERENCES` the last one is the oracle.
-        scenarios: What the predictions have utilities for.
+        outcomes: Outcomes of the queries.
+        predictions: Predictions of R routers; in a row of `REFERENCES` the last one is the oracle.
+        scenarios: Scenarios that the predictions have utilities for.
 
     Returns:
         R mappings from ``part/metric`` or ``part/scenario/metric`` to a finite number. Metrics of choices are left out where
@@ -64,7 +64,7 @@ def scores_of(
 def record_of(
     outcomes: Outcomes, done: Predictions, references: Mapping[str, Predictions], scenarios: Sequence[Scenario]
 ) -> dict[str, Any]:
-    """Return what a record of a run says of its test queries.
+    """Return the entry of a run's record for its test queries.
 
     Args:
         outcomes: Q queries, M LLMs.
@@ -87,11 +87,11 @@ def record_of(
 
 
 def metric_names(part: str, scenarios: Sequence[Scenario], with_cost: bool) -> list[str]:
-    """Return what `scores_of` gives names to, for a router that predicts a quality and a log where each metric is defined.
+    """Return the names of scores from `scores_of`, for a router with qualities and a log where each is defined.
 
     Args:
         part: ``validation`` or ``test``.
-        scenarios: What is scored.
+        scenarios: Scenarios that are scored.
         with_cost: Whether every cell has a cost.
     """
     performance = np.array([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]])
@@ -178,16 +178,16 @@ def column_scores(outcomes: Outcomes, done: Predictions, column: int) -> tuple[f
 def new_llm_metrics(
     outcomes: Outcomes, done: Predictions, without: Predictions, column: int, scenarios: Sequence[Scenario]
 ) -> Numbers:
-    """Return what a new LLM is worth: its edges, how often it is picked and is best, and routing without it.
+    """Return the scores of a new LLM: its edges, how often it is picked and is best, and routing without it.
 
     What is best and what routing comes to is left out where the outcomes cannot give it.
 
     Args:
         outcomes: [Q, M], the new LLM among them.
-        done: Of the router that took it in.
+        done: Run of the router that it was added to.
         without: [Q, M - 1] of the router that does not have it.
-        column: Of the new LLM.
-        scenarios: What is scored.
+        column: Column of the new LLM.
+        scenarios: Scenarios that are scored.
     """
     nll, auroc = column_scores(outcomes, done, column)
     found = {"test/new/nll": nll, "test/new/auroc": auroc}

@@ -23,7 +23,7 @@ K = TypeVar("K")
 
 
 def outcomes_of(part: RoutingData, cost_scale: float, **about: Any) -> Outcomes:
-    """Return what the log says of a part's queries.
+    """Return the log's outcomes of a part's queries.
 
     Args:
         part: Queries and their outcomes.
@@ -121,11 +121,11 @@ def choice_table(outcomes: Outcomes, done: Predictions, scenario: Scenario) -> p
 
 
 def summed(queries: pl.DataFrame, name: str) -> tuple[Array, Array]:
-    """Return what a column of `query_table` adds up to, and what it is divided by, as `graphrouter.metrics.weighted.ratio` takes them.
+    """Return numerator and denominator of a column of `query_table`, as `graphrouter.metrics.weighted.ratio` takes them.
 
     Args:
         queries: Q rows.
-        name: Of the column. ``nll`` is that of an edge, so a query counts as often as it has cells.
+        name: Name of the column. ``nll`` is that of an edge, so a query counts as often as it has cells.
 
     Returns:
         [Q] and [Q] float64; both 0 where the query has no value.

@@ -32,7 +32,7 @@ def edge_scores(
 
     Args:
         outcomes: Q queries, M LLMs.
-        predictions: Of R routers.
+        predictions: Predictions of R routers.
         weights: None, or [B, Q].
         names: Which metrics of edges.
 
@@ -65,7 +65,7 @@ def scenario_scores(
 
     Args:
         outcomes: Q queries, M LLMs.
-        predictions: Of R routers.
+        predictions: Predictions of R routers.
         scenario: Whose utilities decide.
         weights: None, or [B, Q].
         names: Which metrics of choices.
@@ -119,7 +119,7 @@ def curve_scores(
 
     Args:
         outcomes: Q queries, M LLMs, with costs.
-        predictions: Of R routers.
+        predictions: Predictions of R routers.
         scenarios: See `curve`.
         weights: [B, Q].
         oracle: [R], which routers know the outcomes.
@@ -145,14 +145,14 @@ def curve_scores(
 def _curve_inputs(
     curves: Sequence[Array], singles: Array, best: int, oracle: Sequence[bool]
 ) -> list[dict[str, Array | float]]:
-    """Return what metrics of curves take, in one resample.
+    """Return the arguments of metrics of curves, in one resample.
 
     The curve "from the cheapest" also holds the cheapest LLM, which can be had without a router, so that all begin at the
     same cost. The Pareto front is that of all routers but the oracle, and of the LLMs; both axes are divided by the range
     of the LLMs. An oracle has no distance to it.
 
     Args:
-        curves: Of each router [2, A], mean cost and mean performance.
+        curves: Curve of each router, [2, A]: mean cost and mean performance.
         singles: [2, M], those of the LLMs; NaN for an LLM without outcomes.
         best: Column of the best single LLM.
         oracle: [R].

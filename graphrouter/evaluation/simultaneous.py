@@ -16,7 +16,7 @@ CHUNK = 1000
 
 @dataclass(frozen=True, eq=False)
 class Simultaneous:
-    """What holds for K comparisons at once.
+    """Simultaneous intervals and p-values of K comparisons.
 
     Attributes:
         error: [K] standard errors, from the bootstrap.

@@ -51,7 +51,7 @@ def evaluate_router(
         log: Without queries that the router has learnt from. Its performance is what the router was trained for.
         cost_scale: Dollars of a normalised cost of 1, fitted where the router was; NaN for a router without cost.
         out: Folder for the results: new, or that of the same evaluation.
-        encoder: What made the vectors, for the record.
+        encoder: Encoder of the vectors, for the record.
         vectors: Identifies them, see `graphrouter.encoders.Encoder.given`; None for a digest of the vectors themselves.
         columns: [M], where the log's LLMs stand in the router's predictions; None for the same LLMs.
         scenarios: None for those that the log and the router have values for.

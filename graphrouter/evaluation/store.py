@@ -34,7 +34,7 @@ ENDS = (Scenario("performance alone", 1.0, 0.0), Scenario("cost alone", 0.0, 1.0
 
 @dataclass(frozen=True, eq=False)
 class Outcomes:
-    """What a log says of the evaluated queries of one seed.
+    """Outcomes of the evaluated queries of one seed.
 
     Attributes:
         tasks: [Q] text, empty where a query has no task.
@@ -71,7 +71,7 @@ class Outcomes:
 
 @dataclass(frozen=True, eq=False)
 class Predictions:
-    """What one fitted router says of the evaluated queries.
+    """Predictions of one fitted router for the evaluated queries.
 
     Attributes:
         quality: [Q, M] floats, or None for a reference that predicts nothing.

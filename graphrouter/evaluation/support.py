@@ -22,7 +22,7 @@ LOGGED = (
 
 @dataclass(frozen=True)
 class Support:
-    """What a log knows of the queries that choices are scored on.
+    """Coverage of the outcomes of the queries that choices are scored on.
 
     Attributes:
         llms: M.
@@ -39,7 +39,7 @@ class Support:
         """Pool queries.
 
         Args:
-            parts: Of each seed [Q, M] performance, NaN where missing.
+            parts: For each seed, [Q, M] performance, NaN where missing.
         """
         counts = np.concatenate([(~np.isnan(part)).sum(axis=1) for part in parts])
         counts = counts[counts > 0]
@@ -59,7 +59,7 @@ class Support:
 
     @property
     def sentence(self) -> str:
-        """What a reader must know of metrics of choices on this log; empty where every cell has an outcome."""
+        """Warning about metrics of choices on this log; empty where every cell has an outcome."""
         if self.complete and self.routable:
             return ""
         if not self.routable:
@@ -74,7 +74,7 @@ class Support:
         )
 
     def about(self) -> dict[str, Any]:
-        """Return what a config says of it."""
+        """Return the entry for a config."""
         return {
             "outcomes_per_query": self.outcomes,
             "queries_with_a_choice": self.choice,

@@ -68,7 +68,7 @@ class Series:
     """Points of one router or of the LLMs, joined or not.
 
     Attributes:
-        name: What the points belong to.
+        name: Name of the series.
         x: [N].
         y: [N].
         colour: Name in `COLOURS`.
@@ -93,7 +93,7 @@ def svg(chart: Chart, label: str, style: str = "") -> Markup:
 
     Args:
         chart: To be drawn.
-        label: What it shows, for those who do not see it. A mark whose text begins with ``#`` and a number gets that as its
+        label: Description for readers who do not see it. A mark whose text begins with ``#`` and a number gets that as its
             ``data-line``, by which scripts find it.
         style: CSS class.
     """
@@ -114,8 +114,8 @@ def save(chart: Chart, folder: Path, name: str) -> list[Path]:
 
     Args:
         chart: To be drawn, in light colours.
-        folder: Of the files.
-        name: Of the files, without an ending.
+        folder: Folder of the files.
+        name: Name of the files, without an ending.
     """
     import vl_convert
 
@@ -211,7 +211,7 @@ def lines(
         log_x: Whether the axis is logarithmic; points at 0 are left out.
         money: Whether the axis is of US dollars.
         legend: Whether names and colours stand below; a page has a legend of its own.
-        ticks: Of the horizontal axis; none for round numbers.
+        ticks: Ticks of the horizontal axis; none for round numbers.
     """
     import altair as alt
 
@@ -271,7 +271,7 @@ def _positive(one: Series) -> Series:
 
 
 def _heights(series: Sequence[Series]) -> list[Array]:
-    """Return what a vertical axis must have room for: bands too, but for the lower edges of curves, which may fall far."""
+    """Return the values that a vertical axis shows: bands too, but no lower edges of curves, which may fall far."""
     highs = [one.high for one in series if one.high is not None]
     lows = [one.low for one in series if one.low is not None and len(one.x) <= FEW_POINTS]
     return [*(one.y for one in series), *highs, *lows]
@@ -411,9 +411,9 @@ def plane(series: Sequence[Series], y_title: str, **options: Any) -> Callable[..
     """Draw cost, in US dollars per 1,000 queries and on a logarithmic axis, against a measure of quality.
 
     Args:
-        series: What is drawn.
+        series: Series to draw.
         y_title: Name of the vertical axis.
-        options: Of `lines`.
+        options: Options of `lines`.
 
     Returns:
         Width, height, and whether only the LLMs on their hull are named, as where the page is narrow -> chart.
@@ -438,7 +438,7 @@ def wide_and_narrow(
 
     Args:
         draw: Width, height and whether it is the narrow one -> chart.
-        label: What the chart shows.
+        label: Description of the chart.
         wide: Pixels of the plot.
         narrow: Likewise.
     """
@@ -458,7 +458,7 @@ def by_group(rows: Sequence[Mapping[str, Any]], paints: Mapping[str, str], x_tit
         rows: Each with ``panel``, ``row``, ``name``, ``value`` and ``says``; perhaps with ``low`` and ``high``.
         paints: Name to its colour in `COLOURS`, in the order in which they stand below each other.
         x_title: Name of the axis.
-        width: Of a panel, in pixels.
+        width: Width of a panel, in pixels.
     """
     import altair as alt
 
@@ -486,7 +486,7 @@ def parallel(axes: Sequence[Axis], paints: Sequence[str], titles: Sequence[str],
     Args:
         axes: From left to right.
         paints: Colour of each line, a name in `COLOURS`; the later ones lie on top.
-        titles: What each line stands for.
+        titles: Title of each line.
         width: In pixels.
         height: In pixels.
     """

@@ -21,10 +21,10 @@ def place_labels(
     Where no place is free of lines, one that only crosses lines is taken; a label without room is left to its point.
 
     Args:
-        points: Of each series, [N, 2] in pixels from the left and the top.
-        texts: Of each series, [N], empty where a point has none.
-        paths: Of each line, [N, 2] in pixels.
-        width: Of the plot, in pixels.
+        points: Points of each series, [N, 2] in pixels from the left and the top.
+        texts: Texts of each series, [N], empty where a point has none.
+        paths: Path of each line, [N, 2] in pixels.
+        width: Width of the plot, in pixels.
         height: Likewise.
 
     Yields:

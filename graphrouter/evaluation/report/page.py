@@ -13,7 +13,7 @@ from markupsafe import Markup
 from graphrouter.evaluation.report import charts, numbers
 
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:"
-"""What a browser may load for a page: nothing, but for what is written in it."""
+"""Content security policy of a page: a browser loads nothing beyond the page itself."""
 
 
 def _breakable(name: str) -> list[str]:
@@ -57,6 +57,6 @@ def render(template: str, **values: Any) -> str:
 
 
 def macro(name: str, *values: Any, **options: Any) -> Markup:
-    """Return what a macro of ``macros.html.j2`` makes."""
+    """Return the HTML of a macro of ``macros.html.j2``."""
     made = getattr(environment().get_template("macros.html.j2").module, name)(*values, **options)
     return Markup(made)

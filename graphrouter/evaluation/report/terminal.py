@@ -35,7 +35,7 @@ def format_table(evaluation: Evaluation) -> str:
 
 
 def _notes(view: View, lines: list[str]) -> list[str]:
-    """What the signs of the table mean."""
+    """Legend of the table."""
     notes = [f"[low, high]: {view.interval}."] if any("[" in line for line in lines) else []
     if any(" *" in line for line in lines):
         oracles = f", {' and '.join(view.oracles)} left out" if view.oracles else ""

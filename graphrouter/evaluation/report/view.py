@@ -22,16 +22,16 @@ class View:
     """An evaluation by router, scenario and metric.
 
     Attributes:
-        evaluation: What is looked at.
+        evaluation: The evaluation.
         references: The LLMs that stand in for baselines where there are none.
         names: All routers and references, as they were asked for.
         ours: Those that are no baselines, but for the oracle.
-        baselines: What they are compared against.
+        baselines: Routers that they are compared against.
         oracles: Those that know the outcomes.
         scenarios: Names of the scenarios.
-        rival: What the best of what they are compared against is called.
+        rival: Name of the best baseline.
         support: How far the log's outcomes can score choices.
-        interval: What an interval holds for, as a phrase.
+        interval: Claim of an interval, as a phrase.
     """
 
     def __init__(self, evaluation: Evaluation) -> None:

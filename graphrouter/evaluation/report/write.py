@@ -76,7 +76,7 @@ def render_report(view: View, choices: dict[str, Any] | None = None, written: Co
     """Return the page.
 
     Args:
-        view: What was measured.
+        view: Evaluation, and choices of what to show.
         choices: From `queries.query_table`; None for a page without the query-level table.
         written: Names of the figures beside the page, which it links to.
     """
@@ -112,7 +112,7 @@ def render_report(view: View, choices: dict[str, Any] | None = None, written: Co
 
 
 def _curve(view: View) -> dict[str, Any] | None:
-    """What the section on cost and quality shows; None for a log without cost, or where all is free."""
+    """Values of the section on cost and quality; None for a log without cost, or where all is free."""
     if not curves.has_curves(view):
         return None
     series = curves.curve_series(view)

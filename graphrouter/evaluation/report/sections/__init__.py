@@ -1,1 +1,1 @@
-"""What the parts of a report show, as values for its templates."""
+"""Sections of a report, as values for its templates."""

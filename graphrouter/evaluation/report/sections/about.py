@@ -1,4 +1,4 @@
-"""What a report says in words: findings, what ran, and how it was measured."""
+"""Text of a report: findings, what ran, and how it was measured."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def title(view: View) -> str:
 
 
 def banners(view: View) -> list[str]:
-    """Return what a reader must know before any number."""
+    """Return the warnings that come before any number."""
     log = view.evaluation.config["log"]
     notes = [] if view.support.routable else [view.support.sentence]
     if log["simulated"]:

@@ -25,7 +25,7 @@ def query_table(view: View, texts: pl.DataFrame | None) -> dict[str, Any] | None
     """Return the choices of the first seed, by column, as the page's script reads them; None where choices cannot be scored.
 
     Args:
-        view: What was measured.
+        view: Evaluation, and choices of what to show.
         texts: Columns ``query_id`` and ``query``; None where the log is not at hand.
     """
     if not view.support.routable:

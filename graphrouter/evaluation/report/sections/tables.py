@@ -73,8 +73,8 @@ def metric_table(view: View, scenario: str, first: str, others: Sequence[str]) -
     """Return a table of routers, the best first: one metric with intervals and differences, and others beside.
 
     Args:
-        view: What was measured.
-        scenario: Of the metrics; empty for those that do not depend on it.
+        view: Evaluation, and choices of what to show.
+        scenario: Scenario of the metrics; empty for those that do not depend on it.
         first: The metric that orders the table.
         others: Further metrics; those without values are left out.
     """
@@ -123,7 +123,7 @@ def scenario_tables(view: View) -> Iterator[dict[str, Any]]:
 
 
 def metric_notes(names: Sequence[str]) -> str:
-    """Return what metrics are, and which way is better."""
+    """Return notes on metrics: their meaning, and which way is better."""
     shown = [METRICS[name] for name in names]
     return " ".join(f"{one.title}: {one.note}{' (lower is better)' if one.lower else ''}." for one in shown)
 
