@@ -17,6 +17,7 @@ import polars as pl
 from experiments.command import run_command
 from graphrouter.cli.options import add_command, finish
 from graphrouter.errors import UserError
+from graphrouter.evaluation.report.numbers import with_interval
 from graphrouter.metrics import lower_is_better
 
 OURS = "gnn"
@@ -53,7 +54,7 @@ def paired_table(summary: pl.DataFrame) -> list[str]:
             continue
         ours = part.row(by_predicate=pl.col("router") == OURS, named=True)
         best = part.row(by_predicate=pl.col("router") == ours["best_baseline"], named=True)
-        interval = f"{ours['difference']:+.4f} [{ours['difference_low']:+.4f}, {ours['difference_high']:+.4f}]"
+        interval = with_interval(ours, "difference")
         label = f"{metric}, {scenario}" if scenario else metric
         rows.append(
             f"| {ours['log']} | {label} | {ours['mean']:.4f} | {best['router']} {best['mean']:.4f} | {interval} |"

@@ -16,7 +16,7 @@ from experiments.ablation.comparing import Scores
 from experiments.ablation.grid import Factor, Variant
 from experiments.ablation.rendering import title
 from experiments.ablation.results import Column, Results
-from graphrouter.evaluation.report import charts
+from graphrouter.evaluation.report import charts, drawing, line_charts
 
 WIDE_AXIS = 5
 """The axis of a curve is logarithmic where its values span more than so many times the least."""
@@ -74,7 +74,7 @@ def _rows(table: pl.DataFrame, column: Column) -> pl.DataFrame:
     return table.filter((pl.col("scenario") == column[0]) & (pl.col("metric") == column[1]))
 
 
-def _bars(rows: pl.DataFrame, column: Column) -> charts.Chart:
+def _bars(rows: pl.DataFrame, column: Column) -> drawing.Chart:
     bars = [
         {"name": _label(row), "value": row["difference"], **{key: row[key] for key in ("low", "high", "verdict")}}
         for row in rows.iter_rows(named=True)
@@ -87,18 +87,20 @@ def _label(row: dict[str, Any]) -> str:
     return f"{row['factor']}: {row['name']}{against}"
 
 
-def _curve(lines: dict[str, Line], axis: str, column: Column) -> charts.Chart:
+def _curve(lines: dict[str, Line], axis: str, column: Column) -> drawing.Chart:
     """Draw means with the 95% intervals of each point; a dot is a variant."""
     drawn = []
-    for (label, points), colour in zip(lines.items(), cycle(charts.SERIES)):
+    for (label, points), colour in zip(lines.items(), cycle(drawing.SERIES)):
         x, mean, error = np.array(sorted(points)).T.reshape(3, -1)
-        drawn.append(charts.Series(label or axis, x, mean, colour, "line", mean - 1.96 * error, mean + 1.96 * error))
+        drawn.append(
+            line_charts.Series(label or axis, x, mean, colour, "line", mean - 1.96 * error, mean + 1.96 * error)
+        )
     dots = [replace(one, kind="dot", low=None, high=None) for one in drawn]
     known = np.concatenate([one.x for one in drawn])
     wide = known.min() > 0 and known.max() / known.min() > WIDE_AXIS
     options: dict[str, Any] = {"log_x": bool(wide), "legend": len(drawn) > 1, "ticks": sorted(set(known.tolist()))}
-    return charts.lines([*drawn, *dots], 440, 270, axis, title(column), **options)
+    return line_charts.lines([*drawn, *dots], 440, 270, axis, title(column), **options)
 
 
-def _save(chart: charts.Chart, out: Path, name: str) -> list[Path]:
-    return charts.save(chart, out / "figures", re.sub(r"[^A-Za-z0-9.]+", "-", name).strip("-").lower())
+def _save(chart: drawing.Chart, out: Path, name: str) -> list[Path]:
+    return drawing.save(chart, out / "figures", re.sub(r"[^A-Za-z0-9.]+", "-", name).strip("-").lower())

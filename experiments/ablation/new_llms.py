@@ -13,6 +13,7 @@ from experiments.ablation.grid import Variant
 from experiments.ablation.results import Results, Unit
 from graphrouter.evaluation.differences import Pair, differences
 from graphrouter.evaluation.finished import FinishedRun
+from graphrouter.evaluation.report.numbers import with_interval
 from graphrouter.typing import Array
 
 PROTOCOL = "leave_llm_out"
@@ -56,7 +57,7 @@ def new_llm_cells(table: pl.DataFrame) -> list[list[str]]:
     for row in table.iter_rows(named=True):
         cells = [row["router"], str(row["shots"]), row["scenario"]]
         cells += [_number(row[name]) for name in ("nll", "auroc", "picked", "best", "reward", "gap_closed")]
-        rows.append([*cells, *(_interval(row, name) for name in COMPARED)])
+        rows.append([*cells, *(with_interval(row, name) for name in COMPARED)])
     return rows
 
 
@@ -121,9 +122,3 @@ def _edges(run: FinishedRun, llm: str) -> dict[str, float]:
 
 def _number(value: float | None) -> str:
     return "" if value is None else f"{value:.4f}"
-
-
-def _interval(row: dict[str, Any], name: str) -> str:
-    if row[name] is None:
-        return ""
-    return f"{row[name]:+.4f} [{row[f'{name}_low']:+.4f}, {row[f'{name}_high']:+.4f}]"

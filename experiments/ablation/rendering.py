@@ -8,6 +8,7 @@ from typing import Any
 import polars as pl
 
 from experiments.ablation.results import Column
+from graphrouter.evaluation.report.numbers import with_interval
 from graphrouter.metrics import lower_is_better
 
 Rows = list[list[str]]
@@ -59,4 +60,4 @@ def _difference(entry: dict[str, Any] | None) -> str:
     if entry is None:
         return ""
     mark = {"better": " *", "worse": " †"}.get(entry["verdict"], "")
-    return f"{entry['difference']:+.4f} [{entry['low']:+.4f}, {entry['high']:+.4f}]{mark}"
+    return f"{with_interval(entry, 'difference', 'low', 'high')}{mark}"

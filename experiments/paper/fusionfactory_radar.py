@@ -90,7 +90,7 @@ def draw(log: str, single: str, rows: list[Record], domains: list[str], file: Pa
     import polars as pl
 
     from fusion.evaluation import ThoughtLevel, domain_chart
-    from graphrouter.evaluation.report.charts import drawn_svg
+    from graphrouter.evaluation.report.drawing import drawn_svg
     from graphrouter.files import replace_file
 
     drawn = lines(single, rows)

@@ -7,8 +7,8 @@ from markupsafe import Markup
 
 from experiments.reporting.figure import Figure, colours, names, say
 from experiments.reporting.panels import Configuration, Panel
-from graphrouter.evaluation.report import charts
-from graphrouter.evaluation.report.charts import Series
+from graphrouter.evaluation.report import drawing, line_charts
+from graphrouter.evaluation.report.line_charts import Series
 from graphrouter.evaluation.report.numbers import dollars
 from graphrouter.evaluation.report.page import macro
 from graphrouter.metrics import mix_performance, pareto_front, upper_hull
@@ -39,9 +39,9 @@ def cost_section(panel: Panel) -> Figure:
         *drawn,
         Series("Pareto front of all", front[:, 0] * 1000, front[:, 1], "ink", "dash"),
     ]
-    keys = charts.keys(series) + ([("rest", "line", "other configurations")] if len(first) > COLOURED else [])
+    keys = line_charts.keys(series) + ([("rest", "line", "other configurations")] if len(first) > COLOURED else [])
     label = "Mean cost of a query against performance, for each configuration"
-    body = charts.wide_and_narrow(charts.plane(series, "performance"), label) + macro("legend", keys)
+    body = drawing.wide_and_narrow(line_charts.plane(series, "performance"), label) + macro("legend", keys)
     head = ["what", "name", "point", "dollars per query", "performance"]
     data = [
         ["curve", one.label, k, *point] for one, points in curves.items() for k, point in enumerate(points.tolist())

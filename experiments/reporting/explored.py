@@ -10,7 +10,7 @@ from markupsafe import Markup
 from experiments.reporting.figure import Figure, say, together
 from experiments.reporting.importance import FOLDS, PERMUTATIONS, TREES, Importance, importance
 from experiments.reporting.panels import Configuration, Panel, varied
-from graphrouter.evaluation.report import charts
+from graphrouter.evaluation.report import charts, drawing
 from graphrouter.evaluation.report.axes import Axis, number_axis, word_axis
 from graphrouter.evaluation.report.numbers import number
 from graphrouter.evaluation.report.page import macro
@@ -95,7 +95,7 @@ def _parallel_section(panel: Panel, order: list[str]) -> Figure:
     # The worst are drawn first, so that the best lie on top.
     turned = [Axis(axis.name, axis.places[::-1], axis.ticks) for axis in parallel]
     label = f"{len(lines)} configurations across {', '.join(shown)} and {key}"
-    drawn = charts.wide_and_narrow(_draw(turned, paints[::-1], titles[::-1]), label, (1180, 380), (720, 360))
+    drawn = drawing.wide_and_narrow(_draw(turned, paints[::-1], titles[::-1]), label, (1180, 380), (720, 360))
     left_out = f" Left out, of least importance: {', '.join(order[MOST_AXES:])}." if len(order) > MOST_AXES else ""
     ramp = together([say('<i class="shade" style="--c:var(--q{})"></i>', shade) for shade in range(SHADES)], "")
     legend = say(
@@ -109,7 +109,7 @@ def _parallel_section(panel: Panel, order: list[str]) -> Figure:
     return Figure(title, _parallel_says(lines, shown, panel) + left_out, picture, head, data)
 
 
-def _draw(axes: list[Axis], paints: list[str], titles: list[str]) -> Callable[[float, float, bool], charts.Chart]:
+def _draw(axes: list[Axis], paints: list[str], titles: list[str]) -> Callable[[float, float, bool], drawing.Chart]:
     return lambda width, height, _: charts.parallel(axes, paints, titles, width, height)
 
 

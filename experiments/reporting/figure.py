@@ -8,7 +8,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from graphrouter.evaluation.report.charts import SERIES
+from graphrouter.evaluation.report.drawing import SERIES
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ import numpy as np
 
 from experiments.reporting.figure import Figure, colours
 from experiments.reporting.panels import Configuration, Panel
-from graphrouter.evaluation.report import charts
-from graphrouter.evaluation.report.charts import Series
+from graphrouter.evaluation.report import drawing, line_charts
+from graphrouter.evaluation.report.line_charts import Series
 from graphrouter.evaluation.report.page import macro
 from graphrouter.typing import Array, Record
 
@@ -34,7 +34,7 @@ def training_section(panel: Panel) -> Figure:
         for key, name in LOSSES:
             if drawn := list(_lines(shown, styles, network, key)):
                 label = f"{name} of {network} over epochs, for {', '.join(styles)}"
-                picture = charts.wide_and_narrow(_draw(drawn, name), label, (500, 230), (290, 230))
+                picture = drawing.wide_and_narrow(_draw(drawn, name), label, (500, 230), (290, 230))
                 parts.append((f"{network}: {name}", picture))
                 data += [[line.name, network, key, *row] for line in drawn for row in _rows(line)]
     keys = [(colour, "line", label) for label, colour in styles.items()]
@@ -43,8 +43,8 @@ def training_section(panel: Panel) -> Figure:
     return Figure(title, _says(able, shown), body, head, data)
 
 
-def _draw(series: list[Series], name: str) -> Callable[[float, float, bool], charts.Chart]:
-    return lambda width, height, _: charts.lines(series, width, height, "epoch", name)
+def _draw(series: list[Series], name: str) -> Callable[[float, float, bool], drawing.Chart]:
+    return lambda width, height, _: line_charts.lines(series, width, height, "epoch", name)
 
 
 def _lines(shown: list[Configuration], styles: dict[str, str], network: str, key: str) -> Iterator[Series]:

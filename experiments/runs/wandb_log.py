@@ -213,7 +213,7 @@ def _from_dicts(rows: Sequence[Record], first: str) -> tuple[list[str], list[lis
 
 def cost_figure(record: Record) -> str | None:
     """Return the cost-quality figure as a page that needs nothing from elsewhere; None where a log has no cost."""
-    from graphrouter.evaluation.report import charts
+    from graphrouter.evaluation.report import drawing, line_charts
     from graphrouter.evaluation.report.page import render
     from graphrouter.metrics import upper_hull
 
@@ -223,13 +223,13 @@ def cost_figure(record: Record) -> str | None:
     curve, llms = _columns(record["curve"]), _columns(points)
     hull, kept = upper_hull(*llms), upper_hull(*curve)
     series = [
-        charts.Series("hull of the LLMs", llms[0][hull], llms[1][hull], "dim", "dash"),
-        charts.Series("an LLM alone", *llms, "dim", "dot", labels=[one["llm"] for one in points]),
-        charts.Series(record["config"]["router"], curve[0][kept], curve[1][kept], "mark"),
+        line_charts.Series("hull of the LLMs", llms[0][hull], llms[1][hull], "dim", "dash"),
+        line_charts.Series("an LLM alone", *llms, "dim", "dot", labels=[one["llm"] for one in points]),
+        line_charts.Series(record["config"]["router"], curve[0][kept], curve[1][kept], "mark"),
     ]
     title = f"Cost and performance of {record['id']} on test queries"
-    drawn = charts.wide_and_narrow(charts.plane(series, "performance"), title, (700, 380))
-    return render("figure.html.j2", title=title, figure=drawn, legend=charts.keys(series))
+    drawn = drawing.wide_and_narrow(line_charts.plane(series, "performance"), title, (700, 380))
+    return render("figure.html.j2", title=title, figure=drawn, legend=line_charts.keys(series))
 
 
 def _columns(rows: Sequence[Record]) -> tuple[np.ndarray, np.ndarray]:

@@ -90,7 +90,7 @@ def _print(level: ThoughtLevel, form: str) -> None:
 
 def _write(level: ThoughtLevel, out: Path) -> None:
     from fusion.evaluation import as_markdown, domain_chart, thought_notes, thought_table
-    from graphrouter.evaluation.report.charts import save
+    from graphrouter.evaluation.report.drawing import save
     from graphrouter.files import replace_file
 
     files = {"thought.csv": level.table.write_csv()}

@@ -101,9 +101,8 @@ def _all(log: LLMLog, answers: LLMLog | None, args: argparse.Namespace, how: dic
 def _put(args: argparse.Namespace, name: str, notes: str, scores: Any, differences: Any) -> None:
     """Print the tables, and write them as Markdown and CSV."""
     from fusion.evaluation.tables import difference_table, score_table
-    from fusion.evaluation.text import as_text
     from graphrouter.files import replace_file
-    from graphrouter.markdown import as_markdown
+    from graphrouter.markdown import as_markdown, as_text
 
     out = Path(args.out)
     domain, task = ([score_table(scores, scope), difference_table(differences, scope)] for scope in ("domain", "task"))

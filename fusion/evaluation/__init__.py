@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from fusion.evaluation.domain_chart import domain_chart
-from fusion.evaluation.text import as_text, thought_notes, thought_table
+from fusion.evaluation.text import thought_notes, thought_table
 from fusion.evaluation.thought import ThoughtLevel, evaluate_thoughts
-from graphrouter.markdown import as_markdown
+from graphrouter.markdown import as_markdown, as_text
 
 __all__ = [
     "ThoughtLevel",

@@ -10,7 +10,8 @@ from typing import Any
 import polars as pl
 
 from fusion.evaluation.thought import ThoughtLevel
-from graphrouter.evaluation.report.charts import SERIES, Chart, by_group
+from graphrouter.evaluation.report.charts import by_group
+from graphrouter.evaluation.report.drawing import SERIES, Chart
 
 
 def domain_chart(level: ThoughtLevel) -> Chart:

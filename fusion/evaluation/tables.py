@@ -7,6 +7,7 @@ import math
 import polars as pl
 
 from fusion.evaluation.text import number
+from graphrouter.evaluation.report.numbers import with_interval
 
 KINDS = {"llm": 0, "router": 1, "guide": 2, "base": 3, "student": 4}
 
@@ -46,8 +47,7 @@ def difference_table(differences: pl.DataFrame, scope: str = "domain") -> list[l
     }
     for row in differences.filter(pl.col("scope") == "all").iter_rows(named=True):
         pair = row["candidate"], row["against"]
-        whole = f"{row['difference']:+.4f} [{row['low']:+.4f}, {row['high']:+.4f}]"
-        rows.append([*pair, whole, *(cells[*pair, name] for name in names)])
+        rows.append([*pair, with_interval(row, "difference", "low", "high"), *(cells[*pair, name] for name in names)])
     return rows
 
 

@@ -12,10 +12,11 @@ from fakes import ByTopic, Last, Means, topics
 from graphrouter import metrics
 from graphrouter.evaluation import compare, format_table
 from graphrouter.evaluation.collected import Evaluation
-from graphrouter.evaluation.report import charts
+from graphrouter.evaluation.report import drawing, line_charts
 from graphrouter.evaluation.report.axes import linear_ticks, log_ticks
-from graphrouter.evaluation.report.charts import COLOURS, Series
+from graphrouter.evaluation.report.drawing import COLOURS
 from graphrouter.evaluation.report.latex import as_latex
+from graphrouter.evaluation.report.line_charts import Series
 from graphrouter.evaluation.report.page import macro
 from graphrouter.log import LLMLog
 from graphrouter.routers import find_router
@@ -110,15 +111,15 @@ def test_a_chart_escapes_names_and_keeps_labels_off_each_other_and_off_lines() -
     points = np.array([1.0, 1.01, 1.02]), np.array([0.5, 0.501, 0.502])
     names = ["<b>one</b>", "two & three", "four"]
     series = [Series("<i>", *points, "mark"), Series("<u>", *points, "dim", "dot", labels=names)]
-    drawn = str(charts.svg(charts.plane(series, "performance")(600, 300), "<label>"))
+    drawn = str(drawing.svg(line_charts.plane(series, "performance")(600, 300), "<label>"))
     page = Page(drawn)
     assert not {"b", "i", "u", "label"} & {tag for tag, _ in page.tags}
     assert {"<b>one</b>", "four"} <= set(page.words)
-    labels = charts._labels(series, 600, 300, (0.9, 1.1), (0.45, 0.55), True)
+    labels = line_charts._labels(series, 600, 300, (0.9, 1.1), (0.45, 0.55), True)
     assert len({label["label"] for label in labels}) >= 2
     line = Series("", np.array([0.9, 1.1]), np.array([0.5, 0.5]), "mark")
     dot = Series("", np.array([1.0]), np.array([0.5]), "dim", "dot", labels=["four"])
-    (label,) = charts._labels([line, dot], 600, 300, (0.9, 1.1), (0.4, 0.6), True)
+    (label,) = line_charts._labels([line, dot], 600, 300, (0.9, 1.1), (0.4, 0.6), True)
     assert abs(label["y"] - 0.5) > 4 / 300 * 0.2, "it lies above or below the line"
 
 
@@ -137,7 +138,7 @@ def test_ticks_are_round_and_in_one_notation() -> None:
     assert log_ticks((1e-6, 1e3), 300) == pytest.approx([1e-6, 1e-3, 1, 1e3])
     assert linear_ticks((0.41, 0.69)) == pytest.approx([0.45, 0.5, 0.55, 0.6, 0.65])
     points = Series("a", np.array([0.0002, 0.002]), np.array([0.5, 0.6]), "mark")
-    drawn = charts.svg(charts.plane([points], "performance")(600, 300), "")
+    drawn = drawing.svg(line_charts.plane([points], "performance")(600, 300), "")
     assert {"$0.0002", "$0.0005", "$0.001", "$0.002"} <= set(re.findall(r">(\$[^<]*)<", drawn))
 
 

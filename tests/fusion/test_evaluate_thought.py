@@ -8,7 +8,7 @@ from fusion.cli import main
 from fusion.evaluation import as_markdown, as_text, domain_chart, evaluate_thoughts, thought_table
 from fusion.evaluation.thought import ALL, MEASURES
 from graphrouter.errors import UserError
-from graphrouter.evaluation.report.charts import drawn_svg
+from graphrouter.evaluation.report.drawing import drawn_svg
 from graphrouter.log import LLMLog
 
 DOMAINS = ("math", "geography", "reading")

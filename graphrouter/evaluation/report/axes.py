@@ -79,3 +79,14 @@ def word_axis(name: str, values: Sequence[str | None]) -> Axis:
     places = np.array([np.nan if value is None else at[value] for value in values])
     step = max(1, len(words) // 14)
     return Axis(name, places, [(at[word], word) for word in words[::step]])
+
+
+def axis_range(values: Sequence[Array], log: bool = False) -> tuple[float, float]:
+    """Return the range of an axis, with a margin."""
+    known = np.concatenate(list(values))
+    known = known[np.isfinite(known)]
+    low, high = (float(known.min()), float(known.max())) if len(known) else (0.0, 1.0)
+    if log:
+        return low / 1.15, high * 1.15
+    margin = max(0.06 * (high - low), 1e-3 * max(abs(high), 1e-3))
+    return low - margin, high + margin

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 
 from graphrouter.metrics import METRICS
@@ -38,6 +41,20 @@ def bounds(low: float, high: float, metric: str = "", sign: bool = False) -> str
     """Return an interval as text."""
     shown = signed if sign else number
     return f"[{shown(low, metric)}, {shown(high, metric)}]"
+
+
+def with_interval(row: Mapping[str, Any], name: str, low: str = "", high: str = "") -> str:
+    """Return a difference and its interval as plain text; empty where there is none.
+
+    Args:
+        row: Of a table.
+        name: Column of the difference.
+        low: Column of the lower bound; ``NAME_low`` where it is empty.
+        high: Column of the upper bound; ``NAME_high`` where it is empty.
+    """
+    if row[name] is None:
+        return ""
+    return f"{row[name]:+.4f} [{row[low or f'{name}_low']:+.4f}, {row[high or f'{name}_high']:+.4f}]"
 
 
 def count(number: int, noun: str) -> str:

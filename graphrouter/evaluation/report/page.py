@@ -10,7 +10,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from graphrouter.evaluation.report import charts, numbers
+from graphrouter.evaluation.report import drawing, numbers
 
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:"
 """Content security policy of a page: a browser loads nothing beyond the page itself."""
@@ -46,8 +46,8 @@ def environment() -> Environment:
     made.filters |= {"breakable": _breakable, "file_name": _file_name, "plain": _plain}
     made.tests["escaped"] = lambda value: isinstance(value, Markup)
     made.globals["percent"] = lambda share: f"{100 * share:.2f}%"
-    made.globals |= {"bounds": numbers.bounds, "count": numbers.count, "policy": POLICY, "svg": charts.svg}
-    made.globals["colours"] = charts.COLOURS
+    made.globals |= {"bounds": numbers.bounds, "count": numbers.count, "policy": POLICY, "svg": drawing.svg}
+    made.globals["colours"] = drawing.COLOURS
     return made
 
 

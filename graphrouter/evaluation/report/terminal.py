@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from graphrouter.errors import printable
 from graphrouter.evaluation.collected import Evaluation
-from graphrouter.evaluation.report.numbers import NOTHING
+from graphrouter.evaluation.report.numbers import NOTHING, with_interval
 from graphrouter.evaluation.report.view import View
+from graphrouter.markdown import as_text
 
 
 def format_table(evaluation: Evaluation) -> str:
@@ -28,16 +29,15 @@ def format_table(evaluation: Evaluation) -> str:
     for router in order:
         cells = [_value(view, router, scenario, metric) for _, scenario, metric in columns]
         rows.append([router, *cells, _difference(view, router, leading)])
-    widths = [max(len(row[number]) for row in rows) for number in range(len(rows[0]))]
-    lines = [_line(row, widths) for row in rows]
-    text = [_title(evaluation), "", lines[0], "-" * len(lines[0]), *lines[1:], "", *_notes(view, lines[1:])]
+    table = as_text(rows, 1)
+    text = [_title(evaluation), "", *table.splitlines(), "", *_notes(view, table)]
     return "\n".join(map(printable, text))
 
 
-def _notes(view: View, lines: list[str]) -> list[str]:
+def _notes(view: View, table: str) -> list[str]:
     """Legend of the table."""
-    notes = [f"[low, high]: {view.interval}."] if any("[" in line for line in lines) else []
-    if any(" *" in line for line in lines):
+    notes = [f"[low, high]: {view.interval}."] if "[" in table else []
+    if " *" in table:
         oracles = f", {' and '.join(view.oracles)} left out" if view.oracles else ""
         notes.insert(0, f"*: the best value of its column{oracles}; none where all are equal.")
     return [*notes, *([view.support.sentence] if view.support.sentence else [])]
@@ -66,14 +66,4 @@ def _difference_title(view: View, leading: tuple[str, str]) -> str:
 
 def _difference(view: View, router: str, leading: tuple[str, str]) -> str:
     row = view.row(router, *leading)
-    if row is None or row["difference"] is None:
-        return NOTHING
-    return f"{row['difference']:+.4f} [{row['difference_low']:+.4f}, {row['difference_high']:+.4f}]"
-
-
-def _line(cells: list[str], widths: list[int]) -> str:
-    aligned = [
-        cells[0].ljust(widths[0]),
-        *(cell.rjust(width) for cell, width in zip(cells[1:], widths[1:], strict=True)),
-    ]
-    return "  ".join(aligned).rstrip()
+    return (with_interval(row, "difference") if row else "") or NOTHING

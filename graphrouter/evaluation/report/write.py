@@ -21,7 +21,7 @@ import polars as pl
 
 from graphrouter.evaluation.collected import Evaluation
 from graphrouter.evaluation.folder import Store
-from graphrouter.evaluation.report import charts
+from graphrouter.evaluation.report import charts, drawing, line_charts
 from graphrouter.evaluation.report.latex import as_latex
 from graphrouter.evaluation.report.page import render
 from graphrouter.evaluation.report.sections import about, curves, queries, shares, tables
@@ -83,7 +83,7 @@ def render_report(view: View, choices: dict[str, Any] | None = None, written: Co
     shown = [*view.ours, *[name for name in view.ranked("", "nll") if name in view.baselines][:1]]
     reliable = {name: view.evaluation.reliability[name] for name in shown if name in view.evaluation.reliability}
     drawn = [
-        charts.svg(charts.reliability({name: table}), f"Reliability of {name}: predicted against observed performance")
+        drawing.svg(charts.reliability({name: table}), f"Reliability of {name}: predicted against observed performance")
         for name, table in reliable.items()
     ]
     return render(
@@ -117,11 +117,11 @@ def _curve(view: View) -> dict[str, Any] | None:
         return None
     series = curves.curve_series(view)
     above = curves.above_hull(series)
-    keys = charts.keys(series)
+    keys = line_charts.keys(series)
     keys += [("rest", "line", "other routers")] if any(one.colour == "rest" for one in series) else []
     banded = [one.name for one in reversed(series) if one.low is not None]
     return {
-        "plane": charts.wide_and_narrow(charts.plane(series, "performance"), _label("performance")),
+        "plane": drawing.wide_and_narrow(line_charts.plane(series, "performance"), _label("performance")),
         "above": _above(above) if above else "",
         "legend": keys,
         "banded": " and ".join(banded),
@@ -129,9 +129,9 @@ def _curve(view: View) -> dict[str, Any] | None:
     }
 
 
-def _above(series: list[charts.Series]) -> Any:
+def _above(series: list[line_charts.Series]) -> Any:
     gain = "performance above the mixture"
-    return charts.wide_and_narrow(charts.plane(series, gain), _label(gain), (1130, 300), (292, 260))
+    return drawing.wide_and_narrow(line_charts.plane(series, gain), _label(gain), (1130, 300), (292, 260))
 
 
 def _label(what: str) -> str:
@@ -160,10 +160,10 @@ def write_figures(store: Store, view: View) -> list[Path]:
     folder, files = store.out / "figures", list[Path]()
     if curves.has_curves(view):
         series = curves.curve_series(view)
-        files += charts.save(charts.plane(series, "performance", legend=True)(620, 360), folder, "cost_quality")
+        files += drawing.save(line_charts.plane(series, "performance", legend=True)(620, 360), folder, "cost_quality")
     reliable = {name: view.evaluation.reliability[name] for name in view.ours if name in view.evaluation.reliability}
     if reliable:
-        files += charts.save(charts.reliability(reliable), folder, "reliability")
+        files += drawing.save(charts.reliability(reliable), folder, "reliability")
     for scenario in view.scenarios if view.support.routable else [""]:
         key = view.leading(scenario)
         rows = [row for name in view.ranked(*key) if (row := view.row(name, *key)) and row["difference"] is not None]
@@ -174,5 +174,5 @@ def write_figures(store: Store, view: View) -> list[Path]:
                  "high": row["difference_high"], "verdict": tables.verdict(row, key[1])} for row in rows
             ]  # fmt: skip
             drawn = charts.forest(bars, f"{METRICS[key[1]].title} against {rows[0]['best_baseline']}, {view.rival}")
-            files += charts.save(drawn, folder, f"differences_{scenario or 'predicted_quality'}")
+            files += drawing.save(drawn, folder, f"differences_{scenario or 'predicted_quality'}")
     return files

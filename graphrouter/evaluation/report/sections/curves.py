@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from graphrouter.evaluation.report.charts import SERIES, Series
+from graphrouter.evaluation.report.drawing import SERIES
+from graphrouter.evaluation.report.line_charts import Series
 from graphrouter.evaluation.report.view import View
 from graphrouter.evaluation.scores import ALPHAS
 from graphrouter.metrics import mix_performance, upper_hull
