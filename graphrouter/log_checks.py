@@ -74,7 +74,7 @@ class ColumnRule(NamedTuple):
         column: Its name.
         broken: True in the rows that break the rule.
         must: The rule in words.
-        remedy: What the user can do.
+        remedy: Advice to the user.
     """
 
     column: str

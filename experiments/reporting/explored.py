@@ -67,12 +67,12 @@ def _importance_says(found: Importance, means: Array, bounds: Array) -> str | Ma
         for name, mean, low in zip(found.settings, means, bounds[0], strict=True)
         if name != "seed" and low > max(noise, 0.0)
     ]
-    told = "clearly above noise: " + together(clear[:5], ", ") if clear else "no setting stands clearly above noise"
+    text = "clearly above noise: " + together(clear[:5], ", ") if clear else "no setting stands clearly above noise"
     return say(
         "{}, from {:,} configurations; {}. What interacts counts for each of its parts.",
         explained,
         found.configurations,
-        told,
+        text,
     )
 
 
@@ -144,7 +144,7 @@ def _parallel_says(lines: list[Configuration], shown: list[str], panel: Panel) -
         share = sum(value in top for value in everywhere) / max(len(everywhere), 1)
         if len(top) == 1 and share < 0.75:
             alike.append(say("<b>{} = {}</b> (so do {:.0%} of the others)", name, next(iter(top)), share))
-    told = "have no single value in common that the others lack"
+    text = "have no single value in common that the others lack"
     if alike:
-        told = "all have " + together(alike, ", ")
-    return say("A line is a configuration. The best {} of {:,} by {} {}.", count, len(lines), panel.metric, told)
+        text = "all have " + together(alike, ", ")
+    return say("A line is a configuration. The best {} of {:,} by {} {}.", count, len(lines), panel.metric, text)

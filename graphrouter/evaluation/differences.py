@@ -109,7 +109,7 @@ def difference(one: Array, other: Array, metric: str) -> Difference:
     Args:
         one: [1 + B].
         other: [1 + B].
-        metric: Whose direction the verdict heeds.
+        metric: Metric whose direction decides the verdict.
     """
     resampled = one - other
     low, high = interval(resampled[1:])
@@ -125,7 +125,7 @@ class Pair:
     Attributes:
         one: [U, 1 + B], resampled values of U units.
         other: [U, 1 + B], those of what it is compared with.
-        metric: Name, whose direction the verdict heeds.
+        metric: Name of the metric whose direction decides the verdict.
         seeds: [U], seeds of the units.
     """
 

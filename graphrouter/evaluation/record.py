@@ -152,8 +152,8 @@ def curve_rows(outcomes: Outcomes, done: Predictions, scenarios: Sequence[Scenar
     alphas = ALPHAS if done.ends is not None else [scenario.alpha for scenario in scenarios]
     cost, performance = curve(outcomes, done, scenarios, None)
     return [
-        {"alpha": float(alpha), "cost": float(dear), "performance": float(high)}
-        for alpha, dear, high in zip(alphas, cost, performance, strict=True)
+        {"alpha": float(alpha), "cost": float(dollars), "performance": float(right)}
+        for alpha, dollars, right in zip(alphas, cost, performance, strict=True)
     ]
 
 

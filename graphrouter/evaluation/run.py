@@ -36,7 +36,7 @@ class FittedRouter:
     about: Record
 
     def predict(self, part: str = "test", label: str | None = None) -> Predictions:
-        """Predict a part of the log for all its scenarios; a router that needs outcomes is told those of the part first.
+        """Predict a part of the log for all its scenarios; a router that needs outcomes gets those of the part first.
 
         Args:
             part: ``train``, ``validation`` or ``test``.

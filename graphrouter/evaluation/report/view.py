@@ -29,7 +29,7 @@ class View:
         baselines: Routers that they are compared against.
         oracles: Those that know the outcomes.
         scenarios: Names of the scenarios.
-        rival: Name of the best baseline.
+        comparator: Name of the best baseline.
         support: How far the log's outcomes can score choices.
         interval: Claim of an interval, as a phrase.
     """
@@ -43,7 +43,7 @@ class View:
         self.oracles = [name for name, router in config["routers"].items() if router["oracle"]]
         self.ours = [name for name in self.names if name not in self.baselines and name not in self.oracles]
         self.scenarios = [scenario["name"] for scenario in config["scenarios"]]
-        self.rival = "the best baseline" if config["kind"] == "compare" else "the best single LLM in hindsight"
+        self.comparator = "the best baseline" if config["kind"] == "compare" else "the best single LLM in hindsight"
         self.support = evaluation.support
         self.interval = INTERVALS[config.get("interval", "fitted")]
         self._rows = {

@@ -173,6 +173,8 @@ def write_figures(store: Store, view: View) -> list[Path]:
                 {"name": row["router"], "value": row["difference"], "low": row["difference_low"],
                  "high": row["difference_high"], "verdict": tables.verdict(row, key[1])} for row in rows
             ]  # fmt: skip
-            drawn = charts.forest(bars, f"{METRICS[key[1]].title} against {rows[0]['best_baseline']}, {view.rival}")
+            drawn = charts.forest(
+                bars, f"{METRICS[key[1]].title} against {rows[0]['best_baseline']}, {view.comparator}"
+            )
             files += drawing.save(drawn, folder, f"differences_{scenario or 'predicted_quality'}")
     return files

@@ -47,7 +47,7 @@ def findings(view: View) -> Iterator[tuple[str, Markup]]:
             if row is not None:
                 said = Markup("{} reaches a mean {} of {}").format(router, what, number(row["mean"]))
                 if row["difference"] is not None:
-                    rest = (row["best_baseline"], view.rival, difference(row, key[1]))
+                    rest = (row["best_baseline"], view.comparator, difference(row, key[1]))
                     said += Markup("; against {}, {}: {}").format(*rest)
                 yield scenario or "predicted quality", said
 

@@ -91,7 +91,7 @@ def _router(view: View, name: str, colour: str, banded: bool) -> Series:
         kept = upper_hull(cost, performance)
         low, high = (edge[kept] for edge in view.evaluation.bands[name]) if banded else (None, None)
         return Series(name, cost[kept] * 1000, performance[kept], colour, "line", low, high)
-    # A router that does not heed the weights has one point, not several on top of each other.
+    # A router that ignores the weights has one point, not several on top of each other.
     kept = np.unique(np.round(np.stack([cost, performance]), 12), axis=1, return_index=True)[1]
     labels = [name] + [""] * (len(kept) - 1)
     return Series(name, cost[kept] * 1000, performance[kept], colour, "diamond", labels=labels)

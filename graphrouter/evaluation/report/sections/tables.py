@@ -79,8 +79,8 @@ def metric_table(view: View, scenario: str, first: str, others: Sequence[str]) -
         others: Further metrics; those without values are left out.
     """
     columns = [name for name in others if view.has(scenario, name)]
-    rivals = any(name in view.baselines for name in view.means(scenario, first))
-    head = ["router", METRICS[first].title, *([f"against {view.rival}"] if rivals else []), "95% interval"]
+    compared = any(name in view.baselines for name in view.means(scenario, first))
+    head = ["router", METRICS[first].title, *([f"against {view.comparator}"] if compared else []), "95% interval"]
     head += [METRICS[name].title for name in columns]
     span, plain = view.span(scenario, first), []
     shown: list[tuple[str, list[Any]]] = []
@@ -92,11 +92,11 @@ def metric_table(view: View, scenario: str, first: str, others: Sequence[str]) -
         interval = bounds(row["low"], row["high"], first)
         bar = macro("bar", row["low"], row["mean"], row["high"], span, "mark" if router in view.ours else "rest")
         cells: list[Any] = [router, (Markup("{} <small class=wide>{}</small>").format(mean, interval), best)]
-        cells += [difference(row, first)] if rivals else []
+        cells += [difference(row, first)] if compared else []
         values = [_value(view, router, scenario, name) for name in columns]
         many = router in view.references and sum(name in view.references for _, (name, *_) in shown) >= REFERENCES_SHOWN
         (folded if many else shown).append((view.style(router), [*cells, (bar, "wide"), *values]))
-        against = [Markup(difference(row, first)).striptags()] if rivals else []
+        against = [Markup(difference(row, first)).striptags()] if compared else []
         plain.append([router, f"{mean} {interval}", *against, *(value for value, _ in values)])
     return Table(head, shown, folded, plain, [name for name in head if name != "95% interval"])
 
