@@ -146,4 +146,4 @@ def _read_run(folder: Path, source: str) -> Run:
         kept = FinishedRun(folder, record) if predictions_file(folder).is_file() else None
         return run_from(record if kept is None else kept.whole_record(), source, str(record_file(folder)), kept)
     except (UserError, ValueError, TypeError) as error:
-        return Run(folder.name, source, UNREADABLE, f"run.json cannot be read: {error}")
+        return Run(folder.name, source, UNREADABLE, f"cannot be read: {error}")

@@ -37,7 +37,8 @@ class FinishedRun:
     @property
     def outcomes(self) -> Outcomes:
         """Outcomes of the log's test queries; runs that are read one after another share it."""
-        return _outcomes(outcomes_file(self.folder, self.record["outcomes"]))
+        file = outcomes_file(self.folder, self.record["outcomes"])
+        return _outcomes(file, file.stat().st_mtime_ns if file.exists() else 0)
 
     @property
     def predictions(self) -> Predictions:
@@ -70,5 +71,5 @@ class FinishedRun:
 
 
 @lru_cache(maxsize=4)
-def _outcomes(file: Path) -> Outcomes:
+def _outcomes(file: Path, changed: int) -> Outcomes:
     return read_outcomes(file)
