@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -9,8 +10,8 @@ import polars as pl
 
 from graphrouter import metrics
 from graphrouter.display import Displayed, listed
-from graphrouter.evaluation.rows import choice_table
-from graphrouter.evaluation.scores import ALPHAS, curve, has_cost
+from graphrouter.evaluation.rows import choice_table, choices
+from graphrouter.evaluation.scores import ALPHAS, curve
 from graphrouter.evaluation.store import Outcomes, Predictions
 from graphrouter.evaluation.support import Support
 from graphrouter.scenario import Scenario
@@ -99,35 +100,33 @@ def collect(
     labels: list[str],
     predictions: list[Predictions],
     scenarios: list[Scenario],
-    draws: Array,
+    resampled: Sequence[tuple[Array, Array]],
 ) -> None:
-    """Add up over seeds what the report draws; ``draws`` [1 + B, Q] weigh the queries in each resample."""
+    """Add up over seeds what the report draws; ``resampled`` has the `curve` of each router in 1 + B resamples, or is empty."""
     llms, routable = outcomes.performance.shape[1], evaluation.support.routable
-    candidates = outcomes.performance if routable else np.zeros_like(outcomes.performance)
     evaluation.sizes[seed] = outcomes.about["sizes"]
     singles = np.stack(metrics.single_points(outcomes.performance, outcomes.cost))
     evaluation.singles = _add(evaluation.singles, singles)
     chosen = [evaluation.choices]
-    for label, given in zip(labels, predictions, strict=True):
+    for row, (label, given) in enumerate(zip(labels, predictions, strict=True)):
         evaluation.about.setdefault(label, []).append(given.about)
         for scenario in scenarios:
-            utility = given.utility[scenario.name]
-            choice = metrics.choose(np.where(np.isnan(utility), -np.inf, utility), candidates)
+            choice = choices(outcomes, given.utility[scenario.name], routable)
             share = np.bincount(choice, minlength=llms) / len(choice)
             shares = evaluation.shares.setdefault(scenario.name, {})
             shares[label] = share + shares.get(label, 0)
             if label in evaluation.config["routers"]:  # and no LLM that is a reference
                 about = {"router": pl.lit(label), "seed": pl.lit(seed, pl.Int64), "scenario": pl.lit(scenario.name)}
                 columns = [value.alias(name) for name, value in about.items()]
-                chosen.append(choice_table(outcomes, given, scenario).select(*columns, pl.all()))
+                chosen.append(choice_table(outcomes, given, scenario, routable).select(*columns, pl.all()))
         if given.quality is not None:
             table = metrics.reliability(given.quality, outcomes.performance)
             evaluation.reliability[label] = _pool(evaluation.reliability.get(label), table)
-        if routable and has_cost(outcomes):
+        if resampled:
             points = np.stack(curve(outcomes, given, scenarios, None))
             evaluation.curves[label] = _add(evaluation.curves.get(label), points)
-            resampled = curve(outcomes, given, scenarios, draws)[1]
-            evaluation.bands[label] = _add(evaluation.bands.get(label), np.stack([resampled, resampled]))
+            heights = resampled[row][1]
+            evaluation.bands[label] = _add(evaluation.bands.get(label), np.stack([heights, heights]))
     evaluation.choices = pl.concat(chosen, how="diagonal")
 
 

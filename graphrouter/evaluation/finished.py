@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -36,9 +36,8 @@ class FinishedRun:
 
     @property
     def outcomes(self) -> Outcomes:
-        """Outcomes of the log's test queries; runs that are read one after another share it."""
-        file = outcomes_file(self.folder, self.record["outcomes"])
-        return _outcomes(file, file.stat().st_mtime_ns if file.exists() else 0)
+        """Outcomes of the log's test queries."""
+        return read_outcomes(outcomes_file(self.folder, self.record["outcomes"]))
 
     @property
     def predictions(self) -> Predictions:
@@ -68,8 +67,3 @@ class FinishedRun:
         if "validation" in self.record["about"]:
             found["metrics"][f"validation/{self.record['tune_by']}"] = self.record["about"]["validation"]
         return self.record | found
-
-
-@lru_cache(maxsize=4)
-def _outcomes(file: Path, changed: int) -> Outcomes:
-    return read_outcomes(file)

@@ -49,7 +49,8 @@ def scores_of(
     if support.routable and has_cost(outcomes):
         once = np.ones((1, len(outcomes.performance)))
         names = metrics.metrics_of("curve", relative=False)
-        of_curve = curve_scores(outcomes, predictions, scenarios, once, [False] * len(predictions), names)
+        curves = [curve(outcomes, given, scenarios, once) for given in predictions]
+        of_curve = curve_scores(outcomes, curves, once, [False] * len(predictions), names)
         scores |= {key: values[:, 0] for key, values in of_curve.items()}
     return [
         {
@@ -136,10 +137,10 @@ def task_rows(outcomes: Outcomes, done: Predictions, references: Mapping[str, Pr
 
 def shares_of(outcomes: Outcomes, done: Predictions) -> dict[str, Numbers]:
     """Return for each scenario the share of the queries that goes to each LLM; see `choices`."""
-    asked = ~np.isnan(outcomes.performance).all(axis=1)
+    asked, able = ~np.isnan(outcomes.performance).all(axis=1), routable(outcomes)
     shares = {}
     for name, utility in done.utility.items():
-        choice = choices(outcomes, utility)[asked]
+        choice = choices(outcomes, utility, able)[asked]
         counts = np.bincount(choice, minlength=len(outcomes.llms)) / max(len(choice), 1)
         shares[name] = dict(zip(outcomes.llms, counts.tolist(), strict=True))
     return shares
@@ -192,12 +193,12 @@ def new_llm_metrics(
     nll, auroc = column_scores(outcomes, done, column)
     found = {"test/new/nll": nll, "test/new/auroc": auroc}
     others = np.delete(np.arange(outcomes.performance.shape[1]), column)
-    asked = ~np.isnan(outcomes.performance).all(axis=1)
+    asked, able = ~np.isnan(outcomes.performance).all(axis=1), routable(outcomes)
     for scenario in scenarios:
         key, rewards = f"test/{scenario.name}", outcomes.rewards(scenario)
-        choice = choices(outcomes, done.utility[scenario.name])
+        choice = choices(outcomes, done.utility[scenario.name], able)
         found[f"{key}/new/picked"] = float((choice == column)[asked].mean())
-        if not routable(outcomes):
+        if not able:
             continue
         best = rewards == np.where(asked, np.nan_to_num(rewards, nan=-np.inf).max(axis=1), np.nan)[:, None]
         found[f"{key}/new/best"] = float((best[:, column] / np.maximum(best.sum(axis=1), 1))[asked].mean())

@@ -42,10 +42,16 @@ def routable(outcomes: Outcomes) -> bool:
     return Support.of([outcomes.performance]).routable
 
 
-def choices(outcomes: Outcomes, utility: Array) -> Array:
-    """Return [Q], the column of the LLM of the highest utility: among the logged ones, or all where choices cannot be scored."""
+def choices(outcomes: Outcomes, utility: Array, able: bool) -> Array:
+    """Return [Q], the column of the LLM of the highest utility.
+
+    Args:
+        outcomes: Q queries, M LLMs.
+        utility: [Q, M], NaN where a router that needs outcomes has none.
+        able: Whether choices can be scored, see `routable`. It is then chosen among the logged LLMs, and else among all.
+    """
     logged = outcomes.performance
-    return metrics.choose(utility, logged if routable(outcomes) else np.zeros_like(logged))
+    return metrics.choose(np.where(np.isnan(utility), -np.inf, utility), logged if able else np.zeros_like(logged))
 
 
 def without_rewards(outcomes: Outcomes, without: Predictions, column: int, scenario: Scenario) -> Array:
@@ -71,9 +77,10 @@ def query_table(outcomes: Outcomes, done: Predictions, scenarios: Sequence[Scena
         "nll": np.divide(losses.sum(axis=1), cells, out=np.full(len(cells), np.nan), where=cells > 0),
         "cells": cells,
     }
-    kept = ("llm", "performance", "reward", "cost") if routable(outcomes) else ("llm",)
+    able = routable(outcomes)
+    kept = ("llm", "performance", "reward", "cost") if able else ("llm",)
     for scenario in scenarios:
-        table = choice_table(outcomes, done, scenario)
+        table = choice_table(outcomes, done, scenario, able)
         columns |= {f"{name}:{scenario.name}": table[name] for name in kept}
     columns |= {f"without_reward:{name}": rewards for name, rewards in done.without.items()}
     frame = pl.DataFrame(columns, schema_overrides={"task": pl.String, "query_id": pl.String})
@@ -85,24 +92,29 @@ def query_ids(outcomes: Outcomes) -> list[str]:
     return [str(one) for one in (range(len(outcomes.tasks)) if outcomes.ids is None else outcomes.ids)]
 
 
-def choice_table(outcomes: Outcomes, done: Predictions, scenario: Scenario) -> pl.DataFrame:
+def choice_table(outcomes: Outcomes, done: Predictions, scenario: Scenario, able: bool) -> pl.DataFrame:
     """Return one row per query: which LLM a router chose in a scenario, what it predicted of it, and what came of it.
+
+    Args:
+        outcomes: Q queries, M LLMs.
+        done: Predictions of the router.
+        scenario: Its utilities decide.
+        able: Whether choices can be scored, see `routable`.
 
     Returns:
         ``query_id``, ``task``, ``llm`` (the chosen one, null where the log has no outcome of the query),
         ``predicted_performance`` (null for a router that predicts none), ``predicted_cost``, ``performance`` and ``cost``
         (in US dollars) of the chosen LLM, its ``reward``, ``best_llm`` and ``best_reward`` among the LLMs that the log has
-        an outcome of, and ``regret``, the reward that was missed. What came of it is null where the log's outcomes cannot
-        score choices, see `routable`.
+        an outcome of, and ``regret``, the reward that was missed. What came of it is null where choices cannot be scored.
     """
     asked = ~np.isnan(outcomes.performance).all(axis=1)
-    choice, rewards = choices(outcomes, done.utility[scenario.name]), outcomes.rewards(scenario)
+    choice, rewards = choices(outcomes, done.utility[scenario.name], able), outcomes.rewards(scenario)
     best = metrics.choose(rewards, outcomes.performance)
     names = np.array([*outcomes.llms, None], dtype=object)
     none = np.full(rewards.shape, np.nan)
     predicted = none if done.quality is None else done.quality
     scored = {"performance": outcomes.performance, "cost": outcomes.cost, "reward": rewards}
-    scored = scored if routable(outcomes) else dict.fromkeys(scored, none)
+    scored = scored if able else dict.fromkeys(scored, none)
     found = {name: metrics.taken(choice, values).astype(np.float64) for name, values in scored.items()}
     found["best_reward"] = metrics.taken(best, scored["reward"])
     found["regret"] = found["best_reward"] - found["reward"]
@@ -113,7 +125,7 @@ def choice_table(outcomes: Outcomes, done: Predictions, scenario: Scenario) -> p
         "predicted_performance": metrics.taken(choice, predicted).astype(np.float64),
         "predicted_cost": metrics.taken(choice, done.cost).astype(np.float64),
         **{name: found[name] for name in ("performance", "cost", "reward")},
-        "best_llm": names[np.where(asked & routable(outcomes), best, -1)].tolist(),
+        "best_llm": names[np.where(asked & able, best, -1)].tolist(),
         **{name: found[name] for name in ("best_reward", "regret")},
     }
     texts = dict.fromkeys(("query_id", "task", "llm", "best_llm"), pl.String)

@@ -41,16 +41,14 @@ def edge_scores(
     """
     able = [row for row, given in enumerate(predictions) if given.quality is not None]
     shape = (len(predictions),) if weights is None else (len(predictions), len(weights))
-    scores: Scores = {}
-    for name in names:
-        values = np.full(shape, np.nan)
-        if able:
-            # A cell without an outcome is not looked at, so what stands there must not matter.
-            quality = np.stack([predictions[row].quality for row in able])  # type: ignore[misc]
-            quality = np.where(np.isnan(outcomes.performance), 0.5, quality)
-            known = {"quality": quality, "performance": outcomes.performance.astype(np.float64)}
-            values[able] = METRICS[name](known, weights)
-        scores["", name] = values
+    scores: Scores = {("", name): np.full(shape, np.nan) for name in names}
+    if able:
+        # A cell without an outcome is not looked at, so what stands there must not matter.
+        quality = np.stack([predictions[row].quality for row in able])  # type: ignore[misc]
+        quality = np.where(np.isnan(outcomes.performance), 0.5, quality)
+        known = {"quality": quality, "performance": outcomes.performance.astype(np.float64)}
+        for name in names:
+            scores["", name][able] = METRICS[name](known, weights)
     return scores
 
 
@@ -109,8 +107,7 @@ def curve(
 
 def curve_scores(
     outcomes: Outcomes,
-    predictions: Sequence[Predictions],
-    scenarios: Sequence[Scenario],
+    curves: Sequence[tuple[Array, Array]],
     weights: Array,
     oracle: Sequence[bool],
     names: Sequence[str],
@@ -119,8 +116,7 @@ def curve_scores(
 
     Args:
         outcomes: Q queries, M LLMs, with costs.
-        predictions: Predictions of R routers.
-        scenarios: See `curve`.
+        curves: `curve` of R routers, for the same weights.
         weights: [B, Q].
         oracle: [R], which routers know the outcomes.
         names: Which metrics of curves.
@@ -131,10 +127,10 @@ def curve_scores(
     performance = outcomes.performance.astype(np.float64)
     singles = np.stack(metrics.single_points(performance, outcomes.cost, weights))
     best = metrics.best_single(performance)
-    curves = [np.stack(curve(outcomes, given, scenarios, weights)) for given in predictions]
-    scores: Scores = {("", name): np.full((len(predictions), len(weights)), np.nan) for name in names}
+    points = [np.stack(one) for one in curves]
+    scores: Scores = {("", name): np.full((len(points), len(weights)), np.nan) for name in names}
     for b in range(len(weights)):
-        inputs = _curve_inputs([points[..., b] for points in curves], singles[:, b], best, oracle)
+        inputs = _curve_inputs([one[..., b] for one in points], singles[:, b], best, oracle)
         for row, known in enumerate(inputs):
             for name in names:
                 value = METRICS[name](known)

@@ -18,6 +18,7 @@ import json
 import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -228,11 +229,16 @@ def share_outcomes(folder: Path, outcomes: Outcomes) -> str:
 
 
 def read_outcomes(file: Path) -> Outcomes:
-    """Read what a log says of a test part.
+    """Read what a log says of a test part; runs that are read one after another share it.
 
     Raises:
         UserError: If the file is absent or damaged.
     """
+    return _outcomes(file, file.stat().st_mtime_ns if file.exists() else 0)
+
+
+@lru_cache(maxsize=8)
+def _outcomes(file: Path, changed: int) -> Outcomes:
     arrays = _load(file)
     return Outcomes(about=json.loads(str(arrays.pop("about"))), **arrays)
 

@@ -14,6 +14,7 @@ from graphrouter.evaluation.differences import Resampling, baselines, best_of, e
 from graphrouter.evaluation.folder import Store
 from graphrouter.evaluation.scores import (
     Scores,
+    curve,
     curve_scores,
     edge_scores,
     has_cost,
@@ -47,14 +48,15 @@ def evaluate_store(store: Store) -> Evaluation:
     support_of_task = _task_support(kept)
     for seed, outcomes, draws in zip(seeds, kept, resampling.weights, strict=True):
         predictions = [_predictions(store, config, label, seed, outcomes, scenarios) for label in labels]
-        whole = _all_scores(outcomes, predictions, scenarios, draws, oracle, support)
+        curves = _curves(outcomes, predictions, scenarios, draws, support)
+        whole = _all_scores(outcomes, predictions, curves, scenarios, draws, oracle, support)
         for key, resampled in whole.items():
             values.setdefault(key, []).append(resampled)
         rows += _rows(config, labels, seed, "", {key: resampled[:, 0] for key, resampled in whole.items()})
         for task, scores in _task_scores(outcomes, predictions, scenarios, support_of_task):
             rows += _rows(config, labels, seed, task, scores)
         rows += _validation_rows(config, labels, seed, predictions)
-        collect(evaluation, seed, outcomes, labels, predictions, scenarios, draws[: 1 + FEW])
+        collect(evaluation, seed, outcomes, labels, predictions, scenarios, curves)
     evaluation.results = pl.DataFrame([row for row in rows if np.isfinite(row[-1])], schema=_schema(), orient="row")
     averaged = {key: resampling.over_seeds(parts) for key, parts in values.items()}
     evaluation.summary = _summary(config, labels, averaged)
@@ -85,9 +87,19 @@ def _predictions(
     return Predictions(None, outcomes.cost, {s.name: utility for s in scenarios}, {})
 
 
+def _curves(
+    outcomes: Outcomes, predictions: list[Predictions], scenarios: list[Scenario], draws: Array, support: Support
+) -> list[tuple[Array, Array]]:
+    """Cost-quality curve of each router in few resamples; none where there is no cost, or hardly a choice."""
+    if not (support.routable and has_cost(outcomes)):
+        return []
+    return [curve(outcomes, given, scenarios, draws[: 1 + FEW]) for given in predictions]
+
+
 def _all_scores(
     outcomes: Outcomes,
     predictions: list[Predictions],
+    curves: list[tuple[Array, Array]],
     scenarios: list[Scenario],
     draws: Array,
     oracle: list[bool],
@@ -102,8 +114,8 @@ def _all_scores(
         for slow, weights in ((False, draws), (True, few)):
             names = [name for name in routing_metrics(support) if METRICS[name].slow == slow]
             scores |= scenario_scores(outcomes, predictions, scenario, weights, names)
-    if support.routable and has_cost(outcomes):
-        scores |= curve_scores(outcomes, predictions, scenarios, few, oracle, metrics_of("curve"))
+    if curves:
+        scores |= curve_scores(outcomes, curves, few, oracle, metrics_of("curve"))
     return scores
 
 
