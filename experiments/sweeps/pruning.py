@@ -46,7 +46,7 @@ class Pruning:
         """Report an epoch.
 
         Raises:
-            RunStopped: If the run ends here.
+            Stopped: If the run ends here.
         """
         self.label = self.label or label
         if label != self.label:

@@ -103,9 +103,8 @@ class SweepRun:
     def __post_init__(self) -> None:
         self.base = read_configs(self.sweep.fixed, (), self.sweep.name)
         probe = self.sweep.fixed | {parameter.name: parameter.ends()[0] for parameter in self.sweep.searched}
-        for (
-            parameter
-        ) in self.sweep.searched:  # a mistyped name and a value out of range show before anything is written
+        for parameter in self.sweep.searched:
+            # A mistyped name and a value out of range show before anything is written.
             for value in parameter.ends():
                 read_configs(probe | {parameter.name: value}, (), self.sweep.name)
         self.default = SweepTrial(None, self.base)

@@ -10,7 +10,8 @@ import polars as pl
 
 from graphrouter import metrics
 from graphrouter.display import Displayed, listed
-from graphrouter.evaluation.rows import choice_table, choices
+from graphrouter.evaluation.record import shares_of
+from graphrouter.evaluation.rows import choice_table
 from graphrouter.evaluation.scores import ALPHAS, curve
 from graphrouter.evaluation.store import Outcomes, Predictions
 from graphrouter.evaluation.support import Support
@@ -103,18 +104,17 @@ def collect(
     resampled: Sequence[tuple[Array, Array]],
 ) -> None:
     """Add up over seeds what the report draws; ``resampled`` has the `curve` of each router in 1 + B resamples, or is empty."""
-    llms, routable = outcomes.performance.shape[1], evaluation.support.routable
+    routable = evaluation.support.routable
     evaluation.sizes[seed] = outcomes.about["sizes"]
     singles = np.stack(metrics.single_points(outcomes.performance, outcomes.cost))
     evaluation.singles = _add(evaluation.singles, singles)
     chosen = [evaluation.choices]
     for row, (label, given) in enumerate(zip(labels, predictions, strict=True)):
         evaluation.about.setdefault(label, []).append(given.about)
+        for name, share in shares_of(outcomes, given, routable).items():
+            shares = evaluation.shares.setdefault(name, {})
+            shares[label] = np.array(list(share.values())) + shares.get(label, 0)
         for scenario in scenarios:
-            choice = choices(outcomes, given.utility[scenario.name], routable)
-            share = np.bincount(choice, minlength=llms) / len(choice)
-            shares = evaluation.shares.setdefault(scenario.name, {})
-            shares[label] = share + shares.get(label, 0)
             if label in evaluation.config["routers"]:  # and no LLM that is a reference
                 about = {"router": pl.lit(label), "seed": pl.lit(seed, pl.Int64), "scenario": pl.lit(scenario.name)}
                 columns = [value.alias(name) for name, value in about.items()]

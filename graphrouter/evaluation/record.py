@@ -81,7 +81,7 @@ def record_of(
         "metrics": scored[0],
         "references": dict(zip(references, scored[1:], strict=True)),
         "tasks": task_rows(outcomes, done, references, scenarios[0]),
-        "shares": shares_of(outcomes, done),
+        "shares": shares_of(outcomes, done, routable(outcomes)),
         "curve": curve_rows(outcomes, done, scenarios),
         "llms": llm_rows(outcomes, done),
     }
@@ -135,9 +135,9 @@ def task_rows(outcomes: Outcomes, done: Predictions, references: Mapping[str, Pr
     return rows
 
 
-def shares_of(outcomes: Outcomes, done: Predictions) -> dict[str, Numbers]:
-    """Return for each scenario the share of the queries that goes to each LLM; see `choices`."""
-    asked, able = ~np.isnan(outcomes.performance).all(axis=1), routable(outcomes)
+def shares_of(outcomes: Outcomes, done: Predictions, able: bool) -> dict[str, Numbers]:
+    """Return for each scenario the share of the queries with an outcome that goes to each LLM; see `choices`."""
+    asked = ~np.isnan(outcomes.performance).all(axis=1)
     shares = {}
     for name, utility in done.utility.items():
         choice = choices(outcomes, utility, able)[asked]
