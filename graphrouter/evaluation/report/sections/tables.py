@@ -9,10 +9,11 @@ from typing import Any, Literal
 import numpy as np
 from markupsafe import Markup
 
+from graphrouter.evaluation import differences
 from graphrouter.evaluation.report.numbers import NOTHING, bounds, number, signed
 from graphrouter.evaluation.report.page import macro
 from graphrouter.evaluation.report.view import View
-from graphrouter.metrics import METRICS, lower_is_better, metrics_of
+from graphrouter.metrics import METRICS, metrics_of
 from graphrouter.typing import Record
 
 COLUMNS = 7
@@ -46,9 +47,8 @@ class Table:
 
 def verdict(row: Record, metric: str) -> str:
     """Return ``better`` or ``worse`` where the interval of a difference leaves out 0, else ``unclear``."""
-    if row["difference"] is None or row["difference_low"] <= 0 <= row["difference_high"]:
-        return "unclear"
-    return "better" if (row["difference"] < 0) == lower_is_better(metric) else "worse"
+    known = row["difference"] is not None
+    return differences.verdict(metric, row["difference_low"], row["difference_high"]) if known else "unclear"
 
 
 def difference(row: Record, metric: str) -> Markup:
