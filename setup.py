@@ -70,7 +70,7 @@ setup(
         "pyyaml>=6.0",
         "scikit-learn>=1.4",
         "scipy>=1.11",
-        "sentence-transformers>=5.0",
+        "sentence-transformers>=6.2",  # fine-tuning has it make tokens by `preprocess`
         "sympy>=1.12",
         "threadpoolctl>=3.1",
         "torch>=2.4,<2.14",  # without an upper bound pip may take a build that needs CUDA packages of several GB

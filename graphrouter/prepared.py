@@ -62,6 +62,9 @@ class PreparedLog(Displayed):
     def __post_init__(self) -> None:
         if self.seed < 0:
             raise UserError(f"the seed must be 0 or more, but is {self.seed}")
+        if isinstance(self.encoder, Encoder) and self.encoder.seen is not None:
+            parts = {name: self.groups[getattr(self.split, name)] for name in PARTS}
+            self.encoder.seen.check(self.encoder.spec, parts)
 
     def facts(self) -> tuple[str, dict[str, object]]:
         """See `graphrouter.display.Displayed`."""
@@ -117,6 +120,7 @@ class PreparedLog(Displayed):
         if not self.refit:
             return self.encoder
         texts = self.log.queries["query"].gather(self.learnt_rows).to_list()
+        self.encoder.precompute(texts, progress=self.progress)
         return copy(self.encoder).fit(texts)
 
     @cached_property
@@ -127,6 +131,13 @@ class PreparedLog(Displayed):
         if not isinstance(self.encoder, Encoder):
             return self.encoder(self.log, self.split)
         return self.fitted.encode_log(self.log, llm_texts(self.log), progress=self.progress)
+
+    def precompute(self) -> None:
+        """Make what of the vectors is the same for all splits, and keep it; what fails does so here, before work begins."""
+        if not self.learns:
+            self.vectors  # noqa: B018
+        elif isinstance(self.encoder, Encoder) and self.refit:
+            self.encoder.precompute([*self.log.queries["query"], *llm_texts(self.log)], progress=self.progress)
 
     @cached_property
     def training_vectors(self) -> Array:

@@ -9,8 +9,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from graphrouter.encoders import LogVectors, SentenceEncoder, TfidfEncoder, VectorCache, default_encoder, find_encoder
-from graphrouter.encoders import sentence as sentence_module
+from graphrouter.encoders import (
+    LogVectors,
+    SentenceEncoder,
+    TfidfEncoder,
+    VectorCache,
+    default_encoder,
+    find_encoder,
+)
 from graphrouter.encoders.base import unit_rows
 from graphrouter.encoders.cache import text_key
 from graphrouter.errors import UserError
@@ -197,7 +203,7 @@ class TestSentenceCache:
         assert model.seen == ["a"]
 
     def test_an_interrupted_run_keeps_what_it_did(self, cache_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(sentence_module, "CHUNK", 3)
+        monkeypatch.setattr(SentenceEncoder, "chunk", 3)
         texts = ["x" * length for length in range(1, 9)]
         encoder, model = stand_in_encoder()
         whole = model.encode

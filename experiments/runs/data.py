@@ -53,14 +53,12 @@ def scored_by(config: RunConfig) -> tuple[list[Scenario], bool]:
 
 
 def warm_up(configs: Sequence[RunConfig], progress: bool = False) -> None:
-    """Encode the texts of all logs once with each encoder that needs no fitting, so that no worker has to."""
+    """Encode the texts of all logs once with each encoder, as far as no fitting is needed, so that no worker has to."""
     for source, estimate, rare, spec in sorted(
         {(one.log, one.estimate_cost, one.rare_tasks, one.encoder or "") for one in configs}
     ):
         one = RunConfig(source, encoder=spec or None, estimate_cost=estimate, rare_tasks=rare)
-        whole = _whole(one, progress=progress)
-        if not whole.learns:
-            whole.vectors  # noqa: B018
+        _whole(one, progress=progress).precompute()
 
 
 def shared_rows(log: LLMLog, rows: Array, share: float, seed: int) -> Array:

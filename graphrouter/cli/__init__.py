@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from graphrouter.cli import compare, evaluate, logs, report, route, routers, train, transfer
+from graphrouter.cli import compare, encoders, evaluate, logs, report, route, routers, train, transfer
 from graphrouter.cli.program import Program
 
 PROGRAM = Program(
@@ -13,7 +13,7 @@ PROGRAM = Program(
     epilog=(
         "LOG is a folder with queries, llms and records as Parquet, or 'micropool' for the log that comes with the package."
     ),
-    groups=(logs, transfer, routers, compare, train, evaluate, report, route),
+    groups=(logs, transfer, routers, encoders, compare, train, evaluate, report, route),
 )
 
 

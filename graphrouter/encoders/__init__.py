@@ -11,6 +11,8 @@ import numpy as np
 
 from graphrouter.encoders.base import Encoder, unit_rows
 from graphrouter.encoders.cache import VectorCache
+from graphrouter.encoders.causal import CausalEncoder
+from graphrouter.encoders.causal_spec import PREFIX, CausalSpec
 from graphrouter.encoders.log_vectors import GivenVectors, LogVectors
 from graphrouter.encoders.sentence import DEFAULT_MODEL, SentenceEncoder
 from graphrouter.encoders.tfidf import TfidfEncoder
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DEFAULT_MODEL",
+    "CausalEncoder",
     "Encoder",
     "GivenVectors",
     "LogVectors",
@@ -30,12 +33,16 @@ __all__ = [
     "default_encoder",
     "encoder_of",
     "find_encoder",
+    "find_encoders",
     "unit_rows",
 ]
 
 FORMS = (
-    "tfidf, tfidf:N, log, FILE.npy, the folder of a sentence-transformers model, or a hub name such as " + DEFAULT_MODEL
+    f"tfidf, tfidf:N, log, FILE.npy, the folder of a sentence-transformers model, a hub name such as {DEFAULT_MODEL}, or "
+    "causal:MODEL:layers=8+16:pooling=mean:tokens=512"
 )
+EACH = ":layers=each"
+HUB_NAME = r"[\w-][\w.-]*/[\w.-]+(@[\w./-]+)?"
 
 
 def find_encoder(spec: str, device: str = "auto") -> Encoder:
@@ -43,9 +50,10 @@ def find_encoder(spec: str, device: str = "auto") -> Encoder:
 
     Args:
         spec: ``tfidf`` or ``tfidf:N`` (N dimensions), ``log`` (vectors that the log brings), ``FILE.npy`` (vectors [Q, D], a row
-            for each query of the log, sorted by ``query_id``), the folder of a
-            sentence-transformers model, or its name on the hub, optionally ``owner/name@revision``.
-        device: Where a sentence-transformers model runs.
+            for each query of the log, sorted by ``query_id``), the folder of a sentence-transformers model, or its name on the
+            hub, optionally ``owner/name@revision``; or ``causal:MODEL``, the hidden states of a causal language model, with
+            options behind it, see `graphrouter.encoders.causal.CausalSpec`.
+        device: Where a model runs.
 
     Raises:
         UserError: If the text is none of these.
@@ -56,10 +64,30 @@ def find_encoder(spec: str, device: str = "auto") -> Encoder:
         return LogVectors()
     if spec.endswith(".npy"):
         return GivenVectors(_read_vectors(Path(spec)))
-    hub_name = re.fullmatch(r"[\w-][\w.-]*/[\w.-]+(@[\w./-]+)?", spec)
-    if (spec and Path(spec).is_dir()) or hub_name:
+    if spec.startswith(PREFIX):
+        asked = CausalSpec.read(spec)
+        if _is_model(asked.model):
+            return CausalEncoder(asked, device)
+    elif _is_model(spec):
         return SentenceEncoder(spec, device=device)
     raise UserError(f"an encoder must be {FORMS}, but {spec!r} is none (a folder of that name does not exist)")
+
+
+def find_encoders(spec: str, device: str = "auto") -> list[Encoder]:
+    """Make the encoders that a text names: `find_encoder`, but ``causal:MODEL:layers=each`` is one for each layer and pooling.
+
+    Raises:
+        UserError: As `find_encoder`.
+    """
+    if spec.startswith(PREFIX) and EACH in spec:
+        made = find_encoder(spec.replace(EACH, "", 1), device)
+        assert isinstance(made, CausalEncoder)
+        return list(made.variants())
+    return [find_encoder(spec, device)]
+
+
+def _is_model(name: str) -> bool:
+    return bool((name and Path(name).is_dir()) or re.fullmatch(HUB_NAME, name))
 
 
 def _read_vectors(file: Path) -> np.ndarray:
@@ -86,7 +114,7 @@ def encoder_of(log: LLMLog, encoder: str | Encoder | np.ndarray | None = None, d
         log: Names its default, see `default_encoder`.
         encoder: Its name, see `find_encoder`; an encoder, which is copied; an array of vectors [Q, D] in the order of
             ``log.queries``; or None for the default.
-        device: Where a sentence-transformers model runs.
+        device: Where a model runs.
 
     Raises:
         UserError: If it is none of these.

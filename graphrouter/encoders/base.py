@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -11,6 +12,7 @@ import numpy as np
 from graphrouter.typing import Array
 
 if TYPE_CHECKING:
+    from graphrouter.encoders.seen import SeenQueries
     from graphrouter.log import LLMLog
 
 
@@ -19,14 +21,21 @@ class Encoder(ABC):
 
     Attributes:
         spec: The text that names the encoder on the command line and in a config, see `find_encoder`.
+        folder: Folder of its model; None where it reads none.
     """
 
     spec: str
+    folder: Path | None = None
 
     @property
     @abstractmethod
     def id(self) -> str:
         """Text that identifies what the vectors are: the same id, the same vectors."""
+
+    @property
+    def seen(self) -> SeenQueries | None:
+        """Queries whose outcomes its model was fine-tuned on; None where no outcome was shown to it."""
+        return None
 
     @property
     def learns(self) -> bool:
@@ -50,6 +59,9 @@ class Encoder(ABC):
         """Learn from the texts of the training split; a pretrained encoder has nothing to learn."""
         return self
 
+    def precompute(self, texts: Sequence[str], *, progress: bool = False) -> None:  # noqa: B027 - most have nothing to make
+        """Make what takes long and no `fit` changes, and keep it on disk; an encoder without such a thing does nothing."""
+
     def encode_log(self, log: LLMLog, llm_texts: Sequence[str], *, progress: bool = False) -> tuple[Array, Array]:
         """Encode a log's queries and the texts that stand for its LLMs.
 
@@ -64,6 +76,11 @@ class Encoder(ABC):
         queries = log.queries["query"].to_list()
         vectors = self.encode([*queries, *llm_texts], progress=progress)
         return vectors[: len(queries)], vectors[len(queries) :]
+
+    @property
+    def resolved_spec(self) -> str:
+        """The spec with a folder's whole path, so that it is found from anywhere."""
+        return str(self.folder.resolve()) if self.folder else self.spec
 
     def given(self, log: LLMLog) -> str:
         """Return an identity of the vectors of a log, beside its texts: equal identities, equal vectors.

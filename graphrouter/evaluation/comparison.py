@@ -92,8 +92,7 @@ def compare(
     first = prepare(log, encoder, seed=seeds[0], split=split, **options)
     # All are divided before anything is written: the log may not divide.
     prepared = [first, *(first.vary(seed=seed, split=split(first.log, seed)) for seed in seeds[1:])]
-    if not first.learns:
-        first.vectors  # noqa: B018 - the same for all seeds; an encoder that fails does so before anything is written
+    first.precompute()  # an encoder that fails does so before anything is written
     if tune_by == "reward":
         _check_choices(first.log, [one.split.validation for one in prepared])
     support = _support(first.log, [one.split.test for one in prepared])

@@ -12,7 +12,8 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-from graphrouter.encoders import Encoder, SentenceEncoder, find_encoder
+from graphrouter.encoders import Encoder, find_encoder
+from graphrouter.encoders.pretrained import PretrainedEncoder
 from graphrouter.errors import UserError, cut
 from graphrouter.files import check_writable, replace_file
 from graphrouter.pipeline.storage import read_state, state_bytes
@@ -104,8 +105,8 @@ def read_folder(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
 
 def encoder_config(encoder: Encoder) -> dict[str, str]:
     """Return the spec and the id of an encoder; a folder by its whole path, so that it is found from anywhere."""
-    folder = encoder.folder if isinstance(encoder, SentenceEncoder) else None
-    return {"spec": str(folder.resolve()) if folder else encoder.spec, "id": encoder.id}
+    place = {"folder": str(encoder.folder.resolve())} if encoder.folder else {}
+    return {"spec": encoder.resolved_spec, "id": encoder.id, **place}
 
 
 def rebuild_encoder(
@@ -123,16 +124,19 @@ def rebuild_encoder(
     Raises:
         UserError: If it is gone, or is not the same.
     """
-    if kept["id"].startswith("folder:") and not override and not Path(kept["spec"]).is_dir():
+    folder = kept.get("folder")
+    if folder is None and kept["id"].startswith("folder:"):  # saved before the key was written
+        folder = kept["spec"]
+    if folder and not override and not Path(folder).is_dir():
         raise UserError(
-            f"the {owner}'s encoder must be at {kept['spec']}, but that folder is gone; name its new place as encoder"
+            f"the {owner}'s encoder must be at {folder}, but that folder is gone; name its new place as encoder"
         )
     encoder = find_encoder(override or kept["spec"], device)
     if state:
         encoder.set_state(state)
     if encoder.id == kept["id"]:
         return encoder
-    if isinstance(encoder, SentenceEncoder) and "@" in kept["id"]:
+    if isinstance(encoder, PretrainedEncoder) and "@" in kept["id"]:
         warnings.warn(
             f"whether {encoder.spec} is {kept['id']}, which the {owner} learnt from, cannot be checked", stacklevel=4
         )

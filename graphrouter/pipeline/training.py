@@ -60,7 +60,7 @@ def as_pipeline(router: Router, prepared: PreparedLog) -> RoutingPipeline:
         router: Fitted on the train and validation part; its seed is the pipeline's.
         prepared: Log that it was fitted on.
     """
-    log, train, validation = prepared.log, prepared.train, prepared.validation
+    log, train = prepared.log, prepared.train
     llms = log.llms.filter(log.llms["llm"].is_in(list(train.llms.names)))
     return RoutingPipeline(
         router=router,
@@ -69,11 +69,19 @@ def as_pipeline(router: Router, prepared: PreparedLog) -> RoutingPipeline:
         llms=llms.select(LLM_COLUMNS).to_dicts(),
         tasks=sorted({task for task in train.queries.tasks if task is not None}),
         cost_scale=prepared.cost_scale,
-        seen_groups=np.unique(np.concatenate([train.queries.groups, validation.queries.groups])),
+        seen_groups=_seen_groups(prepared),
         log={"name": log.name, "simulated": log.simulated, "cost_estimated": log.cost_estimated},
         target=prepared.target,
         seed=router.seed,
     )
+
+
+def _seen_groups(prepared: PreparedLog) -> np.ndarray:
+    """Return [n] the text groups that the router or its encoder has seen outcomes of."""
+    groups = [prepared.train.queries.groups, prepared.validation.queries.groups]
+    if isinstance(prepared.encoder, Encoder) and prepared.encoder.seen is not None:
+        groups.append(prepared.encoder.seen.groups)
+    return np.unique(np.concatenate(groups))
 
 
 def _inputs(prepared: PreparedLog, router: Router) -> str:
