@@ -62,9 +62,8 @@ class PreparedLog(Displayed):
     def __post_init__(self) -> None:
         if self.seed < 0:
             raise UserError(f"the seed must be 0 or more, but is {self.seed}")
-        if isinstance(self.encoder, Encoder) and self.encoder.seen is not None:
-            parts = {name: self.groups[getattr(self.split, name)] for name in PARTS}
-            self.encoder.seen.check(self.encoder.spec, parts)
+        for seen in self.encoder.seen if isinstance(self.encoder, Encoder) else ():
+            seen.check(self.encoder_name, {name: self.groups[getattr(self.split, name)] for name in PARTS})
 
     def facts(self) -> tuple[str, dict[str, object]]:
         """See `graphrouter.display.Displayed`."""

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 KEEPS = "what is finished is kept, and the same command goes on from there"
 
 ENCODER_HELP = (
-    "tfidf, tfidf:N, a folder or a hub name; causal:MODEL, the hidden states of a language model; your own vectors: log (column vector of queries.parquet) or FILE.npy (a row for "
+    "tfidf, tfidf:N, a folder or a hub name; causal:MODEL, the hidden states of a language model; 'A + B', both; your own vectors: log (column vector of queries.parquet) or FILE.npy (a row for "
     "each query, sorted by query_id) (default: the log's own, or MiniLM)"
 )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from copy import copy
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ from graphrouter.encoders.base import Encoder, unit_rows
 from graphrouter.encoders.cache import VectorCache
 from graphrouter.encoders.causal import CausalEncoder
 from graphrouter.encoders.causal_spec import PREFIX, CausalSpec
+from graphrouter.encoders.joined import PLUS, JoinedEncoder
 from graphrouter.encoders.log_vectors import GivenVectors, LogVectors
 from graphrouter.encoders.sentence import DEFAULT_MODEL, SentenceEncoder
 from graphrouter.encoders.tfidf import TfidfEncoder
@@ -26,6 +28,7 @@ __all__ = [
     "CausalEncoder",
     "Encoder",
     "GivenVectors",
+    "JoinedEncoder",
     "LogVectors",
     "SentenceEncoder",
     "TfidfEncoder",
@@ -38,8 +41,8 @@ __all__ = [
 ]
 
 FORMS = (
-    f"tfidf, tfidf:N, log, FILE.npy, the folder of a sentence-transformers model, a hub name such as {DEFAULT_MODEL}, or "
-    "causal:MODEL:layers=8+16:pooling=mean:tokens=512"
+    f"tfidf, tfidf:N, log, FILE.npy, the folder of a sentence-transformers model, a hub name such as {DEFAULT_MODEL}, "
+    "causal:MODEL:layers=8+16:pooling=mean:tokens=512, or several of text joined by ' + '"
 )
 EACH = ":layers=each"
 HUB_NAME = r"[\w-][\w.-]*/[\w.-]+(@[\w./-]+)?"
@@ -52,12 +55,14 @@ def find_encoder(spec: str, device: str = "auto") -> Encoder:
         spec: ``tfidf`` or ``tfidf:N`` (N dimensions), ``log`` (vectors that the log brings), ``FILE.npy`` (vectors [Q, D], a row
             for each query of the log, sorted by ``query_id``), the folder of a sentence-transformers model, or its name on the
             hub, optionally ``owner/name@revision``; or ``causal:MODEL``, the hidden states of a causal language model, with
-            options behind it, see `graphrouter.encoders.causal.CausalSpec`.
+            options behind it, see `graphrouter.encoders.causal_spec.CausalSpec`; or ``A + B``, the vectors of both.
         device: Where a model runs.
 
     Raises:
         UserError: If the text is none of these.
     """
+    if PLUS in spec and not Path(spec).is_dir():
+        return JoinedEncoder([find_encoder(part.strip(), device) for part in spec.split(PLUS)])
     if matched := re.fullmatch(r"tfidf(?::(\d+))?", spec):
         return TfidfEncoder(int(matched[1])) if matched[1] else TfidfEncoder()
     if spec == "log":
@@ -79,6 +84,9 @@ def find_encoders(spec: str, device: str = "auto") -> list[Encoder]:
     Raises:
         UserError: As `find_encoder`.
     """
+    if PLUS in spec and not Path(spec).is_dir():
+        parts = [find_encoders(part.strip(), device) for part in spec.split(PLUS)]
+        return [JoinedEncoder(chosen) for chosen in product(*parts)]
     if spec.startswith(PREFIX) and EACH in spec:
         made = find_encoder(spec.replace(EACH, "", 1), device)
         assert isinstance(made, CausalEncoder)

@@ -33,9 +33,9 @@ class Encoder(ABC):
         """Text that identifies what the vectors are: the same id, the same vectors."""
 
     @property
-    def seen(self) -> SeenQueries | None:
-        """Queries whose outcomes its model was fine-tuned on; None where no outcome was shown to it."""
-        return None
+    def seen(self) -> tuple[SeenQueries, ...]:
+        """Queries whose outcomes its models were fine-tuned on; empty where no outcome was shown to them."""
+        return ()
 
     @property
     def learns(self) -> bool:

@@ -63,9 +63,10 @@ class SentenceEncoder(PretrainedEncoder):
         return {"": unit_rows(self._model.encode(texts, batch_size=self.batch_size, show_progress_bar=False))}
 
     @cached_property
-    def seen(self) -> SeenQueries | None:
+    def seen(self) -> tuple[SeenQueries, ...]:
         """Queries that the model was fine-tuned on by `graphrouter.pipeline.finetuning.finetune_encoder`."""
-        return SeenQueries.read(self.folder) if self.folder else None
+        found = SeenQueries.read(self.folder) if self.folder else None
+        return (found,) if found else ()
 
     @cached_property
     def _model(self) -> Any:

@@ -79,8 +79,8 @@ def as_pipeline(router: Router, prepared: PreparedLog) -> RoutingPipeline:
 def _seen_groups(prepared: PreparedLog) -> np.ndarray:
     """Return [n] the text groups that the router or its encoder has seen outcomes of."""
     groups = [prepared.train.queries.groups, prepared.validation.queries.groups]
-    if isinstance(prepared.encoder, Encoder) and prepared.encoder.seen is not None:
-        groups.append(prepared.encoder.seen.groups)
+    if isinstance(prepared.encoder, Encoder):
+        groups += [seen.groups for seen in prepared.encoder.seen]
     return np.unique(np.concatenate(groups))
 
 
