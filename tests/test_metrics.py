@@ -107,6 +107,18 @@ def test_auroc_by_hand() -> None:
     assert metrics.auroc(quality, performance) == pytest.approx((2 + 0 + 0.5) / 4)
 
 
+def test_a_mean_of_draws_scores_as_its_draws_do() -> None:
+    """Likelihood and AUROC of a mean are those of its draws as edges of their own; the Brier score lacks their variance."""
+    rng = np.random.default_rng(0)
+    quality, draws = rng.random((40, 3)), rng.integers(0, 2, (40, 3, 5)).astype(float)
+    mean, every = draws.mean(axis=2), draws.reshape(40, 15)
+    repeated = np.repeat(quality, 5, axis=1)
+    assert metrics.nll(quality, mean) == pytest.approx(float(metrics.nll(repeated, every)))
+    assert metrics.auroc(quality, mean) == pytest.approx(float(metrics.auroc(repeated, every)))
+    spread = draws.var(axis=2).mean()
+    assert metrics.brier(quality, mean) + spread == pytest.approx(float(metrics.brier(repeated, every)))
+
+
 def test_auroc_of_graded_outcomes_by_hand() -> None:
     # 0.7 with p=0.75 and 0.2 with p=0.25: 0.75*0.75 won, the two ties with itself count half, 0.25*0.25 lost.
     quality, performance = np.array([[0.7, 0.2]]), np.array([[0.75, 0.25]])

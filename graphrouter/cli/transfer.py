@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,14 @@ def add_commands(commands: Any) -> None:
         default="missing",
         help="what a failed request or generation counts as (default: missing, so its cell has no score)",
     )
+    parser.add_argument(
+        "--samples",
+        action="append",
+        default=[],
+        metavar="TASK=N",
+        help="the performance of this task is the share of N samples that were right, and becomes N draws of 1 and 0; once per "
+        "task",
+    )
     parser.add_argument("--out", required=True, metavar="LOG", help="folder for the log; a log there is replaced")
     parser.add_argument("--name", metavar="N", help="of the log (default: that of the file or folder)")
     parser.add_argument("--skip-bad", action="store_true", help=f"leave bad rows out, and list them in LOG/{REJECTED}")
@@ -53,15 +62,19 @@ def import_log(args: argparse.Namespace) -> None:
     from graphrouter.files import check_writable
     from graphrouter.formats import cost_of, guess_format, read_log
     from graphrouter.formats.builder import write_rejected
+    from graphrouter.formats.samples import split_samples
     from graphrouter.log import check_log_folder
 
     out = Path(args.out)
     check_log_folder(out)
     check_writable(out, "the log")
     columns = _columns(args.column)
+    samples = _samples(args.samples)
     layout = args.format or ("table" if columns else guess_format(args.path))
     wrong = args.failed == "wrong"
     log, rejected = read_log(args.path, layout, args.name, args.skip_bad, not args.quiet, wrong, columns)
+    if samples:
+        log = split_samples(log, samples)
     log.save(out)
     tell(f"read as {layout}; {cost_of(log, layout)}")
     if rejected:
@@ -79,15 +92,29 @@ def import_log(args: argparse.Namespace) -> None:
 
 def _columns(words: list[str]) -> dict[str, str]:
     """Return the table's columns by the log's."""
-    columns: dict[str, str] = {}
-    for word in words:
-        name, equals, column = word.partition("=")
-        if not equals or not name or not column:
-            raise UserError(f"--column must be NAME=COLUMN, such as query=prompt, but is {word!r}")
-        if name in columns:
-            raise UserError(f"--column must name a column once, but {name!r} is given twice")
-        columns[name] = column
-    return columns
+    return _by_name("--column", "NAME=COLUMN, such as query=prompt", (word.partition("=") for word in words))
+
+
+def _samples(words: list[str]) -> dict[str, int]:
+    """Return the numbers of samples by task."""
+    form = "TASK=N, such as gsm8k=10"
+    found = _by_name("--samples", form, (word.rpartition("=") for word in words))
+    for task, count in found.items():
+        if not count.isdecimal():
+            raise UserError(f"--samples must be {form}, but is {f'{task}={count}'!r}")
+    return {task: int(count) for task, count in found.items()}
+
+
+def _by_name(option: str, form: str, parts: Iterable[tuple[str, str, str]]) -> dict[str, str]:
+    """Return the values by name, each of which may be given once."""
+    found: dict[str, str] = {}
+    for name, equals, value in parts:
+        if not equals or not name or not value:
+            raise UserError(f"{option} must be {form}, but is {name + equals + value!r}")
+        if name in found:
+            raise UserError(f"{option} must name one thing once, but {name!r} is given twice")
+        found[name] = value
+    return found
 
 
 def export_log(args: argparse.Namespace) -> None:
