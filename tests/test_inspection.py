@@ -55,7 +55,8 @@ def test_figures_by_hand(tiny):
     }
     assert found.density == pytest.approx(14 / 15)
     assert found.draws == (1, 1)
-    assert list(found.shares.values()) == pytest.approx([1 / 5, 1 / 5, 3 / 5])
+    assert (found.noise.all_solve.value, found.noise.none_solves.value) == pytest.approx((1 / 8, 1 / 4))
+    assert found.ties == pytest.approx(3 / 5)
     assert found.reference == pytest.approx(
         {
             "random": (1 + 0.5 + 0 + 0.5 + 1.25 / 3) / 5,
@@ -94,7 +95,7 @@ def test_draws_are_counted_and_averaged():
 
 def test_text_shows_figures_and_says_that_best_figures_are_upper_ones(tiny):
     text = inspect_log(tiny).text()
-    for piece in ("tiny\n", "best single 0.500", "upper figures", "oracle 0.700", "where LLMs tie for the best 0.600"):
+    for piece in ("tiny\n", "best single 0.500", "upper figures", "oracle 0.700", "LLMs tie for the best 0.600"):
         assert piece in text
     assert "simulated" not in text
     assert "estimated" not in text
@@ -127,7 +128,8 @@ def outcomes() -> np.ndarray:
 
 
 def test_nothing_is_made_of_ordinary_outcomes(outcomes):
-    assert [line for line in suspicious(outcomes).split("\n") if "no value in" not in line] == []
+    known = ("no value in", "luck of the draw")  # these outcomes are coins
+    assert [line for line in suspicious(outcomes).split("\n") if not any(word in line for word in known)] == []
 
 
 def test_constant_performance_is_found(outcomes):
@@ -159,6 +161,28 @@ def test_failed_parsing_is_found_and_a_weak_llm_is_not():
     found = suspicious(performance, ["a"] * 30 + ["b"] * 30 + ["c"] * 30)
     assert "m0 has 0.000 on a (median LLM" in found
     assert "m1 has" not in found
+
+
+def test_little_to_gain_is_said_where_the_noise_budget_says_so(outcomes):
+    one_best = np.stack([np.ones(400), np.arange(400) % 2, np.zeros(400)], axis=1)
+    one_best[:3, 0] = 0
+    found = suspicious(one_best)
+    assert "routing has little to gain: even the oracle" in found
+    assert "above the best single LLM" in found
+    many = np.tile(outcomes, (20, 1))
+    found = suspicious(many)
+    assert "all that the oracle gains may be luck of the draw" in found
+    by_task = np.stack([np.arange(800) < 400, np.arange(800) >= 400], axis=1).astype(float)
+    found = suspicious(by_task, ["s"] * 400 + ["t"] * 400)
+    assert "little to gain" not in found
+    assert "luck of the draw" not in found
+
+
+def test_the_noise_budget_is_shown_by_task():
+    text = inspect_log(simulate(120, tasks=3, llms=3, draws=3)).text()
+    assert "Noise budget\n  No LLM solves" in text
+    header = text.split("Noise budget by task\n")[1].split("\n")[0].split("  ")
+    assert "none solve" in header
 
 
 def test_free_records_empty_responses_and_empty_columns_are_found(outcomes):

@@ -25,9 +25,7 @@ def shares(log: LLMLog) -> dict[str, float]:
         ``reasoning_tokens``: the mean difference of the reasoning style to the direct one.
     """
     found = inspect_log(log)
-    solved, unsolved, ties = (
-        found.shares[key] for key in ("that all LLMs solve", "that no LLM solves", "where LLMs tie for the best")
-    )
+    solved, unsolved = found.noise.all_solve.value, found.noise.none_solves.value
     thinking = [name for name in log.llm_names if name.endswith(THINK)]
     pairs = [(log.llm_names.index(name), log.llm_names.index(name.removesuffix(THINK))) for name in thinking]
     gained, longer = (
@@ -40,7 +38,7 @@ def shares(log: LLMLog) -> dict[str, float]:
         "oracle": found.reference["oracle"],
         "all_solved": solved,
         "none_solved": unsolved,
-        "tied": ties - solved - unsolved,
+        "tied": found.ties - solved - unsolved,
         "reasoning_gain": gained,
         "reasoning_tokens": longer,
     }

@@ -23,6 +23,7 @@ from graphrouter.evaluation.store import Outcomes
 from graphrouter.evaluation.support import Support
 from graphrouter.identity import digest_of, log_config
 from graphrouter.log import LLMLog, LogLike, load_log
+from graphrouter.noise import noise_budget
 from graphrouter.prepared import Encode, PreparedLog, prepare
 from graphrouter.routers.base import Router
 from graphrouter.routers.outside import code_of
@@ -102,6 +103,7 @@ def compare(
     config: Record = {
         "kind": "compare",
         "log": log_config(first.log),
+        "noise": noise_budget(first.log).about(),
         "encoder": first.encoder_name,
         "vectors": first.vectors_id,
         "scenarios": [asdict(scenario) for scenario in first.scenarios],

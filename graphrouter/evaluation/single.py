@@ -21,6 +21,7 @@ from graphrouter.evaluation.store import Outcomes
 from graphrouter.evaluation.summary import REFERENCE
 from graphrouter.identity import digest_of, log_config
 from graphrouter.log import LLMLog
+from graphrouter.noise import noise_budget
 from graphrouter.routers.base import Router
 from graphrouter.run import provenance
 from graphrouter.scenario import Scenario, choose_scenarios
@@ -78,6 +79,7 @@ def evaluate_router(
     config: Record = {
         "kind": "evaluate",
         "log": log_config(log),
+        "noise": noise_budget(log).about(),
         "encoder": encoder,
         "trained_on": trained_on,
         "scenarios": [asdict(scenario) for scenario in chosen],

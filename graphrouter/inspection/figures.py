@@ -10,9 +10,11 @@ import polars as pl
 from graphrouter.display import Displayed
 from graphrouter.errors import printable
 from graphrouter.inspection.near_duplicates import GRAM, near_duplicates
+from graphrouter.inspection.noise import little_to_gain, noise_text
 from graphrouter.inspection.suspicious import find_suspicious
 from graphrouter.inspection.text import matrix, pairs, table
 from graphrouter.log import LLMLog, LogLike, load_log
+from graphrouter.noise import NoiseBudget, noise_budget
 from graphrouter.splits import query_groups
 from graphrouter.typing import Array
 
@@ -37,8 +39,8 @@ class Inspection(Displayed):
             its best LLM), ``best_llm, cost`` (US dollars).
         llms: One row per LLM, best first: ``llm, size_b, input_price, output_price, missing, performance, cost``.
         performance: [M, T] mean performance in the order of ``llms`` and ``tasks``, NaN where there is no record.
-        shares: Shares of scored queries that all LLMs solve (performance 1), that none solves (0), and where two LLMs
-            or more tie for the best.
+        ties: Share of scored queries where two LLMs or more tie for the best.
+        noise: What no LLM solves, what all do, and how much of the oracle's gain is luck of the draw.
         reference: Mean performance of random, best single, best per task and oracle. The best are picked and scored on
             the same queries, so these are upper figures; an honest comparison picks them on a training split.
         suspicious: Sentences about what is odd in the log.
@@ -55,7 +57,8 @@ class Inspection(Displayed):
     tasks: pl.DataFrame
     llms: pl.DataFrame
     performance: Array
-    shares: dict[str, float]
+    ties: float
+    noise: NoiseBudget
     reference: dict[str, float]
     suspicious: list[str]
     near_duplicates: float = float("nan")
@@ -77,10 +80,10 @@ class Inspection(Displayed):
             ": ".join([self.name, *([" and ".join(notes)] if notes else [])]),
             pairs(self.counts) + f"\n  density of scored queries x LLMs {self.density:.3f}"
             f"\n  draws per cell {self.draws[0]} to {self.draws[1]}",
-            "Share of the scored queries\n" + pairs(self.shares),
             "Mean performance, picked and scored on the same queries, so upper figures\n"
             + pairs(self.reference)
             + f"\n  best single is {printable(self.llms['llm'][0])}",
+            noise_text(self.noise, self.ties),
             "Near-duplicates of training queries\n"
             + pairs({f"share of test queries, by {GRAM} characters in a row": self.near_duplicates}),
             "Tasks\n" + table(self.tasks),
@@ -104,7 +107,7 @@ def inspect_log(log: LogLike) -> Inspection:
     by_task = np.stack([masked_mean(performance[rows], axis=0) for rows in members.values()])
     llm_means = masked_mean(performance, axis=0)
     order = np.argsort(-np.nan_to_num(llm_means, nan=-1.0), kind="stable")
-    filled = draws[draws > 0]
+    filled, noise = draws[draws > 0], noise_budget(log)
     llms = log.llms.select("llm", "size_b", "input_price", "output_price").with_columns(
         missing=pl.Series((draws[scored] == 0).mean(axis=0)),
         performance=pl.Series(llm_means),
@@ -120,9 +123,10 @@ def inspect_log(log: LogLike) -> Inspection:
         tasks=_task_table(log, members, by_task, scored),
         llms=llms[order],
         performance=by_task.T[order],
-        shares=_shares(performance[scored]),
+        ties=_ties(performance[scored]),
+        noise=noise,
         reference=_reference(performance, members, by_task, scored),
-        suspicious=find_suspicious(log, members, by_task),
+        suspicious=[*find_suspicious(log, members, by_task), *little_to_gain(noise)],
         near_duplicates=near_duplicates(log),
     )
 
@@ -179,14 +183,9 @@ def _task_table(log: LLMLog, members: dict[str, Array], by_task: Array, scored: 
     return pl.DataFrame(rows, infer_schema_length=None)
 
 
-def _shares(performance: Array) -> dict[str, float]:
-    """Return the shares of queries that do not tell LLMs apart, from the [n, M] outcomes of scored queries."""
-    best, worst = np.nanmax(performance, axis=1), np.nanmin(performance, axis=1)
-    return {
-        "that all LLMs solve": float((worst == 1).mean()),
-        "that no LLM solves": float((best == 0).mean()),
-        "where LLMs tie for the best": float(((performance == best[:, None]).sum(axis=1) > 1).mean()),
-    }
+def _ties(performance: Array) -> float:
+    best = np.nanmax(performance, axis=1)
+    return float(((performance == best[:, None]).sum(axis=1) > 1).mean())
 
 
 def _reference(performance: Array, members: dict[str, Array], by_task: Array, scored: Array) -> dict[str, float]:

@@ -10,7 +10,7 @@ import pytest
 from fakes import ByTopic, Last, Means, topics
 
 from graphrouter import metrics
-from graphrouter.evaluation import compare, format_table
+from graphrouter.evaluation import compare, format_table, summarise
 from graphrouter.evaluation.collected import Evaluation
 from graphrouter.evaluation.report import drawing, line_charts
 from graphrouter.evaluation.report.axes import linear_ticks, log_ticks
@@ -19,6 +19,7 @@ from graphrouter.evaluation.report.latex import as_latex
 from graphrouter.evaluation.report.line_charts import Series
 from graphrouter.evaluation.report.page import macro
 from graphrouter.log import LLMLog
+from graphrouter.noise import NoiseBudget, noise_budget
 from graphrouter.routers import find_router
 from graphrouter.testing.logs import make_log
 
@@ -269,7 +270,33 @@ def test_the_terminal_table_is_ranked_and_aligned(done: tuple[Evaluation, str]) 
     assert lines[9:] == [
         "*: the best value of its column, oracle left out; none where all are equal.",
         "[low, high]: 95% interval for these fitted routers: test queries are resampled, splits and training held fixed.",
+        *noise_budget(make_log(150)).sentences(),
     ]
+
+
+def test_the_noise_budget_stands_on_the_page_in_the_tables_and_in_the_config(tmp_path: Path) -> None:
+    log = make_log(90, draws=3)
+    compare(log, topics, [ByTopic(), Means()], seeds=[0], out=tmp_path, ours=["by_topic"])
+    known = noise_budget(log)
+    kept = json.loads((tmp_path / "config.json").read_text())["noise"]
+    assert NoiseBudget.from_about(kept).about() == known.about()
+    text = Page((tmp_path / "report.html").read_text()).text
+    assert "What this log lets a router gain" in text
+    for sentence in known.sentences():
+        assert sentence in text
+    table = (tmp_path / "tables" / "noise_budget.md").read_text()
+    for name, one in {"all": known, **known.tasks}.items():
+        assert re.search(rf"\| {name} \| {one.groups} \| {one.none_solves.value:.1%} ", table)
+    assert "luck of an oracle of one draw" in table
+
+
+def test_results_of_before_the_noise_budget_are_reported_without_it(tmp_path: Path) -> None:
+    compare(make_log(90), topics, [ByTopic(), Means()], seeds=[0], out=tmp_path, ours=["by_topic"])
+    config = json.loads((tmp_path / "config.json").read_text())
+    del config["noise"]
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    assert "luck" not in format_table(summarise(tmp_path))
+    assert "What this log lets a router gain" not in (tmp_path / "report.html").read_text()
 
 
 def test_a_new_metric_is_scored_and_shown_without_any_further_word(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from graphrouter.errors import printable
 from graphrouter.evaluation.collected import Evaluation
 from graphrouter.evaluation.report.numbers import NOTHING, with_interval
+from graphrouter.evaluation.report.sections.about import noise
 from graphrouter.evaluation.report.view import View
 from graphrouter.markdown import as_text
 
@@ -40,7 +41,7 @@ def _notes(view: View, table: str) -> list[str]:
     if " *" in table:
         oracles = f", {' and '.join(view.oracles)} left out" if view.oracles else ""
         notes.insert(0, f"*: the best value of its column{oracles}; none where all are equal.")
-    return [*notes, *([view.support.sentence] if view.support.sentence else [])]
+    return [*notes, *noise(view), *([view.support.sentence] if view.support.sentence else [])]
 
 
 def _title(evaluation: Evaluation) -> str:

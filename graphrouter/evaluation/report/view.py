@@ -8,6 +8,7 @@ import polars as pl
 from graphrouter.evaluation.collected import Evaluation
 from graphrouter.evaluation.differences import baselines, best_of
 from graphrouter.metrics import METRICS
+from graphrouter.noise import NoiseBudget
 from graphrouter.typing import Record
 
 INTERVALS = {
@@ -32,6 +33,7 @@ class View:
         comparator: Name of the best baseline.
         support: How far the log's outcomes can score choices.
         interval: Claim of an interval, as a phrase.
+        noise: Noise budget of the whole log; None where choices cannot be scored, and for results of before there was one.
     """
 
     def __init__(self, evaluation: Evaluation) -> None:
@@ -46,6 +48,8 @@ class View:
         self.comparator = "the best baseline" if config["kind"] == "compare" else "the best single LLM in hindsight"
         self.support = evaluation.support
         self.interval = INTERVALS[config.get("interval", "fitted")]
+        known = "noise" in config and self.support.routable
+        self.noise = NoiseBudget.from_about(config["noise"]) if known else None
         self._rows = {
             (row["router"], row["scenario"], row["metric"]): row for row in evaluation.summary.iter_rows(named=True)
         }

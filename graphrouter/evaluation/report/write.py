@@ -103,6 +103,7 @@ def render_report(view: View, choices: dict[str, Any] | None = None, written: Co
         queries=choices,
         written=written,
         first_rows=queries.first_rows(choices) if choices else [],
+        noise=(about.noise(view), tables.noise_table(view)),
         shares=shares.share_tables(view),
         time=tables.time_table(view),
         ran=about.ran(view),
@@ -140,7 +141,7 @@ def _label(what: str) -> str:
 
 def write_tables(store: Store, view: View) -> None:
     """Write the tables as Markdown and as LaTeX, into ``tables``."""
-    found = {"tasks": tables.task_table(view)}
+    found = {"tasks": tables.task_table(view), "noise_budget": tables.noise_table(view)}
     for one in tables.scenario_tables(view):
         found |= {f"scenario_{one['name']}": one["table"], f"scenario_{one['name']}_further": one["further"]}
     edges, planes = tables.other_table(view, "edge"), tables.other_table(view, "curve")

@@ -52,6 +52,11 @@ def findings(view: View) -> Iterator[tuple[str, Markup]]:
                 yield scenario or "predicted quality", said
 
 
+def noise(view: View) -> list[str]:
+    """Say what the log lets one gain, and how much of it may be luck."""
+    return list(view.noise.sentences()) if view.noise else []
+
+
 def ran(view: View) -> list[tuple[str, str]]:
     """Return terms and texts on what was run."""
     evaluation, config = view.evaluation, view.evaluation.config

@@ -171,6 +171,22 @@ def task_table(view: View) -> Table | None:
     return Table(head, rows, plain=[[row[0], *(cell for cell, _ in row[1:])] for _, row in rows], short=head)
 
 
+def noise_table(view: View) -> Table | None:
+    """Return the noise budget of the whole log and of each task; None where it is not known."""
+    if view.noise is None:
+        return None
+    rows = []
+    for name, one in {"all": view.noise, **view.noise.tasks}.items():
+        shares = [f"{part.value:.1%} [{part.low:.1%}, {part.high:.1%}]" for part in (one.none_solves, one.all_solve)]
+        lucky = NOTHING if np.isnan(one.luck[1]) else f"{one.luck[1]:.0%}"
+        first = f"{one.one_draw_luck[0]:.0%} to {one.one_draw_luck[1]:.0%}" if lucky != NOTHING else NOTHING
+        single = [first] if view.noise.repeated else []
+        rows.append(("", [name, f"{one.groups:,}", *shares, number(one.gain), lucky, *single]))
+    head = ["task", "text groups", "no LLM solves", "all LLMs solve", "oracle's gain", "of it luck, at most"]
+    head += ["luck of an oracle of one draw"] if view.noise.repeated else []
+    return Table(head, rows, plain=[cells for _, cells in rows], short=head)
+
+
 def time_table(view: View) -> Table | None:
     """Return how long each router took, and which settings were chosen; None where nothing was fitted."""
     rows = []
