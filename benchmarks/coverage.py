@@ -17,7 +17,7 @@ from typing import Any
 from common import limit_threads, machine, parser
 
 QUERIES, LLMS, TASKS = 800, 8, 8
-SMALL: dict[str, dict[str, Any]] = {"gnn": {"members": 4, "epochs": 20}}
+SMALL: dict[str, dict[str, Any]] = {"gnn": {"members": 4, "steps": 400}}
 """Settings that keep a fit short; all other routers have their defaults."""
 
 

@@ -233,8 +233,8 @@ def commands(work: Path, url: str) -> dict[str, Command]:
     """Return each command with its words but ``--out``."""
     run, fuse = graphrouter.cli.main, fusion.cli.main
     return {
-        "compare": (run, ["compare", str(work / "log"), "--routers", "knn,linear,mlp", "--seeds", "2", "mlp.epochs=3", "--quiet"]),
-        "train": (run, ["train", str(work / "log"), "--router", "mlp", "mlp.epochs=5", "--quiet"]),
+        "compare": (run, ["compare", str(work / "log"), "--routers", "knn,linear,mlp", "--seeds", "2", "mlp.steps=60", "--quiet"]),
+        "train": (run, ["train", str(work / "log"), "--router", "mlp", "mlp.steps=100", "--quiet"]),
         "collect": (fuse, ["collect", "--tasks", str(work / "sums.yaml"), "--llms", str(work / "llms.yaml"), "--quiet"]),
         "mine": (fuse, ["templates", "mine", str(work / "log"), "--ranking", "performance", "--summariser", "llm", "--model", "m", f"base_url={url}", "--encoder", "tfidf:16", "--quiet"]),
         "sft": (fuse, ["train", "sft", f"model={work / 'model'}", f"data={work / 'rows.jsonl'}", "max_steps=4", "save_steps=1", "batch_size=4", "--device", "cpu", "--quiet"]),

@@ -33,12 +33,12 @@ class Point:
     """The validation reward of a router after some training.
 
     Attributes:
-        epochs: How many, so far.
+        steps: How many, so far.
         seconds: Wall time until then.
         reward: On the validation split.
     """
 
-    epochs: int
+    steps: int
     seconds: float
     reward: float
 
@@ -48,7 +48,7 @@ class Curve:
     """One training, seen by one scenario.
 
     Attributes:
-        points: One per epoch, in order.
+        points: One per evaluation, in order.
         total_seconds: Wall time of the whole ``fit``.
         kept_reward: Of the router that came out of it.
         busy: CPU seconds per wall second of ``fit``; below the number of threads where work is not parallel or others had the cores.
@@ -80,7 +80,7 @@ def validation_reward(router: Router, data: RoutingData, scenario: Scenario, cos
 def published_curves(parts: Parts, scenarios: Sequence[Scenario], seed: int, setting: dict[str, Any]) -> list[Curve]:
     """Train the published GraphRouter, one network for each scenario; return a curve for each.
 
-    The clock starts when its graph is built. An epoch's time includes its look at the validation split, which
+    The clock starts when its graph is built. A step's time includes its look at the validation split, which
     chooses the weights that are kept. The total is that of all its networks.
 
     Raises:
@@ -96,7 +96,7 @@ def published_curves(parts: Parts, scenarios: Sequence[Scenario], seed: int, set
     curves = []
     for scenario in scenarios:
         history = [one for one in router.history_ if one["scenario"] == scenario.name]
-        points = [Point(one["epoch"] + 1, one["seconds"], one["validation_reward"]) for one in history]
+        points = [Point(one["step"], one["seconds"], one["validation_reward"]) for one in history]
         kept = validation_reward(router, parts["validation"], scenario, router.cost_scale_)
         curves.append(Curve(points, wall, kept, busy / wall))
         if kept < curves[-1].best.reward - 1e-4:
@@ -107,8 +107,7 @@ def published_curves(parts: Parts, scenarios: Sequence[Scenario], seed: int, set
 def gnn_curves(parts: Parts, scenarios: Sequence[Scenario], seed: int, repeats: int) -> list[Curve]:
     """Train the GNN router by its defaults; one training serves all scenarios. Return a curve for each.
 
-    The clock starts with ``fit``, before the graph is built. Epoch 0 is before the first step: the messages alone
-    speak. The weights that are kept are chosen by the likelihood, not by the reward.
+    The clock starts with ``fit``, before the graph is built. At step 0 the messages alone speak. The weights that are kept are chosen by the likelihood, not by the reward.
 
     Args:
         parts: Of the log.
@@ -143,6 +142,7 @@ class Watch:
         self.router.run = CPU
         self.cost_scale = fit_cost_scale(parts["train"].cost)
         self.began = self.aside = 0.0
+        self.steps: list[int] = []
         self.seconds: list[float] = []
         self.rewards: list[list[float]] = []
 
@@ -155,10 +155,7 @@ class Watch:
         share = (time.process_time() - busy) / wall
         return [
             Curve(
-                [
-                    Point(epochs, at, reward)
-                    for epochs, (at, reward) in enumerate(zip(self.seconds, column, strict=True))
-                ],
+                [Point(step, at, reward) for step, at, reward in zip(self.steps, self.seconds, column, strict=True)],
                 wall - self.aside,
                 kept,
                 share,
@@ -169,7 +166,7 @@ class Watch:
     def _fit_module(
         self, module: Any, batch_loss: Any, rows: int, validate: Callable[[], float], *rest: Any, **options: Any
     ) -> Any:
-        """Stand in for `graphrouter.training.fit_module`, which validates before the first epoch and after each."""
+        """Stand in for `graphrouter.training.fit_module`, which validates before the first step, and then from time to time."""
 
         def watched() -> float:
             loss = validate()
@@ -179,7 +176,9 @@ class Watch:
             self.aside += time.perf_counter() - stopped
             return loss
 
-        return fit_module(module, batch_loss, rows, watched, *rest, **options)
+        history = fit_module(module, batch_loss, rows, watched, *rest, **options)
+        self.steps = [0, *(int(line["step"]) for line in history)]
+        return history
 
     def _look(self) -> list[float]:
         """Return the S rewards of the router as it is."""

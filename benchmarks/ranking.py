@@ -56,7 +56,7 @@ def options() -> argparse.Namespace:
     made.add_argument("--first", type=int, default=0, help="number of the first draw (default: 0)")
     made.add_argument("--folds", type=int, default=10, help="(default: 10)")
     made.add_argument("--members", type=int, default=4, help="of the GNN's ensemble (default: 4)")
-    made.add_argument("--epochs", type=int, default=30, help="of the GNN, at most (default: 30)")
+    made.add_argument("--steps", type=int, default=600, help="of the GNN, at most (default: 600)")
     made.add_argument("--jobs", type=int, default=4, help="processes (default: 4)")
     made.add_argument("--work", type=Path, required=True, help="folder for finished draws; a killed run goes on there")
     made.add_argument("--out", type=Path, help="JSON file for all figures")
@@ -210,7 +210,7 @@ def main() -> None:
     tasks = tuple(sorted(args.tasks.split(","))) if args.tasks else ()
     known = of_tasks(log, tasks)
     draws = sorted(log.records["draw"].unique()) if log.records["draw"].n_unique() > 1 else range(args.draws)
-    gnn = json.dumps({"members": args.members, "epochs": args.epochs})
+    gnn = json.dumps({"members": args.members, "steps": args.steps})
     encoder = args.encoder or default_encoder(log)
     jobs = [Job(args.log, tasks, encoder, args.folds, gnn, args.first + draw) for draw in draws]
     args.work.mkdir(parents=True, exist_ok=True)

@@ -25,10 +25,10 @@ if TYPE_CHECKING:
 SETTINGS: dict[str, dict[str, Any]] = {"published": {}, "tuned": {"hidden": 32, "learning_rate": 1e-2}}
 TARGET = 20.0
 MARGINS = (0.0, 0.005, 0.01)
-"""Below the published router's best reward: a maximum over hundreds of noisy epochs may come late by luck."""
+"""Below the published router's best reward: a maximum over hundreds of noisy steps may come late by luck."""
 MARKS = (1, 3, 10, 30, 100, 300, 1000)
-"""Epochs of the published router that are printed."""
-GNN_MARKS = (0, 1, 2, 3, 5, 10, 20, 30, 60)
+"""Steps of the published router that are printed."""
+GNN_MARKS = (0, 20, 40, 60, 100, 200, 400, 800, 1200, 2000)
 
 
 def options() -> argparse.Namespace:
@@ -36,8 +36,8 @@ def options() -> argparse.Namespace:
     made = parser(__doc__.splitlines()[0])
     made.add_argument("--scenarios", default="performance_first", help="names with commas (default: %(default)s)")
     made.add_argument("--settings", default=",".join(SETTINGS), help="of the published router (default: %(default)s)")
-    made.add_argument("--epochs", type=int, help="of the published router, for a quick run (default: its 1,000)")
-    made.add_argument("--patience", type=int, help="stop the published router after so many epochs without a gain")
+    made.add_argument("--steps", type=int, help="of the published router, for a quick run (default: its 1,000)")
+    made.add_argument("--patience", type=int, help="stop the published router after so many steps without a gain")
     made.add_argument("--repeats", type=int, default=3, help="trainings of the GNN router (default: 3)")
     made.add_argument("--estimate-cost", action="store_true", help="estimate costs that the log lacks")
     return made.parse_args()
@@ -59,7 +59,7 @@ def check(args: argparse.Namespace, log: LLMLog) -> tuple[list[Scenario], list[s
         raise UserError("--scenarios and --settings must name one or more, but one of them names none")
     if unknown := set(settings) - set(SETTINGS):
         raise UserError(f"--settings must be among {', '.join(SETTINGS)}, but one is {min(unknown)!r}")
-    for name in ("repeats", "epochs", "patience"):
+    for name in ("repeats", "steps", "patience"):
         if (value := getattr(args, name)) is not None and value < 1:
             raise UserError(f"--{name} must be 1 or more, but is {value}")
     return scenarios, settings
@@ -75,7 +75,7 @@ def race(args: argparse.Namespace, log: LLMLog, scenarios: list[Scenario], setti
 
     encoder = make_encoder(log, args.encoder)
     parts = load_parts(log, encoder, args.seed)
-    cuts = {key: value for key in ("epochs", "patience") if (value := getattr(args, key))}
+    cuts = {key: value for key in ("steps", "patience") if (value := getattr(args, key))}
     ours = gnn_curves(parts, scenarios, args.seed, args.repeats)
     entries = []
     for setting in settings:
@@ -105,7 +105,7 @@ def print_entry(one: dict[str, Any]) -> None:
     """Print the key points of both curves, and the times to the same reward."""
     print(f"\n{one['scenario']}, published GraphRouter with {one['setting']} settings {SETTINGS[one['setting']] or ''}")
     rows = key_rows("published GraphRouter", one["published"], MARKS) + key_rows("gnn", one["gnn"], GNN_MARKS)
-    print(table(["", "epochs", "seconds", "validation reward"], rows))
+    print(table(["", "steps", "seconds", "validation reward"], rows))
     busy = f"{one['published']['busy']:.2f} and {one['gnn']['busy']:.2f}"
     print(f"CPU seconds per wall second, published and gnn: {busy}\n")
     head = ["validation reward", "published, s", "gnn, s", "times less", "target", "met"]
@@ -118,9 +118,9 @@ def key_rows(name: str, curve: dict[str, Any], marks: tuple[int, ...]) -> list[l
     best = max(points, key=lambda point: point["reward"])
     rows = []
     for point in points:
-        if point["epochs"] in marks or point is best or point is points[-1]:
+        if point["steps"] in marks or point is best or point is points[-1]:
             label = f"{name}, its best" if point is best else name
-            rows.append([label, str(point["epochs"]), f"{point['seconds']:.2f}", f"{point['reward']:.4f}"])
+            rows.append([label, str(point["steps"]), f"{point['seconds']:.2f}", f"{point['reward']:.4f}"])
     return [*rows, [f"{name}, kept", "", f"{curve['total_seconds']:.2f}", f"{curve['kept_reward']:.4f}"]]
 
 

@@ -23,7 +23,7 @@ FAILED = 1
 def add_commands(commands: Any) -> None:
     """Add the commands."""
     text = "run what is not finished of a grid, then write its tables and figures"
-    overrides = "seeds=3, or a key of the base, such as log=micropool gnn.epochs=20"
+    overrides = "seeds=3, or a key of the base, such as log=micropool gnn.steps=400"
     parser = add_command(commands, "run", run, text, overrides=overrides, resume=KEEPS)
     parser.add_argument("--config", required=True, metavar="FILE", help="YAML, or a name in configs/ablation")
     parser.add_argument("--out", required=True, metavar="DIR", help="folder for the runs, tables and figures")

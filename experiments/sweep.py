@@ -18,7 +18,7 @@ from graphrouter.cli.options import KEEPS, add_command, finish, tell
 if TYPE_CHECKING:
     from experiments.sweeps.file import Sweep
 
-OVERRIDES = "a fixed value in a parameter's place, or one more: log=mmlu_pro, gnn.epochs=20, seeds=2"
+OVERRIDES = "a fixed value in a parameter's place, or one more: log=mmlu_pro, gnn.steps=400, seeds=2"
 
 
 def add_commands(commands: Any) -> None:

@@ -46,7 +46,7 @@ class RouterEntry(NamedTuple):
         name: As it is typed.
         summary: First sentence of its docstring.
         source: Paper or code that it follows; empty for a plain reference.
-        training: ``steps`` where an optimiser takes epochs, ``fit`` where it is fitted at once.
+        training: ``steps`` where an optimiser takes steps, ``fit`` where it is fitted at once.
         extends: Whether it takes in a new LLM without being fitted again.
         needs_outcomes: Whether it must see the outcomes of the queries that it routes, so that it is no router for use.
         settings: Number of its hyperparameters.
@@ -122,7 +122,7 @@ def router_entries() -> list[RouterEntry]:
 
 def _entry(kind: type[Router]) -> RouterEntry:
     settings = router_settings(kind)
-    training = "steps" if any(one.name == "epochs" for one in settings) else "fit"
+    training = "steps" if any(one.name == "steps" for one in settings) else "fit"
     return RouterEntry(
         kind.name, summary_of(kind), kind.source, training, kind.extends, kind.needs_outcomes, len(settings)
     )

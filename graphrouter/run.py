@@ -38,15 +38,17 @@ class RunOptions:
     Attributes:
         device: ``cpu``, ``cuda`` or ``auto`` (CUDA where there is one).
         progress: Whether to show progress bars.
-        checkpoint: File to keep the state of training in after every epoch, and to resume from; None for neither.
+        checkpoint: File to keep the state of training in after every evaluation, and to resume from; None for neither.
         inputs: Identifies the data that training learns from, for the checkpoint; None where only the data itself does.
         wandb: ``off``, ``offline`` or ``online``.
         wandb_project: Project that runs are logged to.
         wandb_name: Name of the run there.
         wandb_folder: Gets a folder ``wandb`` with what W&B writes, unless ``WANDB_DIR`` names another; None for the
             current folder.
-        on_epoch: Called after every epoch of a torch router, with what is trained (a router may train several networks)
-            and ``epoch, train_loss, validation_loss``. What it raises ends the training.
+        on_evaluation: Called after every evaluation on validation of a torch router, with what is trained (a router may train
+            several networks) and ``step, train_loss, validation_loss``. What it raises ends the training.
+        on_end: Called when the training of a network has ended, with what was trained and whether its last evaluation was the
+            best and only the number of steps ended it.
     """
 
     device: str = "auto"
@@ -57,7 +59,8 @@ class RunOptions:
     wandb_project: str = "graphrouter"
     wandb_name: str | None = None
     wandb_folder: Path | None = None
-    on_epoch: Callable[[str, dict[str, float]], None] | None = None
+    on_evaluation: Callable[[str, dict[str, float]], None] | None = None
+    on_end: Callable[[str, bool], None] | None = None
 
 
 def open_wandb(options: RunOptions, name: str | None, config: dict[str, Any], reinit: str) -> Any:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import copy
 import hashlib
 import math
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -22,6 +23,12 @@ from graphrouter.run import RunOptions, open_wandb
 CLOSE = 1e-4
 """Relative difference of two validation losses before training that are of the same data: rounding in single precision
 gives far less, other data or other initial weights hardly ever so little."""
+EVERY = 20
+"""Optimiser steps from one look at validation to the next: a hundred looks in the default length, and ten before patience ends,
+at a cost below that of the steps, since a log's validation part is about as large as five of its batches or fewer."""
+BATCHES = 16
+"""Fewest batches of a pass over the training queries. Small logs need small batches: with 256 queries at a time a log of 180 would
+be seen whole in every step, and an averaged gradient finds worse optima there (experiments/LOG.md, 'Small logs')."""
 
 
 @dataclass
@@ -29,18 +36,23 @@ class Schedule:
     """How long and how fast to learn.
 
     Attributes:
-        epochs: At most so many passes over the training queries.
-        patience: Stop after so many epochs without a better validation loss.
-        batch_size: Queries per optimiser step.
+        steps: Optimiser steps, at most.
+        patience: Stop after so many steps without a better validation loss.
+        batch_size: Queries per optimiser step, see `batch_of`.
         learning_rate: Highest learning rate of AdamW; it falls as a cosine to a tenth.
         weight_decay: Weight decay of AdamW.
     """
 
-    epochs: int = 100
-    patience: int = 10
+    steps: int = 2000
+    patience: int = 200
     batch_size: int = 256
     learning_rate: float = 1e-3
     weight_decay: float = 1e-2
+
+
+def batch_of(batch_size: int, rows: int) -> int:
+    """Return how many of ``rows`` training queries a step takes: ``batch_size``, but at most one in `BATCHES`, rounded up."""
+    return min(batch_size, -(-rows // BATCHES))
 
 
 def pick_device(name: str) -> torch.device:
@@ -68,89 +80,144 @@ def fit_module(
     seed: int,
     run: RunOptions,
     label: str,
+    every: int = EVERY,
     parameter_groups: list[dict[str, Any]] | None = None,
     settings: dict[str, Any] | None = None,
 ) -> list[dict[str, float]]:
     """Fit a module, and leave it with the weights of its best validation loss.
 
     On CUDA the loss is computed in bfloat16 where that helps; on the CPU in float32. The same seed gives the same
-    result on the same device, also when training was cut off and resumed from ``run.checkpoint``.
+    result on the same device, also when training was cut off and resumed from ``run.checkpoint``. Where the best
+    evaluation is the last, and nothing but the length ended the training, a warning says so.
 
     Args:
         module: Already on its device.
         batch_loss: Takes [B] row numbers on the device of the module and returns a scalar loss.
-        rows: Number of training queries.
+        rows: Number of training queries. Each pass over them is in a new random order.
         validate: Returns the validation loss, lower is better; called without gradients, in evaluation mode.
         schedule: Length and pace.
         seed: Seed of the order of the batches and of dropout.
         run: Progress, checkpoint and W&B.
         label: Shown beside the progress bar, and part of what identifies a checkpoint.
+        every: Steps from one evaluation on validation to the next; the last step is followed by one, too.
         parameter_groups: For the optimiser, where not all parameters share the schedule's pace.
         settings: Hyperparameters that neither the schedule nor the weights show; part of what identifies a checkpoint.
 
     Returns:
-        One dict per epoch: ``epoch, train_loss, validation_loss``.
+        One dict per evaluation: ``step`` (steps done), ``train_loss`` (mean since the evaluation before) and
+        ``validation_loss``.
 
     Raises:
         UserError: If the checkpoint to resume from belongs to another run.
     """
-    device = next(module.parameters()).device
-    order = torch.Generator().manual_seed(seed)
     torch.manual_seed(seed)
     optimiser = torch.optim.AdamW(
         parameter_groups or module.parameters(), lr=schedule.learning_rate, weight_decay=schedule.weight_decay
     )
-    steps = max(schedule.epochs * -(-rows // schedule.batch_size), 1)
     pace = torch.optim.lr_scheduler.LambdaLR(
-        optimiser, lambda step: 0.55 + 0.45 * math.cos(math.pi * min(step / steps, 1))
+        optimiser, lambda step: 0.55 + 0.45 * math.cos(math.pi * min(step / max(schedule.steps, 1), 1))
     )
     history: list[dict[str, float]] = []
     best: dict[str, Any] = {
         "loss": _validation_loss(module, validate),
-        "epoch": -1,
+        "step": 0,
         "weights": _copy(module.state_dict()),
     }
-    start = _Start.of(module, (asdict(schedule), rows, seed, label, settings), run.inputs, best["loss"])
+    start = _Start.of(module, (asdict(schedule), rows, seed, label, every, settings), run.inputs, best["loss"])
     stateful = {"module": module, "optimiser": optimiser, "pace": pace}
+    order = _Order(rows, schedule.batch_size, seed)
     if run.checkpoint and run.checkpoint.exists():
         start, history, best = _resume(run.checkpoint, start, stateful, order)
+    step = int(history[-1]["step"]) if history else 0
     with (
         _wandb_run(run, schedule, label) as log,
         tqdm(
-            range(len(history), schedule.epochs),
+            total=schedule.steps,
+            initial=step,
             desc=label,
-            unit="epoch",
+            unit="step",
             disable=None if run.progress else True,
             leave=False,
         ) as bar,
     ):
-        for epoch in bar:
-            if epoch - best["epoch"] > schedule.patience:
-                break
-            module.train()
-            total = 0.0
-            for batch in torch.randperm(rows, generator=order).split(schedule.batch_size):  # type: ignore[no-untyped-call]
-                optimiser.zero_grad(set_to_none=True)
-                with _autocast(device):
-                    loss = batch_loss(batch.to(device))
-                loss.backward()  # type: ignore[no-untyped-call]
-                nn.utils.clip_grad_norm_(module.parameters(), 1.0)
-                optimiser.step()
-                pace.step()
-                total += loss.item() * len(batch)
-            loss_now = _validation_loss(module, validate)
-            history.append({"epoch": epoch, "train_loss": total / rows, "validation_loss": loss_now})
-            bar.set_postfix(validation=f"{loss_now:.4f}", best=f"{best['loss']:.4f}")
+        while step < schedule.steps and step - best["step"] < schedule.patience:
+            count = min(every, schedule.steps - step)
+            train_loss = _take_steps(module, batch_loss, optimiser, pace, [next(order) for _ in range(count)])
+            step += count
+            loss = _validation_loss(module, validate)
+            history.append({"step": step, "train_loss": train_loss, "validation_loss": loss})
+            bar.update(count)
+            bar.set_postfix(validation=f"{loss:.4f}", best=f"{best['loss']:.4f}")
             log(history[-1])
-            if run.on_epoch is not None:
-                run.on_epoch(label, history[-1])
-            if loss_now < best["loss"]:
-                best = {"loss": loss_now, "epoch": epoch, "weights": _copy(module.state_dict())}
+            if run.on_evaluation is not None:
+                run.on_evaluation(label, history[-1])
+            if loss < best["loss"]:
+                best = {"loss": loss, "step": step, "weights": _copy(module.state_dict())}
             if run.checkpoint:
                 _save_checkpoint(run.checkpoint, start, stateful, order, history, best)
     module.load_state_dict(best["weights"])
     module.eval()
+    _tell_end(run, label, best["step"] == schedule.steps > 0)
     return history
+
+
+def _take_steps(
+    module: nn.Module, batch_loss: Callable[[Tensor], Tensor], optimiser: Any, pace: Any, batches: list[Tensor]
+) -> float:
+    """Take one optimiser step for each batch of row numbers, and return the mean training loss over their rows."""
+    device = next(module.parameters()).device
+    module.train()
+    total = 0.0
+    for batch in batches:
+        optimiser.zero_grad(set_to_none=True)
+        with _autocast(device):
+            loss = batch_loss(batch.to(device))
+        loss.backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(module.parameters(), 1.0)
+        optimiser.step()
+        pace.step()
+        total += loss.item() * len(batch)
+    return total / sum(map(len, batches))
+
+
+class _Order(Iterator[Tensor]):
+    """Batches of row numbers, pass after pass, each pass in a random order and in batches of about equal size.
+
+    Args:
+        rows: Number of training queries.
+        batch_size: Most rows of a batch.
+        seed: Seed of the order.
+    """
+
+    def __init__(self, rows: int, batch_size: int, seed: int) -> None:
+        self.rows, self.count = rows, -(-rows // batch_size)
+        self.generator = torch.Generator().manual_seed(seed)
+        self.left: list[Tensor] = []
+
+    def __next__(self) -> Tensor:
+        if not self.left:
+            self.left = list(torch.randperm(self.rows, generator=self.generator).tensor_split(self.count))
+        return self.left.pop(0)
+
+    def state(self) -> dict[str, Any]:
+        """Return what a later process goes on from, in the middle of a pass too."""
+        return {"generator": self.generator.get_state(), "left": self.left}
+
+    def load(self, state: dict[str, Any]) -> None:
+        """Go on from the result of `state`."""
+        self.generator.set_state(state["generator"])
+        self.left = list(state["left"])
+
+
+def _tell_end(run: RunOptions, label: str, best_is_last: bool) -> None:
+    """Tell the listener how a training ended, and warn where it seems to have been too short."""
+    if run.on_end is not None:
+        run.on_end(label, best_is_last)
+    if best_is_last:
+        warnings.warn(
+            f"{label}: the last evaluation was the best, and only the number of steps ended the training; more steps may help",
+            stacklevel=3,
+        )
 
 
 def _validation_loss(module: nn.Module, validate: Callable[[], float]) -> float:
@@ -202,12 +269,12 @@ def _save_checkpoint(
     file: Path,
     start: _Start,
     stateful: dict[str, Any],
-    order: torch.Generator,
+    order: _Order,
     history: list[dict[str, float]],
     best: dict[str, Any],
 ) -> None:
     state = {key: thing.state_dict() for key, thing in stateful.items()}
-    random = {"order": order.get_state(), "torch": torch.get_rng_state()}
+    random = {"order": order.state(), "torch": torch.get_rng_state()}
     if torch.cuda.is_available():
         random["cuda"] = torch.cuda.get_rng_state()
     kept = {"start": asdict(start), "state": state, "random": random, "history": history, "best": best}
@@ -216,7 +283,7 @@ def _save_checkpoint(
 
 
 def _resume(
-    file: Path, start: _Start, stateful: dict[str, Any], order: torch.Generator
+    file: Path, start: _Start, stateful: dict[str, Any], order: _Order
 ) -> tuple[_Start, list[dict[str, float]], dict[str, Any]]:
     try:
         kept = torch.load(file, weights_only=True)
@@ -231,7 +298,7 @@ def _resume(
         )
     for key, thing in stateful.items():
         thing.load_state_dict(kept["state"][key])
-    order.set_state(kept["random"]["order"])
+    order.load(kept["random"]["order"])
     torch.set_rng_state(kept["random"]["torch"])
     if "cuda" in kept["random"] and torch.cuda.is_available():
         torch.cuda.set_rng_state(kept["random"]["cuda"])

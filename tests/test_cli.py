@@ -157,7 +157,7 @@ class TestTrain:
     def test_an_interrupted_training_goes_on_and_ends_as_without(
         self, log: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
     ) -> None:
-        words = ["train", log, *TRAIN_MLP, "epochs=6", "--out"]
+        words = ["train", log, *TRAIN_MLP, "steps=120", "--out"]
         assert main([*words, str(tmp_path / "whole")]) == 0
         import torch
 
@@ -165,7 +165,7 @@ class TestTrain:
         step = torch.optim.AdamW.step
 
         def interrupted(self: torch.optim.AdamW, *arguments: object, **options: object) -> object:
-            if next(steps) == 3:
+            if next(steps) == 30:
                 raise KeyboardInterrupt
             return step(self, *arguments, **options)
 
@@ -191,15 +191,15 @@ class TestTrain:
         words = ["train", log, *TRAIN_MLP, "--quiet", "--out", str(tmp_path / "r")]
         with monkeypatch.context() as patched:
             patched.setattr(RoutingPipeline, "save", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
-            assert main([*words, "epochs=2"]) == 130
-        assert "must come from the same data, config and seed" in fail(*words, "epochs=3")
+            assert main([*words, "steps=40"]) == 130
+        assert "must come from the same data, config and seed" in fail(*words, "steps=60")
 
     def test_wandb_offline_writes_below_out_and_says_nothing(
         self, log: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
     ) -> None:
         monkeypatch.chdir(tmp_path)
         monkeypatch.delenv("WANDB_SILENT", raising=False)
-        words = [*TRAIN_MLP, "--quiet", "--wandb", "offline", "epochs=2"]
+        words = [*TRAIN_MLP, "--quiet", "--wandb", "offline", "steps=40"]
         assert main(["train", log, *words, "--out", str(tmp_path / "r")]) == 0
         assert list(tmp_path.glob("r/wandb/offline-run-*/*.wandb"))
         assert [path.name for path in tmp_path.iterdir()] == ["r"]

@@ -112,21 +112,23 @@ class TestFineTuning:
     def test_an_interrupted_training_goes_on(self, model: str, tuned: Path, log: LLMLog, tmp_path: Path) -> None:
         seen = []
 
-        def interrupt(label: str, epoch: dict[str, float]) -> None:
-            seen.append((label, epoch["epoch"]))
-            if seen[-1] == ("encoder", 2):
+        def watch(label: str, row: dict[str, float]) -> None:
+            seen.extend([row["step"]] if label == "encoder" else [])
+
+        def interrupt(label: str, row: dict[str, float]) -> None:
+            watch(label, row)
+            if len(seen) == 3:
                 raise KeyboardInterrupt
 
         out = tmp_path / "out"
-        options = RunOptions(device="cpu", on_epoch=interrupt)
+        options = RunOptions(device="cpu", on_evaluation=interrupt)
         with pytest.raises(KeyboardInterrupt):
             finetune_encoder(log, model, out, seed=3, settings=FAST, run=options)
         assert [file.name for file in out.iterdir()] == [CHECKPOINT]
+        epoch = seen[0]
         seen.clear()
-        finetune_encoder(
-            log, model, out, seed=3, settings=FAST, run=RunOptions(device="cpu", on_epoch=lambda *one: seen.append(one))
-        )
-        assert [epoch["epoch"] for label, epoch in seen if label == "encoder"] == [2, 3, 4, 5, 6, 7]
+        finetune_encoder(log, model, out, seed=3, settings=FAST, run=RunOptions(device="cpu", on_evaluation=watch))
+        assert seen == [epoch * passes for passes in (3, 4, 5, 6, 7, 8)]
         assert not (out / CHECKPOINT).exists()
         texts = log.queries["query"].to_list()[:5]
         first, second = (find_encoder(str(folder), "cpu").encode(texts) for folder in (tuned, out))

@@ -260,7 +260,7 @@ class TestSave:
         "router", ["best_per_task", "knn", "kmeans", "linear", "mlp", "matrix_factorisation", "random", "gnn"]
     )
     def test_a_loaded_router_predicts_the_same_bits(self, log: LLMLog, tmp_path: Path, router: str) -> None:
-        pipeline = train(log, make_router(router, {"epochs": 2} if router == "gnn" else {}), "tfidf:8")
+        pipeline = train(log, make_router(router, {"steps": 40} if router == "gnn" else {}), "tfidf:8")
         again = RoutingPipeline.load(pipeline.save(tmp_path / "r"))
         np.testing.assert_array_equal(again.predict(NEW).quality, pipeline.predict(NEW).quality)
         np.testing.assert_array_equal(again.predict(NEW).cost, pipeline.predict(NEW).cost)

@@ -1,4 +1,5 @@
 import copy
+import warnings
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,7 @@ from torch import nn
 
 from graphrouter.errors import UserError
 from graphrouter.run import RunOptions
-from graphrouter.training import Schedule, fit_module, pick_device
+from graphrouter.training import EVERY, Schedule, batch_of, fit_module, pick_device
 
 ROWS = 40
 
@@ -34,9 +35,10 @@ class Problem:
                 raise KeyboardInterrupt
         return self.loss(torch.arange(ROWS, 2 * ROWS)).item()
 
-    def fit(self, schedule: Schedule, seed: int = 0, **run: object) -> list[dict[str, float]]:
+    def fit(self, schedule: Schedule, seed: int = 0, every: int = EVERY, **run: object) -> list[dict[str, float]]:
         options = RunOptions(device="cpu", **run)
-        return fit_module(self.module, self.loss, ROWS, self.validate, schedule, seed=seed, run=options, label="test")
+        rest = {"seed": seed, "run": options, "label": "test", "every": every}
+        return fit_module(self.module, self.loss, ROWS, self.validate, schedule, **rest)
 
 
 def weights_of(problem: Problem) -> dict[str, torch.Tensor]:
@@ -48,47 +50,57 @@ def assert_equal_weights(first: Problem, second: Problem) -> None:
         torch.testing.assert_close(value, weights_of(second)[key], rtol=0, atol=0)
 
 
-@pytest.mark.parametrize("epochs_before_cut", [0, 1, 4])
-def test_resume_after_a_cut_gives_the_same_losses_bit_for_bit(tmp_path: Path, epochs_before_cut: int) -> None:
-    schedule, file = Schedule(epochs=9, batch_size=8), tmp_path / "run" / "state.pt"
+@pytest.mark.parametrize("every", [5, 7])  # a pass has five batches: cut at its end, and in the middle of one
+@pytest.mark.parametrize("evaluations_before_cut", [0, 1, 4])
+def test_resume_after_a_cut_gives_the_same_losses_bit_for_bit(
+    tmp_path: Path, evaluations_before_cut: int, every: int
+) -> None:
+    schedule, file = Schedule(steps=44, batch_size=8), tmp_path / "run" / "state.pt"
     whole = Problem()
-    losses = whole.fit(schedule)
-    cut = Problem(cut_after=1 + epochs_before_cut)
+    losses = whole.fit(schedule, every=every)
+    cut = Problem(cut_after=1 + evaluations_before_cut)
     with pytest.raises(KeyboardInterrupt):
-        cut.fit(schedule, checkpoint=file)
+        cut.fit(schedule, every=every, checkpoint=file)
     resumed = Problem()
-    assert resumed.fit(schedule, checkpoint=file) == losses
+    assert resumed.fit(schedule, every=every, checkpoint=file) == losses
     assert_equal_weights(whole, resumed)
 
 
 def test_a_finished_run_is_not_trained_again(tmp_path: Path) -> None:
-    schedule, file = Schedule(epochs=4, batch_size=8), tmp_path / "state.pt"
+    schedule, file = Schedule(steps=80, batch_size=8), tmp_path / "state.pt"
     first = Problem()
     losses = first.fit(schedule, checkpoint=file)
-    second = Problem(cut_after=1)  # the validation before the first epoch is all that it may do
+    second = Problem(cut_after=1)  # the validation before the first step is all that it may do
     assert second.fit(schedule, checkpoint=file) == losses
     assert_equal_weights(first, second)
 
 
 def test_the_same_seed_gives_the_same_losses_and_another_seed_others() -> None:
-    schedule = Schedule(epochs=3, batch_size=8)
+    schedule = Schedule(steps=60, batch_size=8)
     losses = Problem().fit(schedule, seed=3)
     assert Problem().fit(schedule, seed=3) == losses
     assert Problem().fit(schedule, seed=4) != losses
 
 
+def test_a_checkpoint_of_another_rhythm_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "state.pt"
+    Problem().fit(Schedule(steps=20, batch_size=8), checkpoint=file)
+    with pytest.raises(UserError, match="same data, config and seed"):
+        Problem().fit(Schedule(steps=20, batch_size=8), every=10, checkpoint=file)
+
+
 @pytest.mark.parametrize(
     ("schedule", "start", "seed"),
     [
-        (Schedule(epochs=3, batch_size=8, learning_rate=0.1), 0, 0),
-        (Schedule(epochs=3, batch_size=8), 1, 0),
-        (Schedule(epochs=3, batch_size=8), 0, 1),
+        (Schedule(steps=60, batch_size=8, learning_rate=0.1), 0, 0),
+        (Schedule(steps=60, batch_size=8), 1, 0),
+        (Schedule(steps=60, batch_size=8), 0, 1),
     ],
     ids=["another schedule", "other initial weights", "another seed"],
 )
 def test_a_checkpoint_of_another_run_is_refused(tmp_path: Path, schedule: Schedule, start: int, seed: int) -> None:
     file = tmp_path / "state.pt"
-    Problem().fit(Schedule(epochs=3, batch_size=8), checkpoint=file)
+    Problem().fit(Schedule(steps=60, batch_size=8), checkpoint=file)
     with pytest.raises(UserError, match="same data, config and seed"):
         Problem(seed=start).fit(schedule, seed=seed, checkpoint=file)
 
@@ -105,7 +117,7 @@ def nudged(**options: object) -> Problem:
 
 @pytest.mark.parametrize("inputs", [None, "digest of the log"])
 def test_training_goes_on_where_the_last_digits_differ(tmp_path: Path, inputs: str | None) -> None:
-    schedule, file = Schedule(epochs=6, batch_size=8), tmp_path / "state.pt"
+    schedule, file = Schedule(steps=120, batch_size=8), tmp_path / "state.pt"
     with pytest.raises(KeyboardInterrupt):
         Problem(cut_after=4).fit(schedule, checkpoint=file, inputs=inputs)
     assert len(nudged().fit(schedule, checkpoint=file, inputs=inputs)) == 6
@@ -114,7 +126,7 @@ def test_training_goes_on_where_the_last_digits_differ(tmp_path: Path, inputs: s
 
 
 def test_other_inputs_are_refused_whatever_the_loss(tmp_path: Path) -> None:
-    schedule, file = Schedule(epochs=2, batch_size=8), tmp_path / "state.pt"
+    schedule, file = Schedule(steps=40, batch_size=8), tmp_path / "state.pt"
     Problem().fit(schedule, checkpoint=file, inputs="one log")
     with pytest.raises(UserError, match="same data, config and seed"):
         Problem().fit(schedule, checkpoint=file, inputs="another log")
@@ -124,10 +136,12 @@ def test_a_damaged_checkpoint_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "state.pt"
     file.write_bytes(b"not a checkpoint")
     with pytest.raises(UserError, match="cannot be read"):
-        Problem().fit(Schedule(epochs=1), checkpoint=file)
+        Problem().fit(Schedule(steps=20), checkpoint=file)
 
 
-def scripted(losses: list[float], patience: int) -> tuple[list[dict[str, float]], list[torch.Tensor], nn.Linear]:
+def scripted(
+    losses: list[float], patience: int, **run: object
+) -> tuple[list[dict[str, float]], list[torch.Tensor], nn.Linear]:
     """Train with given validation losses; return the history, the weights at each validation, and the module."""
     module, seen = nn.Linear(2, 1), []
 
@@ -136,18 +150,26 @@ def scripted(losses: list[float], patience: int) -> tuple[list[dict[str, float]]
         return losses[len(seen) - 1]
 
     inputs = torch.eye(2).repeat(4, 1)
-    schedule = Schedule(epochs=len(losses) - 1, patience=patience, batch_size=8, learning_rate=0.1)
-    run = RunOptions(device="cpu")
+    schedule = Schedule(len(losses) - 1, patience, batch_size=8, learning_rate=0.1)
+    options = RunOptions(device="cpu", **run)
     history = fit_module(
-        module, lambda rows: ((module(inputs[rows]) - 3) ** 2).mean(), 8, validate, schedule, seed=0, run=run, label="s"
+        module,
+        lambda rows: ((module(inputs[rows]) - 3) ** 2).mean(),
+        8,
+        validate,
+        schedule,
+        seed=0,
+        run=options,
+        label="s",
+        every=1,
     )
     return history, seen, module
 
 
-def test_stops_after_patience_epochs_without_improvement() -> None:
+def test_stops_after_patience_steps_without_improvement() -> None:
     history, _, _ = scripted([9, 5, 4, 6, 6, 6, 6, 1], patience=3)
     assert [entry["validation_loss"] for entry in history] == [5, 4, 6, 6, 6]
-    assert [entry["epoch"] for entry in history] == [0, 1, 2, 3, 4]
+    assert [entry["step"] for entry in history] == [1, 2, 3, 4, 5]
 
 
 def test_weights_of_the_best_validation_are_restored() -> None:
@@ -168,14 +190,14 @@ def test_a_loss_that_is_not_finite_is_never_the_best() -> None:
 
 
 def test_training_reduces_the_loss() -> None:
-    history = Problem().fit(Schedule(epochs=60, patience=60, batch_size=8, learning_rate=0.02))
+    history = Problem().fit(Schedule(steps=1200, patience=1200, batch_size=8, learning_rate=0.02))
     assert min(entry["validation_loss"] for entry in history) < 0.5 * history[0]["validation_loss"]
 
 
-def test_wandb_offline_logs_every_epoch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_wandb_offline_logs_every_evaluation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("WANDB_SILENT", "true")
-    Problem().fit(Schedule(epochs=2, batch_size=8), wandb="offline", wandb_project="trial", wandb_name="named")
+    Problem().fit(Schedule(steps=40, batch_size=8), wandb="offline", wandb_project="trial", wandb_name="named")
     wandb.teardown()  # the service process may write after the run has finished; it is done when it has ended
     (log,) = tmp_path.glob("wandb/offline-run-*/*.wandb")
     content = log.read_bytes()
@@ -186,7 +208,7 @@ def test_wandb_offline_logs_every_epoch(tmp_path: Path, monkeypatch: pytest.Monk
 
 def test_nothing_is_logged_where_wandb_is_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    Problem().fit(Schedule(epochs=1, batch_size=8))
+    Problem().fit(Schedule(steps=20, batch_size=8))
     assert list(tmp_path.iterdir()) == []
 
 
@@ -204,15 +226,64 @@ def test_cuda_is_refused_where_there_is_none(name: str, monkeypatch: pytest.Monk
         pick_device(name)
 
 
-def test_every_epoch_is_told_and_may_end_the_training() -> None:
+def test_every_evaluation_is_told_and_may_end_the_training() -> None:
     told: list[tuple[str, dict[str, float]]] = []
 
     def watch(label: str, line: dict[str, float]) -> None:
         told.append((label, line))
-        if line["epoch"] == 2:
+        if line["step"] == 3 * EVERY:
             raise StopIteration
 
     with pytest.raises(StopIteration):
-        Problem().fit(Schedule(epochs=9, batch_size=8), on_epoch=watch)
+        Problem().fit(Schedule(steps=180, batch_size=8), on_evaluation=watch)
     assert [label for label, _ in told] == ["test"] * 3
-    assert [line for _, line in told] == Problem().fit(Schedule(epochs=9, batch_size=8))[:3]
+    assert [line for _, line in told] == Problem().fit(Schedule(steps=180, batch_size=8))[:3]
+
+
+@pytest.mark.parametrize("steps", [1, 20, 50])
+def test_validation_is_looked_at_every_so_many_steps_and_at_the_end(steps: int) -> None:
+    history = Problem().fit(Schedule(steps=steps, batch_size=8))
+    assert [line["step"] for line in history] == sorted({*range(EVERY, steps + 1, EVERY), steps})
+
+
+def test_every_pass_shows_each_query_once_in_a_new_order() -> None:
+    seen: list[list[int]] = []
+    module = nn.Linear(1, 1)
+
+    def loss(rows: torch.Tensor) -> torch.Tensor:
+        seen.append(rows.tolist())
+        return module.weight.sum() ** 2
+
+    schedule = Schedule(steps=12, batch_size=4)
+    fit_module(module, loss, 21, lambda: 0.0, schedule, seed=0, run=RunOptions(device="cpu"), label="s", every=5)
+    assert {len(batch) for batch in seen} == {3, 4}, "six batches of about equal size, and none of a single query"
+    first, second = ([row for batch in batches for row in batch] for batches in (seen[:6], seen[6:]))
+    assert sorted(first) == sorted(second) == list(range(21))
+    assert first != second
+
+
+@pytest.mark.parametrize(("rows", "batch"), [(180, 12), (181, 12), (6000, 256), (10, 1), (4096, 256), (4000, 250)])
+def test_a_small_log_gets_small_batches(rows: int, batch: int) -> None:
+    assert batch_of(256, rows) == batch
+
+
+def ending(losses: list[float], patience: int = 10) -> tuple[list[bool], list[str]]:
+    """Train with given validation losses; return what is told of the end, and the warnings."""
+    ends: list[bool] = []
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        scripted(losses, patience, on_end=lambda label, best_is_last: ends.append(best_is_last))
+    return ends, [str(one.message) for one in said]
+
+
+def test_a_training_that_was_still_getting_better_says_so() -> None:
+    ends, (said,) = ending([9, 5, 4, 3])
+    assert ends == [True]
+    assert said.startswith("s: the last evaluation was the best")
+
+
+@pytest.mark.parametrize(
+    ("losses", "patience"), [([9, 5, 3, 4], 10), ([1, 5, 4, 3], 10), ([9, 5, 6, 7, 2], 2)], ids=str
+)
+def test_a_training_that_was_long_enough_says_nothing(losses: list[float], patience: int) -> None:
+    assert ending(losses, patience) == ([False], [])

@@ -126,7 +126,7 @@ def read_plan(name: str, overrides: Sequence[str] = ()) -> Plan:
 
     Args:
         name: Name of a YAML file, or of one in ``configs/ablation``.
-        overrides: ``seeds=3``, or a key of the base: ``log=micropool``, ``gnn.epochs=20``.
+        overrides: ``seeds=3``, or a key of the base: ``log=micropool``, ``gnn.steps=400``.
 
     Raises:
         UserError: If a key is unknown, a value does not do, or two differences have one name.

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from experiments.paper.table import PaperTable
 
 PAPER = f"{STARTED} paper"
-OVERRIDES = "a hyperparameter of a router, such as graphrouter.epochs=100, or settings=4 with --tune-by"
+OVERRIDES = "a hyperparameter of a router, such as graphrouter.learning_rate=0.01, or settings=4 with --tune-by"
 
 
 def add_table(

@@ -35,7 +35,7 @@ class PaperSettings:
         seeds: One split and one start of every router for each.
         encoder: See `graphrouter.encoders.find_encoder`; None for the log's own.
         tune_by: Measure by which validation chooses each router's setting: ``nll``, ``reward`` or ``none``.
-        overrides: Such as ``graphrouter.epochs=100``.
+        overrides: Such as ``graphrouter.learning_rate=0.01``.
     """
 
     out: Path

@@ -103,7 +103,7 @@ def _grid(wr: Any, panel: Panel, entity: str, project: str) -> Any:
         wr.ParallelCoordinatesPlot(title="Settings and metric", columns=columns, layout=wr.Layout(0, 0, 24, 9)),
         wr.ParameterImportancePlot(with_respect_to=key, layout=wr.Layout(0, 9, 8, 9)),
         wr.LinePlot(
-            title="Validation loss", x="epoch", y=["validation_loss"], groupby=wr.Config("name"),
+            title="Validation loss", x="step", y=["validation_loss"], groupby=wr.Config("name"),
             groupby_aggfunc="mean", groupby_rangefunc="stddev", layout=wr.Layout(8, 9, 8, 9),
         ),
         wr.BarPlot(

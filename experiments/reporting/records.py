@@ -42,7 +42,7 @@ class Run:
         seconds: Seconds of the whole run.
         metrics: Such as ``validation/nll`` and ``test/balance/reward``.
         references: By reference, such as ``best_single``, its test metrics.
-        history: One row per epoch.
+        history: One row per evaluation on validation in training.
         tasks: One row per task.
         shares: By scenario, the share of test queries of each LLM.
         curve: Points of the cost-quality curve.

@@ -1,4 +1,4 @@
-"""The section on training: loss over epochs, with bands over seeds."""
+"""The section on training: loss over steps, with bands over seeds."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from graphrouter.typing import Array, Record
 
 MOST_LINES = 6
 LATE = 0.05
-"""Share of the fall of a loss in the last tenth of the epochs, above which a training looks cut short."""
+"""Share of the fall of a loss in the last tenth of the steps, above which a training looks cut short."""
 LOSSES = (("validation_loss", "validation loss"), ("train_loss", "training loss"))
 
 
 def training_section(panel: Panel) -> Figure:
-    """Return the curves of the base and the best configurations that were trained by epochs."""
+    """Return the curves of the base and the best configurations that were trained in steps."""
     title = "Training"
     able = [one for one in panel.configurations if any(run.history for run in one.runs)]
     if not able:
         return Figure(
-            title, "No finished run has a history: comparisons keep none, and not every router is trained by epochs."
+            title, "No finished run has a history: comparisons keep none, and not every router is trained in steps."
         )
     shown = panel.shown(MOST_LINES, lambda one: one in able)
     styles = colours([one.label for one in shown], next((one.label for one in shown if one.base), None))
@@ -33,18 +33,18 @@ def training_section(panel: Panel) -> Figure:
     for network in dict.fromkeys(entry["label"] for one in shown for run in one.runs for entry in run.history):
         for key, name in LOSSES:
             if drawn := list(_lines(shown, styles, network, key)):
-                label = f"{name} of {network} over epochs, for {', '.join(styles)}"
+                label = f"{name} of {network} over steps, for {', '.join(styles)}"
                 picture = drawing.wide_and_narrow(_draw(drawn, name), label, (500, 230), (290, 230))
                 parts.append((f"{network}: {name}", picture))
                 data += [[line.name, network, key, *row] for line in drawn for row in _rows(line)]
     keys = [(colour, "line", label) for label, colour in styles.items()]
     body = macro("legend", keys) + macro("multiples", parts)
-    head = ["configuration", "network", "loss", "epoch", "mean", "low", "high"]
+    head = ["configuration", "network", "loss", "step", "mean", "low", "high"]
     return Figure(title, _says(able, shown), body, head, data)
 
 
 def _draw(series: list[Series], name: str) -> Callable[[float, float, bool], drawing.Chart]:
-    return lambda width, height, _: line_charts.lines(series, width, height, "epoch", name)
+    return lambda width, height, _: line_charts.lines(series, width, height, "step", name)
 
 
 def _lines(shown: list[Configuration], styles: dict[str, str], network: str, key: str) -> Iterator[Series]:
@@ -53,7 +53,7 @@ def _lines(shown: list[Configuration], styles: dict[str, str], network: str, key
         curves = [curve for curve in curves if len(curve)]
         if not curves:
             continue
-        # Beyond the epoch where the first seed stopped, a mean would be over ever fewer seeds.
+        # Beyond the step where the first seed stopped, a mean would be over ever fewer seeds.
         length = min(len(curve) for curve in curves)
         values = np.stack([curve[:length, 1] for curve in curves])
         mean, spread = values.mean(axis=0), values.std(axis=0, ddof=1) if len(curves) > 1 else None
@@ -62,9 +62,9 @@ def _lines(shown: list[Configuration], styles: dict[str, str], network: str, key
 
 
 def _curve(history: list[Record], network: str, key: str) -> Array:
-    """[N, 2], epoch and loss."""
+    """[N, 2], step and loss."""
     rows = [
-        (entry["epoch"], entry[key]) for entry in history if entry["label"] == network and entry.get(key) is not None
+        (entry["step"], entry[key]) for entry in history if entry["label"] == network and entry.get(key) is not None
     ]
     return np.array([row for row in rows if np.isfinite(row[1])], dtype=np.float64).reshape(-1, 2)
 
@@ -83,11 +83,11 @@ def _says(able: list[Configuration], shown: list[Configuration]) -> str:
     lengths = [len(curve) for curve in curves]
     still = float(np.median([_late_share(curve) for curve in curves]))
     says = (
-        f"Of the {len(able):,} configurations that were trained by epochs, {len(shown)} are drawn. A training lasts "
-        f"{np.median(lengths):.0f} epochs in the median, and its last tenth brings {still:.1%} of the whole fall of the "
+        f"Of the {len(able):,} configurations that were trained in steps, {len(shown)} are drawn. A training lasts "
+        f"{np.median(lengths):.0f} steps in the median, and its last tenth brings {still:.1%} of the whole fall of the "
         "validation loss: "
     )
-    says += "more epochs may help." if still > LATE else "more epochs would bring little."
+    says += "more steps may help." if still > LATE else "more steps would bring little."
     return (
         says
         + " A band is one standard deviation over seeds; a line ends where the first of its seeds stopped. Losses of "
@@ -105,7 +105,7 @@ def _validation(shown: list[Configuration]) -> Iterator[Array]:
 
 
 def _late_share(curve: Array) -> float:
-    """Return which share of the fall from the first to the best loss came in the last tenth of the epochs."""
+    """Return which share of the fall from the first to the best loss came in the last tenth of the steps."""
     before = curve[: max(1, int(len(curve) * 0.9))].min()
     fall = curve[0] - curve.min()
     return float((before - curve.min()) / fall) if fall > 0 else 0.0

@@ -130,7 +130,7 @@ def _references(table: Table | None) -> dict[str, dict[str, float]]:
 
 
 def _history(rows: Iterable[Record], prefix: str) -> Iterable[Record]:
-    """Epochs of one seed: ``train_loss``, or with the name of a further network in front."""
+    """Evaluations of one seed: ``train_loss``, or with the name of a further network in front."""
     for row in rows:
         found: dict[str, Record] = {}
         for key, value in row.items():
@@ -140,4 +140,4 @@ def _history(rows: Iterable[Record], prefix: str) -> Iterable[Record]:
             if loss in LOSSES and isinstance(value, int | float):
                 found.setdefault(network, {})[loss] = float(value)
         for network, losses in found.items():
-            yield {"label": network or "router", "epoch": row.get("epoch", 0), **losses}
+            yield {"label": network or "router", "step": row.get("step", 0), **losses}

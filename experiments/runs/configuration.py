@@ -30,7 +30,7 @@ class SeedRuns:
         prefix: Prefix of the IDs, where the same config may come twice.
         about: ``kind``, ``group``, ``name`` and ``base`` of the records.
         logging: To W&B.
-        on_epoch: Follows the first seed, and may end it.
+        on_evaluation: Follows the first seed, and may end it.
     """
 
     configs: tuple[RunConfig, ...]
@@ -38,7 +38,7 @@ class SeedRuns:
     prefix: str = ""
     about: Record = field(default_factory=dict)
     logging: Logging = field(default_factory=Logging)
-    on_epoch: Callable[[str, dict[str, float]], None] | None = None
+    on_evaluation: Callable[[str, dict[str, float]], None] | None = None
 
     @cached_property
     def ids(self) -> dict[int, str]:
@@ -91,7 +91,7 @@ class SeedRuns:
         flat = settings(self.config) | ({SEEDS: len(self.configs)} if len(self.configs) > 1 else {})
         with logged(self.logging, flat, self._about(self.config)) as log:
             for place, config in enumerate(self.configs):
-                follow = [log.on_epoch] + ([self.on_epoch] if self.on_epoch and place == 0 else [])
+                follow = [log.on_evaluation] + ([self.on_evaluation] if self.on_evaluation and place == 0 else [])
                 records.append(self._run_seed(config, follow, log, run))
                 if records[-1]["status"] != "finished":
                     break
@@ -125,7 +125,7 @@ class SeedRuns:
 
         folder = self.folder(config)
 
-        def on_epoch(label: str, metrics: dict[str, float]) -> None:
+        def on_evaluation(label: str, metrics: dict[str, float]) -> None:
             for listener in follow:
                 listener(label, metrics)
 
@@ -138,7 +138,7 @@ class SeedRuns:
             folder,
             about=self._about(config),
             run=run,
-            on_epoch=on_epoch if logs or self.on_epoch else None,
+            on_evaluation=on_evaluation if logs or self.on_evaluation else None,
             on_result=on_result if logs else None,
         )
 

@@ -31,11 +31,11 @@ from graphrouter.splits import PARTS
 from graphrouter.typing import Record
 
 History = list[dict[str, Any]]
-OnEpoch = Callable[[str, dict[str, float]], None]
+OnEvaluation = Callable[[str, dict[str, float]], None]
 
 
 class Stopped(Exception):
-    """Raised in ``on_epoch`` to end a run early; it is recorded as stopped, not as failed."""
+    """Raised in ``on_evaluation`` to end a run early; it is recorded as stopped, not as failed."""
 
 
 def execute(
@@ -44,7 +44,7 @@ def execute(
     *,
     about: Record | None = None,
     run: RunOptions | None = None,
-    on_epoch: OnEpoch | None = None,
+    on_evaluation: OnEvaluation | None = None,
     on_result: Callable[[RoutingPipeline, Record], None] | None = None,
 ) -> Record:
     """Fit and score one run, and keep it in FOLDER, in the form of `graphrouter.evaluation.store`.
@@ -57,7 +57,7 @@ def execute(
         folder: Folder of this run alone.
         about: ``id, kind, group, name, base`` where they differ from those of a single run.
         run: Options of the run; one thread and no progress bar where None.
-        on_epoch: Called after every epoch of a torch router; it may raise `Stopped`.
+        on_evaluation: Called after every evaluation on validation of a torch router; it may raise `Stopped`.
         on_result: Called with the fitted pipeline and the record of a finished run, before that is written.
 
     Returns:
@@ -71,14 +71,16 @@ def execute(
     record = new_record(config, about)
     started = time.perf_counter()
 
-    def listen(label: str, epoch: dict[str, float]) -> None:
+    def listen(label: str, evaluation: dict[str, float]) -> None:
         # JSON has no infinity, which a loss that is no number counts as.
-        history.append({"label": label} | {key: value if np.isfinite(value) else None for key, value in epoch.items()})
-        if on_epoch is not None:
-            on_epoch(label, epoch)
+        history.append(
+            {"label": label} | {key: value if np.isfinite(value) else None for key, value in evaluation.items()}
+        )
+        if on_evaluation is not None:
+            on_evaluation(label, evaluation)
 
     try:
-        record |= _run(config, folder, replace(run, on_epoch=listen), record, history, on_result)
+        record |= _run(config, folder, replace(run, on_evaluation=listen), record, history, on_result)
     except Stopped as error:
         record |= {"status": "stopped", "error": first_line(error), "metrics": _so_far(history)}
     except Exception as error:
@@ -116,6 +118,7 @@ def _run(
     found: Record = {
         "fit_seconds": fitted.about["fit_seconds"],
         "predict_seconds": done.about["predict_seconds"],
+        "best_is_last": fitted.about["best_is_last"],
         "sizes": {name: len(getattr(data, name).queries) for name in PARTS}
         | {"llms": len(llms), "tasks": len({task for task in data.test.queries.tasks if task})},
         "scenarios": to_plain(scenarios),
@@ -163,7 +166,7 @@ def _fit(
 
 def _so_far(history: list[dict[str, Any]]) -> dict[str, float]:
     """Return the metrics of a run that was stopped: the lowest validation loss that it reached."""
-    losses = [float(epoch["validation_loss"]) for epoch in history if epoch["validation_loss"] is not None]
+    losses = [float(row["validation_loss"]) for row in history if row["validation_loss"] is not None]
     return {"validation/loss": min(losses)} if losses else {}
 
 

@@ -1,6 +1,6 @@
 """Logging of a run to Weights & Biases: online, or offline in a folder that ``wandb sync`` uploads later.
 
-Config (flat), a curve per epoch, tables of validation and test, the cost-quality figure, the fitted router as an
+Config (flat), curves of the losses, tables of validation and test, the cost-quality figure, the fitted router as an
 artifact, and every metric under the name that it has in ``run.json``, which is also what a sweep file calls it.
 """
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 NLL_LOSSES = ("gnn",)
-"""Routers whose validation loss is the metric ``validation/nll``, which then has a curve per epoch too."""
+"""Routers whose validation loss is the metric ``validation/nll``, which then has a curve over the steps too."""
 
 
 @dataclass(frozen=True)
@@ -53,20 +53,19 @@ class RunLog:
     def __init__(self, run: Any) -> None:
         self.run = run
         self.seeds = 0
-        self.epochs = 0
         self.label: str | None = None
         self.nll = False
 
-    def on_epoch(self, label: str, metrics: dict[str, float]) -> None:
-        """Log an epoch; the first seed's first network has plain names, others have theirs in front."""
+    def on_evaluation(self, label: str, metrics: dict[str, float]) -> None:
+        """Log an evaluation; the first seed's first network has plain names, others have theirs in front."""
         if self.run is None:
             return
         self.label = self.label or label
         names = ([f"seed{self.seeds}"] if self.seeds else []) + ([label] if label != self.label else [])
-        row = {"/".join([*names, key]): value for key, value in metrics.items() if key != "epoch"}
+        row = {"/".join([*names, key]): value for key, value in metrics.items() if key != "step"}
         if self.nll and not names:
             row["validation/nll"] = metrics["validation_loss"]
-        self.run.log({"epoch": metrics["epoch"], **row})
+        self.run.log({"step": metrics["step"], **row})
 
     def on_result(self, pipeline: RoutingPipeline, record: Record, model: Path) -> None:
         """Log what a finished run came to.
@@ -157,9 +156,9 @@ def _begin(options: Logging, settings: dict[str, Any], about: Record) -> Any:
         raise UserError(
             f"W&B must be reachable for --wandb {options.mode}, but: {first_line(error)}; use offline"
         ) from None
-    run.define_metric("epoch", hidden=True)
+    run.define_metric("step", hidden=True)
     for name in ("train_loss", "validation_loss"):
-        run.define_metric(name, step_metric="epoch")
+        run.define_metric(name, step_metric="step")
     return run
 
 

@@ -1,6 +1,6 @@
-"""A run of a sweep that reports its epochs to the sweep's study, and stops where successive halving says so.
+"""A run of a sweep that reports its evaluations to the sweep's study, and stops where successive halving says so.
 
-What is compared is the validation loss of the epoch, whatever the sweep's metric: the other metrics are only known when a
+What is compared is the validation loss of the evaluation, whatever the sweep's metric: the other metrics are only known when a
 run has ended. Of routers that train several networks, the first counts.
 """
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class Pruning:
-    """Reports the epochs of one run to the sweep's study, and stops the run where Optuna's pruner says so.
+    """Reports the evaluations of one run to the sweep's study, and stops the run where Optuna's pruner says so.
 
     It goes to the process of the run, which shares the study through its file.
 
@@ -42,8 +42,8 @@ class Pruning:
     losses: list[float] = field(default_factory=list, init=False)
     label: str | None = field(default=None, init=False)
 
-    def on_epoch(self, label: str, metrics: dict[str, float]) -> None:
-        """Report an epoch.
+    def on_evaluation(self, label: str, metrics: dict[str, float]) -> None:
+        """Report an evaluation.
 
         Raises:
             Stopped: If the run ends here.
@@ -52,19 +52,19 @@ class Pruning:
         if label != self.label:
             return
         self.losses.append(metrics["validation_loss"])
-        loss, epoch = self.losses[-1] if self.rule.strict else min(self.losses), len(self.losses) - 1
+        loss, place = self.losses[-1] if self.rule.strict else min(self.losses), len(self.losses) - 1
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # a run that was cut off reports its first epochs again
-            self._reported.report(loss if self.minimise else -loss, epoch)
+            warnings.simplefilter("ignore")  # a run that was cut off reports its first evaluations again
+            self._reported.report(loss if self.minimise else -loss, place)
         if self._reported.should_prune():
-            raise Stopped(f"epoch {epoch}: {loss:.5g} is not among the best 1/{self.rule.eta}")
+            raise Stopped(f"evaluation {place}: {loss:.5g} is not among the best 1/{self.rule.eta}")
 
     def replay(self, history: list[dict[str, Any]]) -> None:
-        """Report the epochs of a run that has ended, so that others are compared with it."""
+        """Report the evaluations of a run that has ended, so that others are compared with it."""
         with suppress(Stopped):
-            for epoch in history:
-                loss = epoch["validation_loss"]  # None where it is not finite, which JSON cannot say
-                self.on_epoch(epoch["label"], {"validation_loss": math.inf if loss is None else loss})
+            for row in history:
+                loss = row["validation_loss"]  # None where it is not finite, which JSON cannot say
+                self.on_evaluation(row["label"], {"validation_loss": math.inf if loss is None else loss})
 
     @cached_property
     def _reported(self) -> Trial:

@@ -181,7 +181,7 @@ class SweepRun:
             prefix="default-" if asked is None else f"t{asked.number:03d}-",
             about={"kind": "sweep", "name": trial.name, "base": asked is None},
             logging=self.logging,
-            on_epoch=pruning.on_epoch if pruning else None,
+            on_evaluation=pruning.on_evaluation if pruning else None,
         )
 
     def _end(self, future: Future[list[Record]], trial: SweepTrial, study: SweepStudy) -> None:

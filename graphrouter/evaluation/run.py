@@ -28,7 +28,8 @@ class FittedRouter:
         router: Fitted, with the setting that was best on validation.
         prepared: Log that it was fitted on.
         about: ``settings`` that were chosen, how many were ``tried``, the ``validation`` score, ``hyperparameters``,
-            ``fit_seconds`` and ``tune_seconds``.
+            ``fit_seconds``, ``tune_seconds`` and ``best_is_last``: whether a training of the router's was ended by nothing but
+            its number of steps, and its last evaluation was the best.
     """
 
     router: Router
@@ -72,23 +73,37 @@ def fit_router(
             over the scenarios.
         run: Options of the run.
     """
-    started = time.perf_counter()
+    started, run = time.perf_counter(), run or RunOptions()
     tried = list(router.search_space[:settings]) if settings > 1 else [{}]
     best: FittedRouter | None = None
     for setting in tried:
         fresh = replace(router, seed=prepared.seed if seed is None else seed, **setting)
-        fresh.run = run or RunOptions()
         fit_started = time.perf_counter()
-        fresh.fit(prepared.train, prepared.validation)
+        best_is_last = _fit(fresh, prepared, run)
         fit_seconds = time.perf_counter() - fit_started
         score = _validation_score(fresh, prepared, tune_by)
         if best is None or (score < best.about["validation"] if tune_by == "nll" else score > best.about["validation"]):
             about = {"settings": to_plain(setting), "fit_seconds": fit_seconds, "validation": score}
-            best = FittedRouter(fresh, prepared, about)
+            best = FittedRouter(fresh, prepared, about | {"best_is_last": best_is_last})
     assert best is not None
     spent = {"tried": len(tried), "tune_seconds": time.perf_counter() - started}
     about = best.about | spent | {"hyperparameters": to_plain(hyperparameters(best.router))}
     return replace(best, about=about)
+
+
+def _fit(router: Router, prepared: PreparedLog, run: RunOptions) -> bool:
+    """Fit a router, and return whether the last evaluation was the best in a training of its own."""
+    ends: list[bool] = []
+
+    def on_end(label: str, best_is_last: bool) -> None:
+        ends.append(best_is_last)
+        if run.on_end is not None:
+            run.on_end(label, best_is_last)
+
+    router.run = replace(run, on_end=on_end)
+    router.fit(prepared.train, prepared.validation)
+    router.run = run
+    return any(ends)
 
 
 def _validation_score(router: Router, prepared: PreparedLog, tune_by: str) -> float:

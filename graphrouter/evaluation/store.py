@@ -79,7 +79,7 @@ class Predictions:
         cost: [Q, M] float64 in US dollars.
         utility: By scenario, [Q, M] float64.
         about: ``settings`` that were chosen, how many were ``tried``, the ``validation`` score, ``fit_seconds``,
-            ``tune_seconds``, ``predict_seconds`` and the ``commit`` of the code.
+            ``tune_seconds``, ``best_is_last``, ``predict_seconds`` and the ``commit`` of the code.
         ends: [2, Q, M] float64, the utilities with all weight on performance and all on cost, for a router whose
             utility is linear in the weights, so that these give its choice for any; None for any other router.
         without: By scenario, [Q] reward of the choices without the new LLM, NaN for none; of a router that took one in.

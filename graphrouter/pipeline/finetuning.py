@@ -26,7 +26,7 @@ from graphrouter.run import RunOptions
 from graphrouter.training import Schedule, fit_module, pick_device
 
 CHECKPOINT = "checkpoint.pt"
-HEAD_SCHEDULE = Schedule(epochs=100, patience=5, batch_size=64, learning_rate=1e-2)
+HEAD_SCHEDULE = Schedule(steps=2000, patience=200, batch_size=64, learning_rate=1e-2)
 """The head before the transformer is touched: it is a convex problem, which any fast schedule solves."""
 
 
@@ -51,16 +51,22 @@ class FineTuning:
     weight_decay: float = 1e-2
 
     def __post_init__(self) -> None:
-        for name, least in (("epochs", 1), ("patience", 0), ("batch_size", 1)):
+        for name, least in (("epochs", 1), ("patience", 1), ("batch_size", 1)):
             if getattr(self, name) < least:
                 raise UserError(f"{name} of fine-tuning must be {least} or more, but is {getattr(self, name)}")
         for name in ("learning_rate", "head_learning_rate", "weight_decay"):
             if not 0 <= getattr(self, name) < 1:
                 raise UserError(f"{name} of fine-tuning must be within [0, 1), but is {getattr(self, name)}")
 
-    def schedule(self) -> Schedule:
-        """Return the schedule of the transformer."""
-        return Schedule(self.epochs, self.patience, self.batch_size, self.learning_rate, self.weight_decay)
+    def steps_of_epoch(self, rows: int) -> int:
+        """Return the steps of a pass over so many training queries."""
+        return -(-rows // self.batch_size)
+
+    def schedule(self, rows: int) -> Schedule:
+        """Return the schedule of the transformer on so many training queries."""
+        epoch = self.steps_of_epoch(rows)
+        lengths = self.epochs * epoch, self.patience * epoch
+        return Schedule(*lengths, self.batch_size, self.learning_rate, self.weight_decay)
 
 
 @dataclass(frozen=True)
@@ -147,25 +153,27 @@ def finetune_encoder(
     loss, validate = (_part_loss(tuned, prepared, part, device) for part in ("train", "validation"))
     identity = "\n".join([prepared.identity, repr(settings), str(seed)])
     inputs = hashlib.sha256(identity.encode()).hexdigest()
+    rows = len(prepared.train.queries)
+    epoch = settings.steps_of_epoch(rows)
     history = fit_module(
         tuned,
         loss,
-        len(prepared.train.queries),
+        rows,
         lambda: _mean_loss(validate, prepared.validation, settings.batch_size, device),
-        settings.schedule(),
+        settings.schedule(rows),
         seed=seed,
         run=replace(run, checkpoint=folder / CHECKPOINT, inputs=inputs),
         label="encoder",
+        every=epoch,  # a look at validation reads all its texts, so there is one for each pass
         parameter_groups=[
             {"params": list(tuned.model.parameters()), "lr": settings.learning_rate},
             {"params": list(tuned.head.parameters()), "lr": settings.head_learning_rate},
         ],
     )
-    best = min(history, key=lambda epoch: epoch["validation_loss"])
+    best = min(history, key=lambda row: row["validation_loss"])
     better = best["validation_loss"] < frozen
-    done = FineTuned(
-        folder, frozen, best["validation_loss"] if better else frozen, int(best["epoch"]) + 1 if better else 0
-    )
+    epochs = int(best["step"]) // epoch if better else 0
+    done = FineTuned(folder, frozen, best["validation_loss"] if better else frozen, epochs)
     _save(tuned, prepared, done, {"model": encoder.model_id, "target": target, **asdict(settings)})
     return done
 
@@ -200,7 +208,7 @@ def _fit_head(tuned: TunedModel, prepared: PreparedLog, seed: int, run: RunOptio
     history = fit_module(
         tuned.head, loss, len(prepared.train.queries), later, HEAD_SCHEDULE, seed=seed, run=quiet, label="head"
     )
-    return min(epoch["validation_loss"] for epoch in history)
+    return min(row["validation_loss"] for row in history)
 
 
 def _part_loss(tuned: TunedModel, prepared: PreparedLog, name: str, device: torch.device) -> Callable[[Tensor], Tensor]:

@@ -22,7 +22,7 @@ from graphrouter.typing import Array
 
 RANGES: dict[str, Range] = {
     "seed": NOT_NEGATIVE,
-    "epochs": COUNT,
+    "steps": COUNT,
     "patience": COUNT,
     "batch_size": COUNT,
     "hidden": COUNT,

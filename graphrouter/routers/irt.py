@@ -53,17 +53,17 @@ class IRT(LogitRouter):
     Attributes:
         model: ``multidimensional`` or ``2pl`` (needs ``dimensions`` of 1).
         dimensions: Length of an ability.
-        epochs: At most so many passes over the training queries; see `graphrouter.training.Schedule`.
-        patience: Epochs without a better validation loss before training stops.
-        batch_size: Queries per optimiser step.
+        steps: Optimiser steps, at most; see `graphrouter.training.Schedule`.
+        patience: Steps without a better validation loss before training stops.
+        batch_size: Queries per step, at most a sixteenth of the training queries.
         learning_rate: Highest learning rate of AdamW.
         weight_decay: Weight decay of AdamW.
     """
 
     model: str = "multidimensional"
     dimensions: int = 25
-    epochs: int = 100
-    patience: int = 10
+    steps: int = 2000
+    patience: int = 200
     batch_size: int = 256
     learning_rate: float = 1e-2
     weight_decay: float = 0.3

@@ -50,17 +50,17 @@ class MatrixFactorisation(LogitRouter):
     Attributes:
         dimensions: Length of an LLM's embedding.
         noise: Standard deviation of the noise on the vectors in training (the source's alpha).
-        epochs: At most so many passes over the training queries; see `graphrouter.training.Schedule`.
-        patience: Epochs without a better validation loss before training stops.
-        batch_size: Queries per optimiser step.
+        steps: Optimiser steps, at most; see `graphrouter.training.Schedule`.
+        patience: Steps without a better validation loss before training stops.
+        batch_size: Queries per step, at most a sixteenth of the training queries.
         learning_rate: Highest learning rate of AdamW.
         weight_decay: Weight decay of AdamW.
     """
 
     dimensions: int = 232
     noise: float = 0.05
-    epochs: int = 100
-    patience: int = 10
+    steps: int = 2000
+    patience: int = 200
     batch_size: int = 256
     learning_rate: float = 1e-3
     weight_decay: float = 1e-5

@@ -28,9 +28,9 @@ class MLP(LogitRouter):
         hidden: Units of a hidden layer.
         layers: Hidden layers.
         dropout: Share of hidden units dropped in training.
-        epochs: At most so many passes over the training queries; see `graphrouter.training.Schedule`.
-        patience: Epochs without a better validation loss before training stops.
-        batch_size: Queries per optimiser step.
+        steps: Optimiser steps, at most; see `graphrouter.training.Schedule`.
+        patience: Steps without a better validation loss before training stops.
+        batch_size: Queries per step, at most a sixteenth of the training queries.
         learning_rate: Highest learning rate of AdamW.
         weight_decay: Weight decay of AdamW.
     """
@@ -38,8 +38,8 @@ class MLP(LogitRouter):
     hidden: int = 100
     layers: int = 1
     dropout: float = 0.2
-    epochs: int = 100
-    patience: int = 10
+    steps: int = 2000
+    patience: int = 200
     batch_size: int = 256
     learning_rate: float = 1e-3
     weight_decay: float = 1e-2

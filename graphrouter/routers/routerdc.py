@@ -126,9 +126,9 @@ class RouterDC(Router):
         clusters: Number of clusters of training queries.
         other_queries: H, queries of other clusters that are pushed.
         sample_weight: Lambda, weight of the sample-sample loss.
-        epochs: At most so many passes over the training queries; see `graphrouter.training.Schedule`.
-        patience: Epochs without a better validation performance before training stops.
-        batch_size: Queries per optimiser step.
+        steps: Optimiser steps, at most; see `graphrouter.training.Schedule`.
+        patience: Steps without a better validation performance before training stops.
+        batch_size: Queries per step, at most a sixteenth of the training queries.
         learning_rate: Highest learning rate of AdamW.
         weight_decay: Weight decay of AdamW.
     """
@@ -141,8 +141,8 @@ class RouterDC(Router):
     clusters: int = 5
     other_queries: int = 3
     sample_weight: float = 1.0
-    epochs: int = 50
-    patience: int = 10
+    steps: int = 2000
+    patience: int = 200
     batch_size: int = 64
     learning_rate: float = 1e-3
     weight_decay: float = 1e-2
@@ -183,7 +183,7 @@ class RouterDC(Router):
         torch.manual_seed(self.seed)
         module = self.build(**self.sizes_).to(device)
         loss, validate = self._loss(module, train, device), _routed_loss(module, validation, device)
-        rows, plan = len(train.queries), schedule_of(self)
+        rows, plan = len(train.queries), schedule_of(self, len(train.queries))
         fit_module(module, loss, rows, validate, plan, seed=self.seed, run=self.run, label=self.name)
         self.module_ = module.cpu()
         scores = predict_logits(self.module_, validation.queries.vectors)

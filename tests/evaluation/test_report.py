@@ -213,6 +213,15 @@ def test_the_page_says_what_ran_and_what_came_out(done: tuple[Evaluation, str]) 
     assert f"against means, the best baseline: ▲ +{ours['difference'][0]:.4f}" in text
 
 
+def test_a_training_that_was_cut_short_by_its_length_is_named(tmp_path: Path) -> None:
+    routers = {"short": replace(find_router("irt")(), steps=1), "means": Means()}
+    with pytest.warns(UserWarning, match="irt: the last evaluation was the best"):
+        found = compare(make_log(120), topics, routers, seeds=[0, 1], out=tmp_path, tune=False)
+    assert [entry["best_is_last"] for entry in found.about["short"]] == [True, True]
+    assert [entry["best_is_last"] for entry in found.about["means"]] == [False, False]
+    assert (tmp_path / "report.html").read_text().count("best at its last step (2×)") == 1
+
+
 def test_the_best_is_marked_and_the_oracle_takes_no_part(done: tuple[Evaluation, str]) -> None:
     section = done[1].split("Scenario performance_first")[1].split("<h2>")[0]
     rows = re.findall(r"<tr(?: class=\"(.*?)\")?>(<th scope=\"row\">.*?)</tr>", section, flags=re.S)

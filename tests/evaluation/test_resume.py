@@ -111,8 +111,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 def test_a_killed_comparison_goes_on_with_other_threads(folder: str, tmp_path: Path) -> None:
-    words = ["compare", folder, "--routers", "knn,mlp", "--seeds", "1", "--encoder", "tfidf:64", "mlp.epochs=60"]
-    words += ["mlp.patience=60", "--tune-by", "none", "--out", str(tmp_path)]
+    words = ["compare", folder, "--routers", "knn,mlp", "--seeds", "1", "--encoder", "tfidf:64", "mlp.steps=1200"]
+    words += ["mlp.patience=1200", "--tune-by", "none", "--out", str(tmp_path)]
     kill_at(start(1, *words), tmp_path / "runs" / "knn-seed0" / "run.json")
     stamp = (tmp_path / "runs" / "knn-seed0" / "run.json").stat().st_mtime_ns
     process = start(2, *words)
@@ -123,7 +123,7 @@ def test_a_killed_comparison_goes_on_with_other_threads(folder: str, tmp_path: P
 
 
 def test_a_killed_training_goes_on_with_other_threads(folder: str, tmp_path: Path) -> None:
-    words = ["train", folder, "--router", "mlp", "--encoder", "tfidf:64", "mlp.epochs=40", "mlp.patience=40"]
+    words = ["train", folder, "--router", "mlp", "--encoder", "tfidf:64", "mlp.steps=800", "mlp.patience=800"]
     out = tmp_path / "router"
     kill_at(start(1, *words, "--out", str(out)), out / "checkpoint.pt")
     process = start(2, *words, "--out", str(out))

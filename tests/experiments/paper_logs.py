@@ -18,10 +18,10 @@ SKILL = {"alpha": (0.9, 0.2, 0.6), "beta": (0.2, 0.9, 0.4), "gamma": (0.5, 0.5, 
 """Chance of each LLM to be right on algebra, history and code."""
 TASKS = ("algebra", "history", "code")
 QUICK = {
-    "gnn": ("gnn.epochs=2", "gnn.members=1"),
-    "graphrouter": ("graphrouter.epochs=2", "graphrouter.passes=1"),
-    "mlp": ("mlp.epochs=2",),
-    "routerdc": ("routerdc.epochs=2",),
+    "gnn": ("gnn.steps=40", "gnn.members=1"),
+    "graphrouter": ("graphrouter.steps=2", "graphrouter.passes=1"),
+    "mlp": ("mlp.steps=40",),
+    "routerdc": ("routerdc.steps=40",),
 }
 
 Paper = Callable[..., str]

@@ -28,7 +28,7 @@ def real_run(folder: Path, log: str, **values) -> dict:
     )
 
 
-def many_runs(out: Path, kept: Path, configurations: int, seeds: int, epochs: int = 40) -> None:
+def many_runs(out: Path, kept: Path, configurations: int, seeds: int, evaluations: int = 40) -> None:
     """Write runs made from a real one: settings that vary, of which two matter, and noise.
 
     ``alpha`` lowers the loss, ``relations`` without ``similar_to`` raise it; ``width`` does nothing for it.
@@ -61,9 +61,9 @@ def many_runs(out: Path, kept: Path, configurations: int, seeds: int, epochs: in
             for key in ("validation/nll", "test/nll"):
                 made["metrics"][key] += shift
             made["history"] = [
-                {"label": "gnn", "epoch": epoch, "train_loss": 0.6 + 0.1 / (1 + epoch),
-                 "validation_loss": 0.6 + shift + 0.2 / (1 + epoch)}
-                for epoch in range(epochs)
+                {"label": "gnn", "step": 20 * (1 + place), "train_loss": 0.6 + 0.1 / (1 + place),
+                 "validation_loss": 0.6 + shift + 0.2 / (1 + place)}
+                for place in range(evaluations)
             ]  # fmt: skip
             made["metrics"]["validation/auroc"] = 0.6 + 0.001 * width / 512 + 0.01 * (number == 17)
             noise = random.normal(shift, 0.05, len(cells))[:, None]

@@ -283,13 +283,13 @@ def test_training_that_was_cut_short_is_said(panel: Panel) -> None:
     def says() -> str:
         return training_section(Panel("a", "by_query", panel.runs)).says
 
-    assert "more epochs would bring little" in says()
+    assert "more steps would bring little" in says()
     for run in panel.runs:
         run.history = [
-            {"label": "gnn", "epoch": epoch, "train_loss": 1.0, "validation_loss": 1 - epoch / 50}
-            for epoch in range(40)
+            {"label": "gnn", "step": step, "train_loss": 1.0, "validation_loss": 1 - step / 1000}
+            for step in range(20, 820, 20)
         ]
-    assert "more epochs may help" in says()
+    assert "more steps may help" in says()
 
 
 # Folders that are not as they should be

@@ -47,7 +47,7 @@ def test_graphrouter_table_4_has_both_splits_and_says_what_leaks(paper: Paper, t
         "planted (cost estimated)",
         "at least 12.3%",
         "| not found |",
-        "gnn.epochs=2",
+        "gnn.steps=40",
     ):
         assert text in said, text
     again = paper(graphrouter_table4, make_paper_log(SPLIT, repeated=4, cost=False), *one_seed(graphrouter_table4))
@@ -195,5 +195,5 @@ def test_a_wrong_option_is_one_line(paper: Paper) -> None:
     log = make_paper_log(WHOLE)
     assert "--seeds must be 1 or more, but is 0" in paper(graphrouter_table4, log, "--seeds", "0", fails=True)
     assert "has no option --sedes; did you mean '--seeds'" in paper(graphrouter_table4, log, "--sedes=3", fails=True)
-    assert "did you mean 'epochs'" in paper(graphrouter_table4, log, "graphrouter.epoch=3", fails=True)
+    assert "did you mean 'steps'" in paper(graphrouter_table4, log, "graphrouter.step=3", fails=True)
     assert "an encoder must be" in paper(graphrouter_table4, log, "--encoder", "tfidff", fails=True)

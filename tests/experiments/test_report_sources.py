@@ -126,14 +126,14 @@ def offline(two_seeds: list[dict[str, Any]], tmp_path_factory: pytest.TempPathFa
     about = {"id": "linear-s0", "kind": "sweep", "name": "trial 3", "base": False}
     with logged(Logging("offline", out, "test", "group"), first["settings"] | {"seeds": 2}, about) as log:
         for seed, record in enumerate(two_seeds):
-            for epoch in range(3):
+            for step in (20, 40, 60):
                 losses = {
-                    "epoch": epoch,
-                    "train_loss": 1.0 + seed - epoch / 10,
-                    "validation_loss": 2.0 + seed - epoch / 10,
+                    "step": step,
+                    "train_loss": 1.0 + seed - (step - 20) / 200,
+                    "validation_loss": 2.0 + seed - (step - 20) / 200,
                 }
-                log.on_epoch("quality", losses)
-                log.on_epoch("cost", losses)
+                log.on_evaluation("quality", losses)
+                log.on_evaluation("cost", losses)
             log.on_result(pipeline, record, out / "models" / f"s{seed}")
             log.next_seed()
         log.end(two_seeds)
@@ -162,7 +162,7 @@ def test_an_offline_run_gives_back_each_of_its_seeds(offline: Path, two_seeds: l
         }
     seconds = [entry for entry in runs[1].history if "validation_loss" in entry]
     assert [entry["validation_loss"] for entry in seconds if entry["label"] == "router"] == [3.0, 2.9, 2.8]
-    assert [entry["epoch"] for entry in runs[0].history if entry["label"] == "cost"] == [0, 1, 2]
+    assert [entry["step"] for entry in runs[0].history if entry["label"] == "cost"] == [20, 40, 60]
     (panel,) = panels(runs)
     assert len(panel.configurations) == 1
     assert "Which LLM is picked" in render(runs)
@@ -198,13 +198,13 @@ def test_a_run_that_something_else_logged_is_read_too(tmp_path: Path) -> None:
     with wandb.init(
         mode="offline", dir=tmp_path, config={"log": "a", "text": text, "seed": 4}, settings=wandb.Settings(silent=True)
     ) as run:
-        run.log({"epoch": 1, "train_loss": 2.0})
+        run.log({"step": 1, "train_loss": 2.0})
         run.summary["status"] = "stopped"
     wandb.teardown()
     (found,) = read_runs([tmp_path])
     assert found.settings == {"log": "a", "text": text, "seed": 4}
     assert found.status == "stopped"
-    assert found.history == [{"label": "router", "epoch": 1, "train_loss": 2.0}]
+    assert found.history == [{"label": "router", "step": 1, "train_loss": 2.0}]
 
 
 class Api:
@@ -225,7 +225,7 @@ class Api:
             id="abc", name="linear-s0", group=None, job_type="run", state="finished", created_at="2026-01-01T00:00:00",
             config=self.record["settings"] | {"name": "base"},
             summary={"_runtime": 3, "test/nll": 0.5, "tables/validation": {"_type": "table-file", "path": "media/validation.json"}},
-            scan_history=lambda: iter([{"epoch": 0, "validation_loss": 0.7, "_step": 0}]),
+            scan_history=lambda: iter([{"step": 20, "validation_loss": 0.7, "_step": 0}]),
             file=lambda path: SimpleNamespace(download=download) if path == "media/validation.json" else None,
         )  # fmt: skip
         crashed = SimpleNamespace(**(vars(run) | {"state": "crashed", "summary": {}}))
@@ -236,7 +236,7 @@ def test_online_runs_become_the_same_records(two_seeds: list[dict[str, Any]]) ->
     run, crashed, running = read_online("me/project", Api(two_seeds[0]))
     assert run.source == "wandb:me/project"
     assert run.metrics == {"validation/nll": 0.25}
-    assert run.history == [{"label": "router", "epoch": 0, "validation_loss": 0.7}]
+    assert run.history == [{"label": "router", "step": 20, "validation_loss": 0.7}]
     assert run.seconds == 3
     assert (run.status, crashed.status, running.status) == ("finished", "failed", "unfinished")
 
@@ -314,7 +314,7 @@ def test_names_and_values_cannot_put_anything_into_the_page() -> None:
         for n in range(4)
     ]
     rich = {"tasks": [{"task": bad, "queries": 3, "performance": 0.5, "best_single": 0.4}], "shares": {bad: {bad: 1.0}}}
-    rich |= {"history": [{"label": bad, "epoch": n, "validation_loss": 1.0 - n, "train_loss": 1.0} for n in range(3)]}
+    rich |= {"history": [{"label": bad, "step": n, "validation_loss": 1.0 - n, "train_loss": 1.0} for n in range(3)]}
     rich |= {
         "curve": [{"alpha": 1, "cost": 0.1, "performance": 0.5}],
         "llms": [{"llm": bad, "cost": 0.1, "performance": 0.4}],

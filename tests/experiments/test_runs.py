@@ -92,23 +92,23 @@ def test_a_failing_run_is_recorded_and_run_again_next_time(log_folder, tmp_path)
 
 
 def test_ctrl_c_is_no_failure_of_the_run(log_folder, tmp_path):
-    def interrupt(label, epoch):
+    def interrupt(label, evaluation):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        execute(config(log_folder, router="mlp"), tmp_path, on_epoch=interrupt)
+        execute(config(log_folder, router="mlp"), tmp_path, on_evaluation=interrupt)
     assert not (tmp_path / "run.json").exists()
 
 
-def test_a_run_can_be_stopped_early_and_keeps_its_epochs(log_folder, tmp_path):
-    def stop(label, epoch):
-        if epoch["epoch"] == 2:
+def test_a_run_can_be_stopped_early_and_keeps_its_evaluations(log_folder, tmp_path):
+    def stop(label, evaluation):
+        if evaluation["step"] == 60:
             raise Stopped("no hope")
 
-    record = execute(config(log_folder, router="mlp"), tmp_path, on_epoch=stop)
+    record = execute(config(log_folder, router="mlp"), tmp_path, on_evaluation=stop)
     assert (record["status"], record["error"]) == ("stopped", "no hope")
-    assert [epoch["epoch"] for epoch in record["history"]] == [0, 1, 2]
-    assert record["metrics"]["validation/loss"] == min(epoch["validation_loss"] for epoch in record["history"])
+    assert [row["step"] for row in record["history"]] == [20, 40, 60]
+    assert record["metrics"]["validation/loss"] == min(row["validation_loss"] for row in record["history"])
 
 
 def test_whoever_asks_gets_a_pipeline_that_predicts_what_was_scored(log_folder, tmp_path):
@@ -237,12 +237,12 @@ def test_runs_that_differ_in_shots_share_a_fit_and_nothing_else(log_folder, tmp_
     records = []
     for number, shots in enumerate((0, 20, 0)):
         chosen = config(
-            log_folder, router="mlp", protocol="leave_llm_out", held_out=new, shots=shots, **{"mlp.epochs": 2}
+            log_folder, router="mlp", protocol="leave_llm_out", held_out=new, shots=shots, **{"mlp.steps": 40}
         )
-        seen = lambda label, epoch, number=number: fits.append((number, epoch["epoch"]))  # noqa: E731
-        records.append(execute(chosen, tmp_path / str(number), on_epoch=seen))
+        seen = lambda label, row, number=number: fits.append((number, row["step"]))  # noqa: E731
+        records.append(execute(chosen, tmp_path / str(number), on_evaluation=seen))
         assert records[-1]["status"] == "finished", records[-1]["error"]
-    assert fits == [(0, 0), (0, 1)]
+    assert fits == [(0, 20), (0, 40)]
     assert records[0]["history"] == records[1]["history"] == records[2]["history"]
     assert records[0]["metrics"] == records[2]["metrics"] != records[1]["metrics"]
 

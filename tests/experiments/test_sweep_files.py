@@ -29,7 +29,7 @@ SOURCE = {
     "parameters": {
         "gnn.dropout": {"min": 0.0, "max": 1.0},
         "gnn.rank": {"values": [4, 8]},
-        "gnn": {"parameters": {"epochs": {"value": 5}, "hidden": {"min": 8, "max": 64}}},
+        "gnn": {"parameters": {"steps": {"value": 100}, "hidden": {"min": 8, "max": 64}}},
     },
 }
 
@@ -51,8 +51,8 @@ def test_every_shipped_sweep_draws_runs_that_are_valid(file, tmp_path):
 
 
 def test_overrides_take_a_parameters_place_or_add_one():
-    sweep = make_sweep(source(), ["gnn.rank=16", "log=mmlu_pro", "gnn.epochs=9", "encoder=None"], runs=3)
-    assert sweep.fixed == {"gnn.rank": 16, "log": "mmlu_pro", "gnn.epochs": 9, "encoder": None}
+    sweep = make_sweep(source(), ["gnn.rank=16", "log=mmlu_pro", "gnn.steps=180", "encoder=None"], runs=3)
+    assert sweep.fixed == {"gnn.rank": 16, "log": "mmlu_pro", "gnn.steps": 180, "encoder": None}
     assert [parameter.name for parameter in sweep.searched] == ["gnn.dropout", "gnn.hidden"]
     assert sweep.runs == 3
 
@@ -85,7 +85,7 @@ def test_commands_of_wandb_that_start_a_run_are_taken(keys, added, monkeypatch):
     monkeypatch.setenv("SWEEP_LOG", "mine")
     monkeypatch.setenv("SWEEP_PYTHON", "python3")
     sweep = make_sweep(source(**keys))
-    assert sweep.fixed == {"gnn.epochs": 5} | added
+    assert sweep.fixed == {"gnn.steps": 100} | added
     assert {key: sweep.source.get(key) for key in keys} == keys  # W&B gets its words as they are
 
 
@@ -259,17 +259,17 @@ def test_brackets_follow_the_format():
     assert read_hyperband({"type": "hyperband", "max_iter": 9, "s": 9, "strict": True}, "f") == Halving(1, 3, True)
 
 
-def epochs_until_stopped(study, losses, rule):
-    """Run a trial that has these losses; returns the epochs that it came to."""
+def evaluations_until_stopped(study, losses, rule):
+    """Run a trial that has these losses; returns the evaluations that it came to."""
     trial = study.ask()
     pruning = Pruning(rule, study.file, trial.id, study.sweep.metric.minimise)
-    for epoch, loss in enumerate(losses):
+    for place, loss in enumerate(losses):
         try:
-            pruning.on_epoch("first", {"validation_loss": loss})
-            pruning.on_epoch("second", {"validation_loss": 0.0})  # another network does not count
+            pruning.on_evaluation("first", {"validation_loss": loss})
+            pruning.on_evaluation("second", {"validation_loss": 0.0})  # another network does not count
         except Stopped:
             study.tell(trial, "stopped", None)
-            return epoch + 1
+            return place + 1
     study.tell(trial, "finished", losses[-1])
     return len(losses)
 
@@ -278,11 +278,11 @@ def epochs_until_stopped(study, losses, rule):
 def test_a_bracket_lets_the_best_share_go_on(tmp_path, goal):
     metric = {"name": "validation/nll", "goal": goal}  # the loss is compared, whatever the metric
     study = SweepStudy(make_sweep(source(method="random", metric=metric)), 0, tmp_path / "study.log")
-    came_to = [epochs_until_stopped(study, [0.9, loss, 0.9], Halving(1, 2)) for loss in (0.5, 0.4, 0.6, 0.3, 0.45)]
+    came_to = [evaluations_until_stopped(study, [0.9, loss, 0.9], Halving(1, 2)) for loss in (0.5, 0.4, 0.6, 0.3, 0.45)]
     assert came_to == [3, 3, 2, 3, 2]
-    assert epochs_until_stopped(study, [0.9, float("nan"), 0.9], Halving(1, 2, strict=True)) == 2
-    assert epochs_until_stopped(study, [0.1, 0.9, 0.9], Halving(1, 2)) == 3  # the best so far
-    assert epochs_until_stopped(study, [0.1, 0.9, 0.9], Halving(1, 2, strict=True)) == 2
+    assert evaluations_until_stopped(study, [0.9, float("nan"), 0.9], Halving(1, 2, strict=True)) == 2
+    assert evaluations_until_stopped(study, [0.1, 0.9, 0.9], Halving(1, 2)) == 3  # the best so far
+    assert evaluations_until_stopped(study, [0.1, 0.9, 0.9], Halving(1, 2, strict=True)) == 2
 
 
 def loss_of(values):

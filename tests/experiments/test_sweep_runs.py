@@ -43,7 +43,7 @@ def log_folder(tmp_path_factory):
 
 def make_source(log_folder, parameters, **keys):
     fixed = {"log": log_folder, "router": "gnn", "encoder": "tfidf:8", "scenarios": ["performance_first"]}
-    values = {name: {"value": value} for name, value in {**fixed, **QUICK, "gnn.epochs": 3}.items()}
+    values = {name: {"value": value} for name, value in {**fixed, **QUICK, "gnn.steps": 60}.items()}
     return {"method": "bayes", "metric": {"name": "validation/nll"}, "parameters": values | parameters, **keys}
 
 
@@ -180,8 +180,8 @@ def test_bad_runs_are_stopped_and_failed_ones_recorded(log_folder, tmp_path, mon
     made, _ = run_here(source, tmp_path)
     assert [trial.records[-1]["status"] for trial in made.trials] == ["finished", "failed", "stopped", "failed"]
     stopped, failed = made.trials[2].records[0], made.trials[1].records[0]
-    assert [epoch["epoch"] for epoch in stopped["history"]] == [0, 1, 2]
-    assert "epoch 2" in stopped["error"]
+    assert [row["step"] for row in stopped["history"]] == [20, 40, 60]
+    assert "evaluation 2" in stopped["error"]
     assert "no room for 21 neighbours" in failed["error"]
     assert best_trial(made) is made.trials[0]
     assert "4 trials (2 failed, 1 finished, 1 stopped)" in write_outcome(made)
@@ -269,11 +269,12 @@ def test_a_trial_that_is_the_default_is_not_run_twice(log_folder, tmp_path):
 def test_trials_are_compared_with_the_default_under_what_the_sweep_fixes(log_folder, tmp_path):
     made, _ = run_here(make_source(log_folder, {"gnn.rank": {"values": [2, 4]}}, method="grid"), tmp_path)
     default = made.default.records[0]["settings"]
-    fixed = QUICK | {"gnn.epochs": 3}
+    fixed = QUICK | {"gnn.steps": 60}
     assert {name: default[name] for name in fixed} == fixed
     assert default["gnn.rank"] not in (2, 4)
     said = write_outcome(made)
-    assert "but for what the sweep fixes (gnn.epochs=3, gnn.folds=2" in said
+    assert "but for what the sweep fixes (gnn.folds=2" in said
+    assert "gnn.steps=60" in said
     best, reached = best_trial(made), made.default.records[0]["metrics"]["validation/nll"]
     beats = best.value("validation/nll") < reached
     assert ("No trial beats the default" in said) is not beats
@@ -367,7 +368,7 @@ class DeadlyPlaces:
     def submit(self, run, configuration):
         if not self.killed and configuration.prefix == "t000-":
             self.killed = True
-            return self.places.submit(run, replace(configuration, on_epoch=Deadly()))
+            return self.places.submit(run, replace(configuration, on_evaluation=Deadly()))
         return self.places.submit(run, configuration)
 
 

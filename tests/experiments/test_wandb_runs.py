@@ -12,7 +12,7 @@ from graphrouter.errors import UserError
 from graphrouter.log import load_log
 from graphrouter.pipeline import RoutingPipeline
 
-QUICK = ["gnn.members=1", "gnn.hidden=8", "gnn.epochs=2", "--gnn.neighbours=20", "encoder=tfidf:8"]
+QUICK = ["gnn.members=1", "gnn.hidden=8", "gnn.steps=40", "--gnn.neighbours=20", "encoder=tfidf:8"]
 
 
 @pytest.fixture(scope="module")
@@ -54,14 +54,14 @@ def test_a_run_logs_its_flat_config(run, kept, small_log):
     assert "_wandb" in run.config
 
 
-def test_curves_have_a_row_for_each_epoch_and_end_with_the_metric(run, kept):
+def test_curves_have_a_row_for_each_evaluation_and_end_with_the_metric(run, kept):
     first = [row for row in run.history if "validation_loss" in row]
-    assert [row["epoch"] for row in first] == [0, 1]
-    assert [row["validation_loss"] for row in first] == [epoch["validation_loss"] for epoch in kept[0]["history"]]
-    # early termination on W&B's servers counts these, so the metric of the sweep has a value for each epoch
+    assert [row["step"] for row in first] == [20, 40]
+    assert [row["validation_loss"] for row in first] == [row["validation_loss"] for row in kept[0]["history"]]
+    # early termination on W&B's servers counts these, so the metric of the sweep has a value for each evaluation
     assert [row["validation/nll"] for row in first] == [row["validation_loss"] for row in first]
     second = [row["seed1/validation_loss"] for row in run.history if "seed1/validation_loss" in row]
-    assert second == [epoch["validation_loss"] for epoch in kept[1]["history"]]
+    assert second == [row["validation_loss"] for row in kept[1]["history"]]
 
 
 def test_the_summary_has_the_mean_of_every_metric_under_its_own_name(run, kept):
@@ -142,6 +142,6 @@ def test_without_a_login_online_is_one_line(tmp_path, monkeypatch):
 
 def test_off_logs_nothing(tmp_path):
     with logged(Logging("off", tmp_path), {}, {}) as log:
-        log.on_epoch("gnn", {"epoch": 0, "validation_loss": 1.0})
+        log.on_evaluation("gnn", {"step": 20, "validation_loss": 1.0})
         log.end([{"status": "finished", "metrics": {}, "error": None}])
     assert list(tmp_path.iterdir()) == []

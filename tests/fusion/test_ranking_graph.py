@@ -23,7 +23,7 @@ QUICK = {
     "hidden": 8,
     "rank": 4,
     "dropout": 0.2,
-    "epochs": 4,
+    "steps": 80,
     "batch_size": 64,
     "learning_rate": 1e-2,
 }
@@ -78,7 +78,7 @@ def test_the_same_seed_gives_the_same_ranking_whatever_the_order_of_rows(simulat
 def test_no_own_outcome_reaches_a_prior():
     log, _ = simulate_with_truth(queries=60, tasks=2, llms=4, seed=3)
     data = prepare(log, "tfidf:8", split=undivided).data
-    gnn = {**QUICK, "epochs": 1}
+    gnn = {**QUICK, "steps": 20}
     before = cross_fit(data, 3, 0, gnn, "cpu")
     changed = data.performance.copy()
     row = 7
@@ -94,7 +94,7 @@ def test_no_own_outcome_reaches_a_prior():
 def test_folds_in_processes_of_their_own_tell_the_same(monkeypatch):
     log, _ = simulate_with_truth(queries=60, tasks=2, llms=4, seed=3)
     data = prepare(log, "tfidf:8", split=undivided).data
-    quick = QUICK | {"members": 1, "epochs": 2}
+    quick = QUICK | {"members": 1, "steps": 40}
     threads = torch.get_num_threads()
     try:
         torch.set_num_threads(2)
@@ -112,7 +112,7 @@ def test_folds_in_processes_of_their_own_tell_the_same(monkeypatch):
 def test_own_outcomes_are_evidence():
     log, _ = simulate_with_truth(queries=60, tasks=2, llms=4, seed=3)
     data = prepare(log, "tfidf:8", split=undivided).data
-    settings = {"folds": 3, "seed": 0, "gnn": {**QUICK, "epochs": 1}, "device": "cpu"}
+    settings = {"folds": 3, "seed": 0, "gnn": {**QUICK, "steps": 20}, "device": "cpu"}
     row = 7
     posteriors = []
     for outcome in (0.0, 1.0):
@@ -241,7 +241,7 @@ def test_missing_cells_and_queries_without_a_task_are_ranked_by_what_is_there():
             task=pl.when(pl.col("query_id") > "simulated-00000080").then(None).otherwise("task")
         ),
     )
-    ranked = rank(log, "graph", **{**GRAPH, "gnn": {**QUICK, "epochs": 1}})
+    ranked = rank(log, "graph", **{**GRAPH, "gnn": {**QUICK, "steps": 20}})
     assert ranked.height == log.records.height
     assert ranked["score"].is_between(0, 1).all()
 
@@ -249,7 +249,7 @@ def test_missing_cells_and_queries_without_a_task_are_ranked_by_what_is_there():
 def test_of_draws_of_one_llm_the_better_and_then_the_cheaper_comes_first():
     log, _ = simulate_with_truth(queries=60, tasks=2, llms=3, draws=3, seed=6)
     log = replace(log, records=log.records.with_columns(pl.col("performance").clip(0.6, 1.0)))  # all are eligible
-    ranked = rank(log, "graph", **{**GRAPH, "gnn": {**QUICK, "epochs": 1}})
+    ranked = rank(log, "graph", **{**GRAPH, "gnn": {**QUICK, "steps": 20}})
     assert "draw" in ranked.columns
     rows = ranked.join(log.records, on=["query_id", "llm", "draw"], maintain_order="left")
     for _, own in rows.group_by("query_id", "llm", maintain_order=True):
@@ -275,7 +275,7 @@ def test_the_command_writes_ranks(tmp_path, capsys):
         assert main(["rank", str(folder), "--ranking", "performance", "--out", str(tmp_path / name), "--quiet"]) == 0
         assert read(tmp_path / name).height == 120
     assert "120 responses ranked by performance" in capsys.readouterr().err
-    words = ["folds=2", *(f"gnn.{key}={value}" for key, value in {**QUICK, "epochs": 1}.items())]
+    words = ["folds=2", *(f"gnn.{key}={value}" for key, value in {**QUICK, "steps": 20}.items())]
     out = tmp_path / "graph.parquet"
     assert main(["rank", str(folder), "--out", str(out), "--encoder", "tfidf:8", "--quiet", *words]) == 0
     assert pl.read_parquet(out)["score"].is_between(0, 1).all()

@@ -13,16 +13,16 @@ FAST = {
     "hidden": 8,
     "rank": 4,
     "dropout": 0.2,
-    "epochs": 6,
+    "steps": 120,
     "batch_size": 32,
     "learning_rate": 1e-2,
 }
 
 
 def make(kind, **settings):
-    """Return a router. No user may ask for 0 epochs, but a test may look at what is there before training."""
-    router = kind(**{**settings, "epochs": max(settings["epochs"], 1)})
-    router.epochs = settings["epochs"]
+    """Return a router. No user may ask for 0 steps, but a test may look at what is there before training."""
+    router = kind(**{**settings, "steps": max(settings["steps"], 1)})
+    router.steps = settings["steps"]
     return router
 
 
@@ -33,15 +33,15 @@ def fitted(parts, checkpoint=None, **settings):
     return router.fit(parts.train, parts.validation)
 
 
-def epochs_of(parts, file, **settings):
-    """Fit, and return what training noted of each epoch: ``epoch``, ``train_loss``, ``validation_loss``."""
+def evaluations_of(parts, file, **settings):
+    """Fit, and return what training noted of each evaluation: ``step``, ``train_loss``, ``validation_loss``."""
     fitted(parts, checkpoint=file, **settings)
     return torch.load(file, weights_only=True)["history"]
 
 
 def train_losses(parts, file, **settings):
-    """Fit, and return the training loss of each epoch."""
-    return [entry["train_loss"] for entry in epochs_of(parts, file, **settings)]
+    """Fit, and return the training loss before each evaluation."""
+    return [entry["train_loss"] for entry in evaluations_of(parts, file, **settings)]
 
 
 def nll_on_test(router, parts):

@@ -15,7 +15,7 @@ from graphrouter.run import RunOptions
 from graphrouter.testing import RouterContract, data_of, make_log, make_parts
 
 RELATIONS = ConvGNN().relations
-FAST = {"hidden": 8, "heads": 2, "folds": 3, "epochs": 3, "neighbours": 5, "dropout": 0.1, "learning_rate": 2e-2}
+FAST = {"hidden": 8, "heads": 2, "folds": 3, "steps": 60, "neighbours": 5, "dropout": 0.1, "learning_rate": 2e-2}
 
 
 class TestConvGNN(RouterContract):
@@ -27,9 +27,9 @@ def parts():
     return make_parts(make_log(draws=2, missing=0.1, without_task=0.1))
 
 
-def fitted(parts, checkpoint=None, on_epoch=None, **settings):
+def fitted(parts, checkpoint=None, on_evaluation=None, **settings):
     router = make(ConvGNN, **{**FAST, **settings})
-    router.run = RunOptions(device="cpu", checkpoint=checkpoint, on_epoch=on_epoch)
+    router.run = RunOptions(device="cpu", checkpoint=checkpoint, on_evaluation=on_evaluation)
     return router.fit(parts.train, parts.validation)
 
 
@@ -50,7 +50,7 @@ class TestSwitches:
     @pytest.mark.parametrize("settings", VARIANTS, ids=str)
     def test_it_trains_and_differs(self, parts, default, settings):
         told = []
-        router = fitted(parts, on_epoch=lambda label, epoch: told.append(epoch["train_loss"]), **settings)
+        router = fitted(parts, on_evaluation=lambda label, row: told.append(row["train_loss"]), **settings)
         assert np.isfinite(told).all()
         assert min(told[1:]) < told[0]
         quality = router.predict(parts.test.queries).quality
@@ -58,9 +58,9 @@ class TestSwitches:
         assert np.array_equal(quality, default) == same
 
     def test_the_network_has_what_was_asked_for(self, parts):
-        assert len(fitted(parts, layers=3, epochs=0).module_.layers) == 3
-        assert not fitted(parts, relations=[], epochs=0).module_.layers
-        whole, parted = (fitted(parts, conv=conv, epochs=0).sizes_["relations"] for conv in ("general", "sage"))
+        assert len(fitted(parts, layers=3, steps=0).module_.layers) == 3
+        assert not fitted(parts, relations=[], steps=0).module_.layers
+        whole, parted = (fitted(parts, conv=conv, steps=0).sizes_["relations"] for conv in ("general", "sage"))
         assert whole["query answered_by llm"] == 2
         assert set(parted) - set(whole) == {
             f"{source} {verb}_{part} {target}"
@@ -68,7 +68,7 @@ class TestSwitches:
             for part in ("right", "wrong")
         }
         assert not any(parted.values())
-        assert not any(fitted(parts, conv="general", edge_attributes=False, epochs=0).sizes_["relations"].values())
+        assert not any(fitted(parts, conv="general", edge_attributes=False, steps=0).sizes_["relations"].values())
 
     def test_each_convolution_has_a_default(self):
         assert [find_aggregation(conv, "auto") for conv in AGGREGATIONS] == ["mean", *["attention"] * 3, "mean"]
@@ -139,7 +139,7 @@ class TestLeaks:
 
     def test_hidden_queries_say_nothing_and_those_of_their_wording_neither(self, parts):
         train = parts.train.sorted()
-        router = fitted(parts, conv="general", epochs=0)
+        router = fitted(parts, conv="general", steps=0)
         graph = router._conv_graph()
         group, counts = np.unique(train.queries.groups, return_counts=True)
         twice = np.flatnonzero(train.queries.groups == group[counts.argmax()])
@@ -160,7 +160,7 @@ class TestLeaks:
         assert heard == {"similar_to", "rev_belongs_to"}
 
     def test_untrained_it_predicts_the_shrunk_messages(self, parts):
-        router = fitted(parts, epochs=0)
+        router = fitted(parts, steps=0)
         inputs = router.graph_.inputs(parts.test.queries)
         with torch.no_grad():
             states = torch.randn(len(parts.test.queries), 8)
@@ -175,7 +175,7 @@ class TestLeaks:
         monkeypatch.setattr(
             module, "fold_inputs", lambda graph, folds: called.append(folds) or fold_inputs(graph, folds)
         )
-        fitted(parts, epochs=1)
+        fitted(parts, steps=20)
         assert called == [3]
 
 
@@ -239,13 +239,13 @@ class TestGraph:
 
 
 def test_a_checkpoint_resumes_to_the_same_weights(parts, tmp_path):
-    def cut(label, epoch):
-        if epoch["epoch"] == 1:
+    def cut(label, row):
+        if row["step"] == 40:
             raise KeyboardInterrupt
 
     whole = fitted(parts)
     with pytest.raises(KeyboardInterrupt):
-        fitted(parts, checkpoint=tmp_path / "state.pt", on_epoch=cut)
+        fitted(parts, checkpoint=tmp_path / "state.pt", on_evaluation=cut)
     resumed = fitted(parts, checkpoint=tmp_path / "state.pt")
     np.testing.assert_array_equal(
         resumed.predict(parts.test.queries).quality, whole.predict(parts.test.queries).quality

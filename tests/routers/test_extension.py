@@ -182,7 +182,7 @@ class TestGNN:
 
     def test_it_does_without_relations(self, parts):
         known = Parts(*(part.take_llms(["alpha", "gamma"]) for part in parts))
-        extended = fitted(known, relations=[], epochs=1).extend(parts.train.take_llms(["alpha", "beta", "gamma"]))
+        extended = fitted(known, relations=[], steps=20).extend(parts.train.take_llms(["alpha", "beta", "gamma"]))
         assert extended.predict(parts.test.queries).quality.shape == (len(parts.test.queries), 3)
         assert extended.added_.llms[0].mixture.tasks == 0
 

@@ -5,7 +5,7 @@ from dataclasses import fields, replace
 import numpy as np
 import pytest
 import torch
-from gnn_fits import FAST, epochs_of, fitted, nll_on_test, train_losses
+from gnn_fits import FAST, evaluations_of, fitted, nll_on_test, train_losses
 
 from graphrouter.dataset import RoutingData
 from graphrouter.encoders import TfidfEncoder
@@ -42,13 +42,13 @@ class TestMessagePassing:
         return Parts(data.take(order[:150]), data.take(order[150:200]), data.take(order[200:]))
 
     def test_similar_to_helps(self, topics):
-        settings = {"epochs": 15, "learning_rate": 5e-3, "neighbours": 40}
+        settings = {"steps": 300, "learning_rate": 5e-3, "neighbours": 40}
         with_it = fitted(topics, **settings)
         without = fitted(topics, **settings, relations=[name for name in RELATIONS if name != "similar_to"])
         assert nll_on_test(with_it, topics) < nll_on_test(without, topics) - 0.03
 
     def test_the_whole_is_better_than_the_task_alone(self, topics):
-        whole, task = fitted(topics, epochs=15, neighbours=40), find_router("best_per_task")()
+        whole, task = fitted(topics, steps=300, neighbours=40), find_router("best_per_task")()
         assert nll_on_test(whole, topics) < nll_on_test(task.fit(topics.train, topics.validation), topics) - 0.1
 
 
@@ -89,7 +89,7 @@ class TestCost:
         length = np.array([30.0, 100.0, 300.0]) * np.exp(told * vectors[:, :1] + random.normal(size=(200, 3)))
         dollars = length * [1e-6, 4e-6, 9e-6]
         data = data_of(
-            random.random((200, 3)) < 0.5,
+            random.normal(size=(200, 3)) < 2 * vectors[:, 1:2],  # to be learnt, else the network stays untrained
             cost=dollars if cost else None,
             vectors=vectors,
             tasks=["task"] * 200,
@@ -103,14 +103,14 @@ class TestCost:
     @pytest.mark.parametrize("kind", ["tokens", "cost"])
     def test_mean_cost_of_each_llm_is_that_of_train(self, kind):
         parts, dollars = self.parts_of(np.random.default_rng(1), **{kind: True})
-        router = fitted(parts, epochs=10)
+        router = fitted(parts, steps=200)
         question = 25 * np.array([1e-6, 4e-6, 9e-6]) if kind == "tokens" else 0
         predicted = router.predict(parts.train.queries).cost
         np.testing.assert_allclose(predicted.mean(axis=0), dollars[:120].mean(axis=0) + question, rtol=0.05)
 
     def test_it_is_calibrated_on_what_train_was_told_without_itself(self):
         parts, dollars = self.parts_of(np.random.default_rng(1), cost=True)
-        router = fitted(parts, epochs=1)
+        router = fitted(parts, steps=20)
         inputs, history = fold_inputs(router.graph_, FAST["folds"])
         with torch.no_grad():
             log_output_cost = router.module_(inputs, history)[1][:120].numpy()
@@ -121,7 +121,7 @@ class TestCost:
         parts, dollars = self.parts_of(np.random.default_rng(1), cost=True, told=1.0)
         error = {}
         for weight in (0.0, 1.0):
-            predicted = fitted(parts, epochs=30, cost_weight=weight).predict(parts.test.queries).cost
+            predicted = fitted(parts, steps=600, cost_weight=weight).predict(parts.test.queries).cost
             error[weight] = np.mean(dollars[160:] / predicted + np.log(predicted / dollars[160:]))
         assert error[1.0] < error[0.0] - 0.1
 
@@ -139,7 +139,7 @@ class TestCells:
         data = data_of([[0.9, 0.5]] * 60, vectors=np.random.default_rng(0).normal(size=(60, 6)))
         data = replace(data, draws=np.array([[9, 1]] * 60, dtype="f"))
         parts = Parts(*(data.take(rows) for rows in np.split(np.arange(60), [40, 50])))
-        (losses,) = epochs_of(parts, tmp_path / "state.pt", learning_rate=1e-12, epochs=1)
+        (losses,) = evaluations_of(parts, tmp_path / "state.pt", learning_rate=1e-12, steps=20)
         entropy = [-(p * np.log(p) + (1 - p) * np.log(1 - p)) for p in (0.9, 0.5)]
         expected = 0.9 * entropy[0] + 0.1 * entropy[1]
         assert losses["train_loss"] == pytest.approx(expected, abs=0.01)
@@ -171,22 +171,22 @@ class TestCells:
         performance[::2] = np.nan
         draws = np.where(np.isnan(performance), 0, parts.train.draws)
         sparse = parts._replace(train=replace(parts.train, performance=performance, draws=draws))
-        losses = train_losses(sparse, tmp_path / "state.pt", batch_size=1, epochs=2, learning_rate=1e-3)
+        losses = train_losses(sparse, tmp_path / "state.pt", batch_size=1, steps=40, learning_rate=1e-3)
         assert np.isfinite(losses).all()
 
 
 GOLDEN_SETTINGS = {
     "neighbours": 20, "scales": [30.0, 6.0], "same_task_weight": 2.0, "task_strength": 5.0, "folds": 4, "members": 2,
-    "task_dropout": 0.2, "rank": 3, "hidden": 6, "dropout": 0.3, "cost_weight": 0.2, "epochs": 4, "batch_size": 19,
+    "task_dropout": 0.2, "rank": 3, "hidden": 6, "dropout": 0.3, "cost_weight": 0.2, "steps": 80, "batch_size": 19,
     "learning_rate": 1e-2, "weight_decay": 0.05,
 }  # fmt: skip
 # To renew after a change that is meant: run the test, see that the losses still fall, and copy those that it shows.
-GOLDEN_LOSSES = [0.6421678, 0.6300531, 0.6363577, 0.6280352]
+GOLDEN_LOSSES = [0.6298748, 0.6300732, 0.6467809, 0.6107675]
 
 
-def test_golden_losses_of_the_first_twenty_steps(tmp_path):
+def test_golden_losses_of_the_first_eighty_steps(tmp_path):
     parts = make_parts(make_log(draws=2, missing=0.1, without_task=0.1))
-    assert len(parts.train.queries) == 91, "four epochs of five steps"
+    assert len(parts.train.queries) == 91, "five passes of sixteen steps"
     losses = train_losses(parts, tmp_path / "state.pt", **GOLDEN_SETTINGS)
     assert losses == pytest.approx(GOLDEN_LOSSES, rel=1e-4)
 
@@ -200,7 +200,7 @@ def test_on_a_real_log_it_beats_the_task_and_the_neighbours_alone(real_data):
     data = RoutingData.from_log(log, encoder.encode(texts), llms, query_groups(texts))
     parts = Parts(*(data.take(rows) for rows in (split.train, split.validation, split.test)))
     defaults = {field.name: getattr(GNN(), field.name) for field in fields(GNN) if field.name in FAST}
-    gnn = nll_on_test(fitted(parts, **{**defaults, "epochs": 10, "members": 2}), parts)
+    gnn = nll_on_test(fitted(parts, **{**defaults, "steps": 200, "members": 2}), parts)
     others = {
         name: nll_on_test(find_router(name)().fit(parts.train, parts.validation), parts)
         for name in ("best_per_task", "knn")

@@ -20,12 +20,12 @@ C = 2 * HIDDEN
 
 
 class TestGraphRouter(RouterContract):
-    router = GraphRouter(passes=2, epochs=12, learning_rate=3e-2)
+    router = GraphRouter(passes=2, steps=12, learning_rate=3e-2)
     weighs_new_llms = False
 
     def check_choice(self, router, parts):
         # A dozen steps do for all else.
-        longer = replace(router, scenarios=["performance_first"], passes=4, mask_rate=0.2, epochs=60)
+        longer = replace(router, scenarios=["performance_first"], passes=4, mask_rate=0.2, steps=60)
         super().check_choice(self.fit_this(longer, parts), parts)
 
     def fit_this(self, router, parts):
@@ -141,7 +141,7 @@ def test_norm_is_used_one_by_one_in_the_running_statistics():
 
 
 def small(**settings):
-    router = GraphRouter(**{"hidden": 4, "passes": 2, "epochs": 5, "learning_rate": 3e-2, **settings})
+    router = GraphRouter(**{"hidden": 4, "passes": 2, "steps": 5, "learning_rate": 3e-2, **settings})
     router.run = RunOptions(device="cpu")
     return router
 
@@ -165,7 +165,7 @@ def test_labels_are_the_first_best_reward_and_missing_cells_are_no_edges():
 
 def test_scenarios_have_networks_of_their_own():
     parts = make_parts(make_log())
-    router = small(epochs=20).fit(parts.train, parts.validation)
+    router = small(steps=20).fit(parts.train, parts.validation)
     scale = fit_cost_scale(parts.train.cost)
     by_name = {name: router.utility(parts.test.queries, scenario, scale) for name, scenario in SCENARIOS.items()}
     assert not np.allclose(by_name["performance_first"], by_name["balance"])
@@ -186,7 +186,7 @@ def test_scenarios_without_a_network_are_refused():
 def test_outcomes_of_validation_carry_no_messages():
     parts = make_parts(make_log())
     halved = replace(parts.validation, performance=parts.validation.performance / 2)
-    # Half the reward in every cell changes no ranking of the epochs, so the same weights are kept.
+    # Half the reward in every cell changes no ranking of the steps, so the same weights are kept.
     first, second = (small().fit(parts.train, part) for part in (parts.validation, halved))
     scores = [router.scores(parts.test.queries, "performance_first") for router in (first, second)]
     np.testing.assert_array_equal(*scores)
@@ -195,8 +195,8 @@ def test_outcomes_of_validation_carry_no_messages():
 def test_history_tells_the_validation_reward_over_time():
     parts = make_parts(make_log())
     router = small(scenarios=["performance_first", "balance"]).fit(parts.train, parts.validation)
-    assert [(one["scenario"], one["epoch"]) for one in router.history_] == [
-        (name, epoch) for name in ("performance_first", "balance") for epoch in range(5)
+    assert [(one["scenario"], one["step"]) for one in router.history_] == [
+        (name, step) for name in ("performance_first", "balance") for step in range(1, 6)
     ]
     seconds = [one["seconds"] for one in router.history_[:5]]
     assert seconds == sorted(seconds)

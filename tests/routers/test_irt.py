@@ -7,11 +7,11 @@ from graphrouter.testing import RouterContract, make_log, make_parts
 
 
 class TestMultidimensional(RouterContract):
-    router = IRT(dimensions=4, learning_rate=5e-2, batch_size=32, epochs=40)
+    router = IRT(dimensions=4, learning_rate=5e-2, batch_size=32, steps=800)
 
 
 class TestTwoParameter(RouterContract):
-    router = IRT(model="2pl", dimensions=1, learning_rate=5e-2, batch_size=32, epochs=40)
+    router = IRT(model="2pl", dimensions=1, learning_rate=5e-2, batch_size=32, steps=800)
     share_best = 0.3  # one ability for each LLM cannot tell the topics apart
 
 
@@ -38,7 +38,7 @@ def test_two_parameter_response_is_one_half_where_ability_equals_difficulty():
 
 def test_one_dimension_ranks_the_llms_alike_on_every_query():
     parts = make_parts(make_log())
-    router = IRT(model="2pl", dimensions=1, learning_rate=5e-2, batch_size=32, epochs=10)
+    router = IRT(model="2pl", dimensions=1, learning_rate=5e-2, batch_size=32, steps=200)
     router.run = RunOptions(device="cpu")
     order = router.fit(parts.train, parts.validation).predict(parts.test.queries).quality.argsort(axis=1)
     np.testing.assert_array_equal(order, np.broadcast_to(order[0], order.shape))

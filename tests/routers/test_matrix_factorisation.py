@@ -5,7 +5,7 @@ from graphrouter.testing import RouterContract
 
 
 class TestMatrixFactorisation(RouterContract):
-    router = MatrixFactorisation(dimensions=16, learning_rate=3e-2, batch_size=32, epochs=30)
+    router = MatrixFactorisation(dimensions=16, learning_rate=3e-2, batch_size=32, steps=600)
 
 
 def test_logit_is_the_classifier_of_the_elementwise_product():

@@ -10,11 +10,11 @@ from graphrouter.testing import RouterContract, make_log, make_parts
 
 
 class TestMLP(RouterContract):
-    router = MLP(hidden=16, learning_rate=3e-2, batch_size=32, epochs=30)
+    router = MLP(hidden=16, learning_rate=3e-2, batch_size=32, steps=600)
 
 
 def fitted_on(parts, **settings):
-    router = MLP(**{"hidden": 16, "learning_rate": 3e-2, "batch_size": 32, "epochs": 30, "dropout": 0.0, **settings})
+    router = MLP(**{"hidden": 16, "learning_rate": 3e-2, "batch_size": 32, "steps": 600, "dropout": 0.0, **settings})
     router.run = RunOptions(device="cpu")
     return router.fit(parts.train, parts.validation)
 

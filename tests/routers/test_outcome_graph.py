@@ -159,7 +159,7 @@ def test_validation_and_test_outcomes_are_no_messages():
     everywhere = {part: flipped(getattr(parts, part), slice(None)) for part in ("validation", "test")}
 
     def fitted(parts):
-        router = GNN(folds=3, members=1, epochs=1, batch_size=64, neighbours=20)
+        router = GNN(folds=3, members=1, steps=20, batch_size=64, neighbours=20)
         router.run = RunOptions(device="cpu")
         return router.fit(parts.train, parts.validation)
 

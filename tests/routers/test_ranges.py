@@ -21,7 +21,7 @@ REFUSED = [
     ("gnn", {"learning_rate": 0}, "gnn.learning_rate must be above 0 and at most 1, but is 0"),
     ("gnn", {"weight_decay": -1}, "gnn.weight_decay must be 0 or more, but is -1"),
     ("gnn", {"batch_size": 0}, "gnn.batch_size must be 1 or more, but is 0"),
-    ("gnn", {"epochs": 0}, "gnn.epochs must be 1 or more, but is 0"),
+    ("gnn", {"steps": 0}, "gnn.steps must be 1 or more, but is 0"),
     ("gnn", {"hidden": 0}, "gnn.hidden must be 1 or more, but is 0"),
     ("gnn", {"rank": -5}, "gnn.rank must be 1 or more, but is -5"),
     ("gnn", {"patience": -1}, "gnn.patience must be 1 or more, but is -1"),

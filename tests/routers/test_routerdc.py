@@ -9,7 +9,7 @@ NAN = float("nan")
 
 
 class TestRouterDC(RouterContract):
-    router = RouterDC(width=16, clusters=3, temperature=0.3, learning_rate=1e-2, batch_size=32, epochs=20)
+    router = RouterDC(width=16, clusters=3, temperature=0.3, learning_rate=1e-2, batch_size=32, steps=400)
 
 
 def test_scores_are_cosines_over_the_temperature():

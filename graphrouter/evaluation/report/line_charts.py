@@ -1,4 +1,4 @@
-"""Charts of lines: cost against quality, losses over epochs, and metrics over a setting."""
+"""Charts of lines: cost against quality, losses over steps, and metrics over a setting."""
 
 from __future__ import annotations
 

@@ -63,7 +63,7 @@ class ConvGNN(Router):
         folds: Parts that training queries are divided into, for the shrunk messages to them.
         loss: ``soft``, ``one_hot``, ``listwise`` or ``regression``.
         cost_weight: Weight of the loss of the output cost.
-        epochs: See `graphrouter.training.Schedule`, like the next three. An epoch hides every query once.
+        steps: See `graphrouter.training.Schedule`, like the next three.
     """
 
     conv: str = "sage"
@@ -71,7 +71,7 @@ class ConvGNN(Router):
     layers: int = 2
     hidden: int = 32
     heads: int = 4
-    mask_rate: float = 0.2
+    mask_rate: float = 0.05
     neighbours: int = 20
     relations: list[str] = field(
         default_factory=lambda: ["belongs_to", "rev_belongs_to", "similar_to", "answered_by", "rev_answered_by"]
@@ -82,8 +82,8 @@ class ConvGNN(Router):
     folds: int = 10
     loss: str = "soft"
     cost_weight: float = 0.1
-    epochs: int = 15
-    patience: int = 5
+    steps: int = 400
+    patience: int = 100
     learning_rate: float = 5e-3
     weight_decay: float = 0.05
 
@@ -169,7 +169,7 @@ class ConvGNN(Router):
             rows,
             self._validation_objective(validation),
             Schedule(
-                self.epochs, self.patience, max(round(self.mask_rate * rows), 1), self.learning_rate, self.weight_decay
+                self.steps, self.patience, max(round(self.mask_rate * rows), 1), self.learning_rate, self.weight_decay
             ),
             seed=self.seed,
             run=self.run,

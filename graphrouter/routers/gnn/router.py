@@ -27,10 +27,11 @@ from graphrouter.routers.gnn.objective import (
     bootstrap_weights,
 )
 from graphrouter.routers.gnn.outcome_graph import VECTOR_LENGTH, OutcomeGraph, fold_inputs
+from graphrouter.routers.parts.logits import schedule_of
 from graphrouter.routers.parts.new_llm import NewLLM
 from graphrouter.routers.parts.output_cost import OutputCost
 from graphrouter.scenario import Scenario
-from graphrouter.training import Schedule, fit_module, pick_device
+from graphrouter.training import fit_module, pick_device
 from graphrouter.typing import Array
 
 CHUNK = 4096
@@ -76,7 +77,7 @@ class GNN(Router):
         terms: Which terms the decoder adds up.
         loss: ``soft``, ``one_hot``, ``listwise`` or ``regression``.
         cost_weight: Weight of the loss of the output cost.
-        epochs: See `graphrouter.training.Schedule`, like the next four.
+        steps: See `graphrouter.training.Schedule`, like the next four.
     """
 
     neighbours: int = 200
@@ -97,8 +98,8 @@ class GNN(Router):
     terms: list[str] = field(default_factory=lambda: list(TERMS))
     loss: str = "soft"
     cost_weight: float = 0.1
-    epochs: int = 60
-    patience: int = 8
+    steps: int = 2000
+    patience: int = 200
     batch_size: int = 256
     learning_rate: float = 1e-3
     weight_decay: float = 0.05
@@ -211,7 +212,7 @@ class GNN(Router):
             objective,
             rows,
             validate,
-            Schedule(self.epochs, self.patience, self.batch_size, self.learning_rate, self.weight_decay),
+            schedule_of(self, rows),
             seed=self.seed,
             run=self.run,
             label=self.name,

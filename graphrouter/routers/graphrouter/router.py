@@ -30,8 +30,8 @@ class GraphRouter(Router):
     """The published GraphRouter: one network for each scenario, trained to find the LLM of the highest reward.
 
     As published: messages go from queries to LLMs only, by `GeneralConv` with sums; a query's label is 1 for the first
-    LLM of the highest reward, ties or not; each of ``passes`` random masks an epoch hides a share of the training edges
-    from the messages and supervises those, and one optimiser step follows on the mean of all; there are 1,000 epochs.
+    LLM of the highest reward, ties or not; each of ``passes`` random masks a step hides a share of the training edges
+    from the messages and supervises those, and the optimiser moves on the mean of all; there are 1,000 steps.
     The weights that are kept have the best reward on validation (the code takes the best macro F1 of the label; its
     README advises the evaluation measure). The pace falls as in the paper, by the schedule of `fit_module`; the
     code keeps it constant.
@@ -56,8 +56,8 @@ class GraphRouter(Router):
         hidden: Half the width of a node.
         passes: Random masks for each optimiser step (``batch_size`` in the code).
         mask_rate: Share of the training edges that carry messages under a mask.
-        epochs: Optimiser steps.
-        patience: Epochs without a better validation reward before training stops; the code has no early stop.
+        steps: Optimiser steps, each on all training queries.
+        patience: Steps without a better validation reward before training stops; the code has no early stop.
         learning_rate: Highest learning rate of AdamW.
         weight_decay: Weight decay of AdamW.
     """
@@ -66,7 +66,7 @@ class GraphRouter(Router):
     hidden: int = 8
     passes: int = 32
     mask_rate: float = 0.5
-    epochs: int = 1000
+    steps: int = 1000
     patience: int = 1000
     learning_rate: float = 3e-4
     weight_decay: float = 1e-4
@@ -96,7 +96,7 @@ class GraphRouter(Router):
     def fit(self, train: RoutingData, validation: RoutingData) -> Self:
         """Train one network for each scenario.
 
-        Sets ``history_``: one dict per epoch of ``scenario, epoch, seconds`` (since the training of that scenario
+        Sets ``history_``: one dict per step of ``scenario, step, seconds`` (since the training of that scenario
         began; NaN before a cut that it was resumed from) and ``validation_reward``.
 
         Raises:
@@ -191,7 +191,7 @@ class GraphRouter(Router):
     def _fit_scenario(self, scenario: Scenario, train: RoutingData, validation: RoutingData) -> None:
         device, count = pick_device(self.run.device), len(train.queries)
         network, graph = self._network(scenario.name).to(device), self._graph(scenario, train, device)
-        plan = Schedule(self.epochs, self.patience, count, self.learning_rate, self.weight_decay)
+        plan = Schedule(self.steps, self.patience, count, self.learning_rate, self.weight_decay)
         seconds: list[float] = []
         began = time.perf_counter()
 
@@ -206,10 +206,11 @@ class GraphRouter(Router):
             return -self._mean_reward(scenario, validation)
 
         run, label = self._run_for(scenario), f"{self.name} {scenario.name}"
-        epochs = fit_module(network, loss, count, validate, plan, seed=self.seed, run=run, label=label)
+        # The source looks at validation after every step.
+        history = fit_module(network, loss, count, validate, plan, seed=self.seed, run=run, label=label, every=1)
         self._keep_llm_nodes(scenario, graph)
         network.cpu()
-        self._record(scenario, epochs, seconds)
+        self._record(scenario, history, seconds)
 
     def _network(self, scenario: str) -> EdgeNetwork:
         return cast(EdgeNetwork, self.module_[scenario])
@@ -225,11 +226,11 @@ class GraphRouter(Router):
             nodes = self._network(scenario.name).precomputed_llms(graph)
         self.llm_nodes_[scenario.name] = nodes.cpu().numpy()
 
-    def _record(self, scenario: Scenario, epochs: list[dict[str, float]], seconds: list[float]) -> None:
-        # The first time is that of the untrained network. Epochs before a cut have none.
-        times = [float("nan")] * (len(epochs) - len(seconds) + 1) + seconds[1:]
-        for one, at in zip(epochs, times, strict=True):
-            entry = {"epoch": one["epoch"], "seconds": at, "validation_reward": -one["validation_loss"]}
+    def _record(self, scenario: Scenario, history: list[dict[str, float]], seconds: list[float]) -> None:
+        # The first time is that of the untrained network. Steps before a cut have none.
+        times = [float("nan")] * (len(history) - len(seconds) + 1) + seconds[1:]
+        for one, at in zip(history, times, strict=True):
+            entry = {"step": one["step"], "seconds": at, "validation_reward": -one["validation_loss"]}
             self.history_.append({"scenario": scenario.name, **entry})
 
     def _graph(self, scenario: Scenario, train: RoutingData, device: torch.device) -> Graph:

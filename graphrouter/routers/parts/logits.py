@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any, Self
 
 import numpy as np
@@ -16,13 +16,14 @@ from graphrouter.dataset import Queries, RoutingData
 from graphrouter.routers.base import Prediction, Router
 from graphrouter.routers.parts.arrays import as_probability
 from graphrouter.routers.parts.task_means import TaskMeans
-from graphrouter.training import Schedule, fit_module, pick_device
+from graphrouter.training import Schedule, batch_of, fit_module, pick_device
 from graphrouter.typing import Array
 
 
-def schedule_of(router: Router) -> Schedule:
-    """Return the schedule that a router has as flat fields: ``epochs, patience, batch_size, ...``."""
-    return Schedule(**{field.name: getattr(router, field.name) for field in fields(Schedule)})
+def schedule_of(router: Router, rows: int) -> Schedule:
+    """Return the schedule that a router has as flat fields: ``steps, patience, batch_size, ...``, for so many training queries."""
+    schedule = Schedule(**{field.name: getattr(router, field.name) for field in fields(Schedule)})
+    return replace(schedule, batch_size=batch_of(schedule.batch_size, rows))
 
 
 @dataclass(eq=False)
@@ -53,7 +54,7 @@ class LogitRouter(Router):
             loss,
             len(train.queries),
             lambda: later(rows).item(),
-            schedule_of(self),
+            schedule_of(self, len(train.queries)),
             seed=self.seed,
             run=self.run,
             label=self.name,

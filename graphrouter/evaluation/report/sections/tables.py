@@ -200,6 +200,8 @@ def time_table(view: View) -> Table | None:
                 for entry in entries
             ]
             chosen = "; ".join(f"{one} ({settings.count(one)}×)" for one in dict.fromkeys(settings))
+            if still := sum(bool(entry.get("best_is_last")) for entry in entries):
+                chosen += f"; best at its last step ({still}×), so more steps may help"
             rows.append((view.style(router), [router, *cells, str(entries[0].get("tried", 1)), (chosen, "left")]))
     head = ["router", "fit, s", "all settings, s", "predict test, s", "settings tried", "chosen, by seeds"]
     return Table(head, rows) if rows else None
