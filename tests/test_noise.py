@@ -5,7 +5,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from graphrouter.log import LLMLog
+from graphrouter.formats.samples import split_samples
+from graphrouter.log import LLMLog, load_log
 from graphrouter.noise import NoiseBudget, clopper_pearson, noise_budget
 from graphrouter.simulate import simulate_with_truth
 
@@ -145,3 +146,15 @@ def test_the_words_say_what_draws_can_tell():
     said = " ".join(noise_budget(several).sentences())
     assert "is luck" in said
     assert "One draw per cell bounds" not in said
+
+
+@pytest.mark.real_data
+def test_ten_recorded_draws_tell_that_most_of_what_an_oracle_gains_is_no_luck(real_data):
+    tasks = ("gsm8k", "humaneval", "mbpp")
+    log = load_log(real_data / "routerdc")
+    found = noise_budget(split_samples(log, dict.fromkeys(tasks, 10)))
+    for task in tasks:
+        assert found.tasks[task].luck[1] < 0.25
+        assert 0.05 < found.tasks[task].one_draw_luck[0] < found.tasks[task].one_draw_luck[1] < 0.45
+    assert found.tasks["mmlu"].luck[1] == pytest.approx(1)  # one draw
+    assert found.none_solves == noise_budget(log).none_solves

@@ -14,6 +14,8 @@ LITTLE = 0.02
 """Gain below which two routers are hardly told apart: the paired 95% interval of a routed performance over 1,000 to 2,000 test
 queries is about so wide, see the tables of results."""
 
+UNKNOWN = (float("nan"),) * 3
+
 
 def noise_text(noise: NoiseBudget, ties: float) -> str:
     """Return the budget of the log in words, and of its tasks as a table.
@@ -32,8 +34,9 @@ def by_task(noise: NoiseBudget) -> pl.DataFrame:
 
     Returns:
         ``task``, ``draws`` (most of a cell), ``none solve`` and ``all solve`` (shares of queries) with the 95% intervals of the
-        first, ``oracle gain`` over the best LLM of the task, ``luck up to`` (upper bound of its share of luck), and for an oracle of
-        one draw per cell ``luck of one draw``, from and to.
+        first, and ``oracle gain`` over the best LLM of the task. Where cells have several draws also ``luck up to`` (upper bound of its
+        share of luck) and, for an oracle of one draw per cell, ``luck of one draw``, from and to; NaN for a task of single draws, of
+        which nothing is known.
     """
     rows = [
         {
@@ -44,11 +47,10 @@ def by_task(noise: NoiseBudget) -> pl.DataFrame:
             "to": one.none_solves.high,
             "all solve": one.all_solve.value,
             "oracle gain": one.gain,
-            "luck up to": one.luck[1],
-            "luck of one draw from": one.one_draw_luck[0],
-            "up to": one.one_draw_luck[1],
+            **({"luck up to": high, "luck of one draw from": low, "up to": highest} if noise.repeated else {}),
         }
         for name, one in noise.tasks.items()
+        for high, low, highest in [(one.luck[1], *one.one_draw_luck) if one.repeated else UNKNOWN]
     ]
     return pl.DataFrame(rows, infer_schema_length=None)
 

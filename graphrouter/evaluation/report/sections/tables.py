@@ -178,7 +178,8 @@ def noise_table(view: View) -> Table | None:
     rows = []
     for name, one in {"all": view.noise, **view.noise.tasks}.items():
         shares = [f"{part.value:.1%} [{part.low:.1%}, {part.high:.1%}]" for part in (one.none_solves, one.all_solve)]
-        lucky = NOTHING if np.isnan(one.luck[1]) else f"{one.luck[1]:.0%}"
+        told = one is view.noise or one.repeated  # in a task of single draws nothing is known of luck
+        lucky = NOTHING if np.isnan(one.luck[1]) or not told else f"{one.luck[1]:.0%}"
         first = f"{one.one_draw_luck[0]:.0%} to {one.one_draw_luck[1]:.0%}" if lucky != NOTHING else NOTHING
         single = [first] if view.noise.repeated else []
         rows.append(("", [name, f"{one.groups:,}", *shares, number(one.gain), lucky, *single]))
