@@ -258,7 +258,7 @@ class TestComparison:
     def test_a_setting_that_does_not_go_with_it_is_not_tried(self) -> None:
         (router,) = comparison_routers(CompareConfig(routers=["irt"], hyperparameters={"irt": {"dimensions": 5}}))
         assert {"model": "2pl", "dimensions": 1} in find_router("irt").search_space
-        assert router.search_space == ({}, {"weight_decay": 1.0}, {"weight_decay": 1.0, "learning_rate": 3e-2})
+        assert router.search_space == ({}, {"dropout": 0.1}, {"weight_decay": 1.0}, {"inputs": ["vector"]})
 
     def test_hyperparameters_in_a_file_may_be_of_routers_left_out(self, tmp_path: Path) -> None:
         file = written(tmp_path, "routers: [knn, linear]\nhyperparameters:\n  knn: {k: 3}\n")

@@ -287,7 +287,8 @@ class TestSave:
         np.testing.assert_array_equal(again.seen_groups, pipeline.seen_groups)
         assert again.encoder.id == pipeline.encoder.id
         about = json.loads((saved / "router.json").read_text())
-        assert about["hyperparameters"] == {"k": 100, "strength": 2.0}
+        expected = {"inputs": ["vector", "task", "length"], "k": 50, "strength": 2.0, "task_weight": 1.0}
+        assert about["hyperparameters"] == expected
         assert about["provenance"]["packages"]["numpy"] == np.__version__
 
     def test_a_router_of_a_log_without_cost_comes_back(self, tmp_path: Path) -> None:

@@ -67,7 +67,8 @@ def compare(
         out: Folder for the results: new, or that of the same comparison.
         scenarios: All with the same target, or their names; None for those that the log has values for.
         tune: Whether each router tries its ``search_space`` on validation, else only the hyperparameters it has.
-        tune_by: ``nll`` or ``reward`` (the mean over the scenarios), on validation.
+        tune_by: ``nll`` or ``reward`` (the mean over the scenarios), on validation. With ``nll``, a router whose scores are no
+            likelihoods is left at what suits it, see `Router.tuned_by`.
         settings: Most settings that are tried, the same for every router.
         ours: Names of the routers that are no baselines; None for those that say so of themselves.
         interval: Claim that the intervals hold for: ``fitted`` routers, where test queries are resampled, or ``methods``, where
@@ -233,7 +234,7 @@ def _report_progress(store: Store, config: Record, name: str, seed: int, about: 
     pairs = len(config["seeds"]) * len(config["routers"])
     print(
         f"[{len(store.finished())}/{pairs}] {name}, seed {seed}: {about['tried']} settings in {about['tune_seconds']:.1f} s, "
-        f"validation {config['tune_by']} {about['validation']:.4f}",
+        f"validation {about['tuned_by']} {about['validation']:.4f}",
         file=sys.stderr,
         flush=True,
     )

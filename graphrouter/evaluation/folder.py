@@ -203,7 +203,7 @@ def _record(config: Record, label: str, seed: int, about: Record) -> Record:
         },
         "provenance": provenance | {"commit": about.get("commit") or provenance.get("commit")},
         "seconds": about.get("tune_seconds"),
-        "tune_by": config.get("tune_by"),
+        "tune_by": about.get("tuned_by", config.get("tune_by")),
         "about": about,
         "scenarios": config["scenarios"],
         "outcomes": f"seed{seed}",

@@ -27,7 +27,8 @@ class FittedRouter:
     Attributes:
         router: Fitted, with the setting that was best on validation.
         prepared: Log that it was fitted on.
-        about: ``settings`` that were chosen, how many were ``tried``, the ``validation`` score, ``hyperparameters``,
+        about: ``settings`` that were chosen, how many were ``tried``, the ``validation`` score that they were ``tuned_by``,
+            ``hyperparameters``,
             ``fit_seconds``, ``tune_seconds`` and ``best_is_last``: whether a training of the router's was ended by nothing but
             its number of steps, and its last evaluation was the best.
     """
@@ -70,10 +71,11 @@ def fit_router(
         seed: Seed of the router; None for that of the log.
         settings: Most settings that are tried, the same for every router; 1 for the hyperparameters as they come.
         tune_by: One of `graphrouter.run.TUNE_BY`: ``nll`` of the predicted quality, or mean ``reward`` of the choices
-            over the scenarios.
+            over the scenarios. Where it is ``nll``, a router that says that it is `Router.tuned_by` something else is.
         run: Options of the run.
     """
     started, run = time.perf_counter(), run or RunOptions()
+    tune_by = (router.tuned_by or tune_by) if tune_by == "nll" else tune_by
     tried = list(router.search_space[:settings]) if settings > 1 else [{}]
     best: FittedRouter | None = None
     for setting in tried:
@@ -86,7 +88,7 @@ def fit_router(
             about = {"settings": to_plain(setting), "fit_seconds": fit_seconds, "validation": score}
             best = FittedRouter(fresh, prepared, about | {"best_is_last": best_is_last})
     assert best is not None
-    spent = {"tried": len(tried), "tune_seconds": time.perf_counter() - started}
+    spent = {"tried": len(tried), "tuned_by": tune_by, "tune_seconds": time.perf_counter() - started}
     about = best.about | spent | {"hyperparameters": to_plain(hyperparameters(best.router))}
     return replace(best, about=about)
 

@@ -152,8 +152,8 @@ def _validation_rows(config: Record, labels: list[str], seed: int, predictions: 
     """The score that each router's setting was chosen by."""
     for label, given in zip(labels, predictions, strict=True):
         if "validation" in given.about:
-            score = given.about["validation"]
-            yield (config["log"]["label"], label, seed, "validation", "", "", config["tune_by"], score)
+            measure, score = str(given.about.get("tuned_by", config["tune_by"])), given.about["validation"]
+            yield (config["log"]["label"], label, seed, "validation", "", "", measure, score)
 
 
 def _schema() -> dict[str, type[pl.DataType]]:

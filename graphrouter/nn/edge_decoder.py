@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import torch
@@ -10,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from graphrouter.graph import NEW
+from graphrouter.members import MemberLinear
 from graphrouter.nn.edge_head import EdgeHead, EdgeInputs
 from graphrouter.nn.messages import MessageOptions, operators
 
@@ -17,20 +17,6 @@ TERMS = ("prior", "neighbours", "difficulty", "bilinear")
 LLM_FEATURES = ("learned", "description")
 LLM_SCALE = 0.1
 """Standard deviation of LLM states before training: with it they tell LLMs apart, and the bilinear term starts small."""
-
-
-class MemberLinear(nn.Module):
-    """A linear layer of each of E members: [E, B, inputs] -> [E, B, outputs]."""
-
-    def __init__(self, members: int, inputs: int, outputs: int, *, zero: bool = False) -> None:
-        super().__init__()
-        bound = 0.0 if zero else 1 / math.sqrt(inputs)
-        self.weight = nn.Parameter(torch.empty(members, inputs, outputs).uniform_(-bound, bound))
-        self.bias = nn.Parameter(torch.zeros(members, 1, outputs))
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Apply every member's layer."""
-        return torch.baddbmm(self.bias, x, self.weight)
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,7 @@ RANGES: dict[str, Range] = {
     "steps": COUNT,
     "patience": COUNT,
     "batch_size": COUNT,
+    "members": COUNT,
     "hidden": COUNT,
     "layers": COUNT,
     "dimensions": COUNT,
@@ -79,6 +80,8 @@ class Router(ABC):
             default: ``[-similar_to]`` is the default without ``similar_to``, ``[+name]`` the default with one more.
         parts: Fitted attributes that are objects with ``get_state`` and ``from_state``, and their classes.
         search_space: Hyperparameter settings to try on validation, at most 6; the first is the default.
+        tuned_by: What its settings are compared by on validation where a comparison tunes by ``nll``; None for just that. It is
+            ``reward`` for routers whose scores are no likelihoods, and only calibrated to be some.
         extends: Whether a fitted router can take in one LLM more; such a router keeps the names of its LLMs in ``llms_``.
         needs_outcomes: Whether it picks by the outcomes of the very queries that it routes, given to `reveal`: a reference,
             which cannot route new queries.
@@ -98,6 +101,7 @@ class Router(ABC):
     choices: ClassVar[dict[str, Collection[str]]] = {}
     parts: ClassVar[dict[str, Any]] = {"cost_": TaskMeans}
     search_space: ClassVar[tuple[dict[str, Any], ...]] = ({},)
+    tuned_by: ClassVar[str | None] = None
     extends: ClassVar[bool] = False
     needs_outcomes: ClassVar[bool] = False
     baseline: ClassVar[bool] = True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
@@ -9,33 +10,37 @@ from graphrouter.dataset import Queries, RoutingData
 from graphrouter.routers.base import Prediction, Router
 from graphrouter.routers.parts.arrays import as_probability
 from graphrouter.routers.parts.new_llm import NewLLM
-from graphrouter.routers.parts.task_means import TaskMeans
+from graphrouter.routers.parts.task_means import SHRINK_TO, TaskMeans
 
 
 @dataclass(eq=False)
 class BestPerTask(Router):
     """Picks the LLM whose mean reward on the query's task is the highest on the training split.
 
-    Means are shrunk to the LLM's overall mean (`TaskMeans`), which is also what a query of an unknown task, or of
-    none, gets.
+    Means are shrunk to the LLM's overall mean, or to what task and LLM say separately (`TaskMeans`). A query of an unknown task,
+    or of none, gets the LLM's overall mean.
 
     Attributes:
-        strength: How many observations the overall mean counts as.
+        strength: How many observations that counts as.
+        shrink_to: ``llm`` for the overall mean, ``additive`` for the effects of task and LLM added up; costs have ``llm``.
     """
 
     strength: float = 5.0
+    shrink_to: str = "llm"
 
     source: ClassVar[str] = "the usual reference where tasks are known: the best LLM of each benchmark"
     parts: ClassVar[dict[str, Any]] = {"quality_": TaskMeans, "cost_": TaskMeans}
     extends: ClassVar[bool] = True
-    search_space: ClassVar[tuple[dict[str, Any], ...]] = tuple(
-        {"strength": s} for s in (5.0, 0.5, 2.0, 10.0, 20.0, 50.0)
+    choices: ClassVar[dict[str, Collection[str]]] = {"shrink_to": SHRINK_TO}
+    search_space: ClassVar[tuple[dict[str, Any], ...]] = (
+        *({"strength": s, "shrink_to": "llm"} for s in (5.0, 0.5, 20.0)),
+        *({"strength": s, "shrink_to": "additive"} for s in (10.0, 2.0, 50.0)),
     )
 
     def fit(self, train: RoutingData, validation: RoutingData) -> Self:
         """Learn the means."""
         self.llms_ = list(train.llms.names)
-        self.quality_ = TaskMeans(self.strength).fit(train.performance, train.queries.tasks)
+        self.quality_ = TaskMeans(self.strength, self.shrink_to).fit(train.performance, train.queries.tasks)
         self.cost_ = TaskMeans(self.strength).fit(train.cost, train.queries.tasks)
         return self
 

@@ -8,10 +8,11 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from graphrouter.dataset import Queries, RoutingData
-from graphrouter.ranges import COUNT, Range
-from graphrouter.routers.base import Prediction, Router
+from graphrouter.ranges import COUNT, NOT_NEGATIVE, Range
+from graphrouter.routers.base import Prediction
 from graphrouter.routers.parts.arrays import as_probability, unit_rows
 from graphrouter.routers.parts.new_llm import NewLLM
+from graphrouter.routers.parts.query_inputs import LENGTH_WEIGHT, QueryInputs, VectorRouter
 from graphrouter.routers.parts.task_means import TaskMeans
 from graphrouter.scenario import Scenario
 from graphrouter.typing import Array
@@ -21,7 +22,7 @@ DECIMALS = 9
 
 
 @dataclass(eq=False)
-class KMeans(Router):
+class KMeans(VectorRouter):
     """Averages what each LLM reached on the clusters of training queries that are nearest to the query.
 
     Avengers-Pro (arXiv:2508.12631): k-means on normalised vectors; for cluster j and LLM i the mean performance p and
@@ -31,36 +32,43 @@ class KMeans(Router):
 
     Here the trade-off is the scenario's. By default the decision maximises the expected reward, as every router's does,
     with the cluster's p and q as they are; `rescale` gives the paper's p' and q'. A cluster's mean is shrunk to the
-    LLM's overall mean.
+    LLM's overall mean. Task and length count beside the normalised vector, so that clusters can follow the tasks.
 
     Attributes:
         clusters: How many clusters; never more than training queries.
         nearest: How many clusters a query's prediction averages.
         strength: How many observations the LLM's overall mean counts as.
         rescale: Whether to decide by the paper's score.
+        task_weight: Entry of the task's one-hot, beside a vector of length 1.
     """
 
     clusters: int = 60
     nearest: int = 4
     strength: float = 2.0
     rescale: bool = False
+    task_weight: float = 0.6
 
     source: ClassVar[str] = "Avengers-Pro (arXiv:2508.12631)"
-    ranges: ClassVar[dict[str, Range]] = {"clusters": COUNT, "nearest": COUNT}
-    parts: ClassVar[dict[str, Any]] = {"quality_": TaskMeans, "cost_": TaskMeans}
+    ranges: ClassVar[dict[str, Range]] = {"clusters": COUNT, "nearest": COUNT, "task_weight": NOT_NEGATIVE}
+    parts: ClassVar[dict[str, Any]] = {**VectorRouter.parts, "quality_": TaskMeans}
     extends: ClassVar[bool] = True
     linear_utility: ClassVar[bool] = True
-    search_space: ClassVar[tuple[dict[str, Any], ...]] = tuple(
-        {"clusters": clusters, "nearest": nearest}
-        for clusters, nearest in ((60, 4), (60, 1), (30, 1), (30, 4), (15, 1), (120, 8))
+    search_space: ClassVar[tuple[dict[str, Any], ...]] = (
+        {"clusters": 60, "nearest": 4},
+        {"clusters": 60, "nearest": 1},
+        {"clusters": 30, "nearest": 1},
+        {"clusters": 60, "nearest": 1, "task_weight": 1.0},
+        {"clusters": 60, "nearest": 4, "inputs": ["vector"]},
+        {"clusters": 30, "nearest": 1, "inputs": ["vector"]},
     )
 
     def fit(self, train: RoutingData, validation: RoutingData) -> Self:
         """Learn the clusters and their means."""
         train = train.sorted()
         self.llms_ = list(train.llms.names)
-        centres, labels = _cluster(unit_rows(train.queries.vectors), self.clusters, self.seed)
-        self.centres_ = centres
+        made = QueryInputs(self.inputs, unit=True, task_weight=self.task_weight, length_weight=LENGTH_WEIGHT)
+        self.inputs_ = made.fit(train.queries)
+        self.centres_, labels = _cluster(self._rows(train.queries), self.clusters, self.seed)
         # A cluster takes the place of a task. Every cluster has members, so row j of the means is cluster j.
         self.quality_ = TaskMeans(self.strength).fit(train.performance, labels)
         self.cost_ = TaskMeans(self.strength).fit(train.cost, labels)
@@ -86,9 +94,12 @@ class KMeans(Router):
         score: Array = gain[self._nearest(queries)].mean(axis=1)
         return score
 
+    def _rows(self, queries: Queries) -> Array:
+        return unit_rows(self.inputs_.rows(queries))
+
     def _nearest(self, queries: Queries) -> Array:
         """Return [Q, nearest] int64, the clusters of the nearest centres."""
-        distance = (self.centres_**2).sum(axis=1) - 2 * unit_rows(queries.vectors) @ self.centres_.T
+        distance = (self.centres_**2).sum(axis=1) - 2 * self._rows(queries) @ self.centres_.T
         order: Array = np.argsort(np.round(distance, DECIMALS), axis=1, kind="stable")
         return order[:, : self.nearest]
 

@@ -1,4 +1,4 @@
-"""Linear: one ridge regression per LLM on the query's vector."""
+"""Linear: one ridge regression per LLM on what is read of the query."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ import numpy as np
 
 from graphrouter.dataset import Queries, RoutingData
 from graphrouter.ranges import POSITIVE, Range
-from graphrouter.routers.base import Prediction, Router
-from graphrouter.routers.parts.arrays import as_probability, overall_means, unit_rows
+from graphrouter.routers.base import Prediction
+from graphrouter.routers.parts.arrays import as_probability, overall_means
 from graphrouter.routers.parts.new_llm import STRENGTH, NewLLM
+from graphrouter.routers.parts.query_inputs import QueryInputs, VectorRouter
 from graphrouter.typing import Array
 
 BOUNDS = (0.01, 0.99)
@@ -19,8 +20,8 @@ BOUNDS = (0.01, 0.99)
 
 
 @dataclass(eq=False)
-class Linear(Router):
-    """Predicts performance and cost of each LLM by a ridge regression on the normalised vector.
+class Linear(VectorRouter):
+    """Predicts performance and cost of each LLM by a ridge regression on the normalised vector, the task and the length.
 
     For each LLM m, over its observed queries, ``min over w, b of sum (x . w + b - y)^2 + penalty * |w|^2``; a prediction
     of performance is clipped to `BOUNDS`, as a line has none. Cost is regressed in dollars, not in their logarithm,
@@ -35,28 +36,34 @@ class Linear(Router):
 
     source: ClassVar[str] = "linear regression per LLM, as in arXiv:2505.12601"
     ranges: ClassVar[dict[str, Range]] = {"penalty": POSITIVE}
-    parts: ClassVar[dict[str, Any]] = {}
+    parts: ClassVar[dict[str, Any]] = {"inputs_": QueryInputs}
     extends: ClassVar[bool] = True
-    search_space: ClassVar[tuple[dict[str, Any], ...]] = tuple(
-        {"penalty": p} for p in (10.0, 1.0, 3.0, 30.0, 100.0, 300.0)
+    search_space: ClassVar[tuple[dict[str, Any], ...]] = (
+        {"penalty": 10.0},
+        {"penalty": 1.0},
+        {"penalty": 3.0},
+        {"penalty": 30.0},
+        {"penalty": 100.0},
+        {"penalty": 10.0, "inputs": ["vector"]},
     )
 
     def fit(self, train: RoutingData, validation: RoutingData) -> Self:
         """Solve the normal equations."""
         self.llms_ = list(train.llms.names)
-        vectors = unit_rows(train.queries.vectors)
+        self.inputs_ = QueryInputs(self.inputs, unit=True).fit(train.queries)
+        rows = self.inputs_.rows(train.queries)
         mean_quality, mean_cost = overall_means(train)
-        self.quality_weights_ = ridge(vectors, train.performance, self.penalty, mean_quality)
-        self.cost_weights_ = ridge(vectors, train.cost, self.penalty, mean_cost)
+        self.quality_weights_ = ridge(rows, train.performance, self.penalty, mean_quality)
+        self.cost_weights_ = ridge(rows, train.cost, self.penalty, mean_cost)
         priced = ~np.isnan(train.cost).all(axis=0)
         self.cost_range_ = np.stack([mean_cost, mean_cost])
         self.cost_range_[:, priced] = np.nanmin(train.cost[:, priced], axis=0), np.nanmax(train.cost[:, priced], axis=0)
         return self
 
     def _add_llm(self, new_llm: NewLLM) -> None:
-        vectors, ratios = unit_rows(new_llm.data.queries.vectors), new_llm.price_ratios
-        quality = new_llm_ridge(self.quality_weights_.mean(axis=1), vectors, new_llm.performance, self.penalty)
-        cost = new_llm_ridge((self.cost_weights_ * ratios).mean(axis=1), vectors, new_llm.cost, self.penalty)
+        rows, ratios = self.inputs_.rows(new_llm.data.queries), new_llm.price_ratios
+        quality = new_llm_ridge(self.quality_weights_.mean(axis=1), rows, new_llm.performance, self.penalty)
+        cost = new_llm_ridge((self.cost_weights_ * ratios).mean(axis=1), rows, new_llm.cost, self.penalty)
         self.quality_weights_ = new_llm.insert(self.quality_weights_, quality)
         self.cost_weights_ = new_llm.insert(self.cost_weights_, cost)
         lowest, highest = (self.cost_range_ * ratios).mean(axis=1)
@@ -66,7 +73,7 @@ class Linear(Router):
 
     def predict(self, queries: Queries) -> Prediction:
         """Return the clipped regressions, [Q, M]."""
-        inputs = _with_bias(unit_rows(queries.vectors))
+        inputs = _with_bias(self.inputs_.rows(queries))
         cost = np.clip(inputs @ self.cost_weights_, *self.cost_range_)
         return Prediction(as_probability(np.clip(inputs @ self.quality_weights_, *BOUNDS)), cost)
 

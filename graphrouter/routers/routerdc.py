@@ -15,42 +15,45 @@ from torch.nn import functional as F
 
 from graphrouter.dataset import Queries, RoutingData
 from graphrouter.ranges import COUNT, NOT_NEGATIVE, POSITIVE, Range
-from graphrouter.routers.base import Prediction, Router
+from graphrouter.routers.base import Prediction
 from graphrouter.routers.parts.calibration import PlattScaling
 from graphrouter.routers.parts.logits import predict_logits, schedule_of
+from graphrouter.routers.parts.query_inputs import QueryInputs, VectorRouter
 from graphrouter.routers.parts.task_means import TaskMeans
 from graphrouter.training import fit_module, pick_device
+from graphrouter.typing import Array
 
 
 class DualEncoder(nn.Module):
     """Cosine similarity of a query's head output and the LLMs' embeddings, over a temperature.
 
     Args:
-        inputs: D, length of a query's vector.
+        inputs: D', length of a query's row.
         width: Length of an embedding.
         layers: Linear layers of the head.
         llms: M.
         temperature: Divides the similarity of query and LLM.
+        dropout: Share of the hidden units dropped in training.
     """
 
-    def __init__(self, inputs: int, width: int, layers: int, llms: int, temperature: float) -> None:
+    def __init__(self, inputs: int, width: int, layers: int, llms: int, temperature: float, dropout: float) -> None:
         super().__init__()
         self.temperature = temperature
         sizes = [inputs] + [width] * layers
         parts: list[nn.Module] = []
         for before, after in pairwise(sizes):
-            parts += [nn.Linear(before, after), nn.GELU()]
-        self.head = nn.Sequential(*parts[:-1])
+            parts += [nn.Linear(before, after), nn.GELU(), nn.Dropout(dropout)]
+        self.head = nn.Sequential(*parts[:-2])
         self.llms = nn.Embedding(llms, width)
         nn.init.normal_(self.llms.weight, std=0.78)
 
-    def embed(self, vectors: Tensor) -> Tensor:
-        """Map vectors [B, D] to embeddings [B, width] of length 1."""
-        return F.normalize(self.head(vectors), dim=-1)
+    def embed(self, rows: Tensor) -> Tensor:
+        """Map rows [B, D'] to embeddings [B, width] of length 1."""
+        return F.normalize(self.head(rows), dim=-1)
 
-    def forward(self, vectors: Tensor) -> Tensor:
-        """Map vectors [B, D] to scores [B, M]."""
-        return self.score(self.embed(vectors))
+    def forward(self, rows: Tensor) -> Tensor:
+        """Map rows [B, D'] to scores [B, M]."""
+        return self.score(self.embed(rows))
 
     def score(self, embedded: Tensor) -> Tensor:
         """Map embeddings [B, width] to scores [B, M]."""
@@ -109,7 +112,7 @@ def sample_sample_loss(embedded: Tensor, clusters: Tensor, negatives: int) -> Te
 
 
 @dataclass(eq=False)
-class RouterDC(Router):
+class RouterDC(VectorRouter):
     """Dual contrastive learning: queries near the LLMs that solve them, and near queries of their cluster.
 
     The source fine-tunes mDeBERTa-v3 as the query's encoder for 1,000 steps at 5e-5; here a small head on the frozen
@@ -121,6 +124,7 @@ class RouterDC(Router):
         width: Length of the embeddings.
         layers: Linear layers of the head.
         temperature: Divides the cosine similarity of query and LLM.
+        dropout: Share of the hidden units of the head dropped in training.
         positives: K+, how many of the best LLMs are pulled.
         negatives: K-, how many of the worst LLMs are pushed.
         clusters: Number of clusters of training queries.
@@ -136,6 +140,7 @@ class RouterDC(Router):
     width: int = 256
     layers: int = 2
     temperature: float = 1.0
+    dropout: float = 0.0
     positives: int = 3
     negatives: int = 3
     clusters: int = 5
@@ -159,34 +164,40 @@ class RouterDC(Router):
         "other_queries": NOT_NEGATIVE,
         "sample_weight": NOT_NEGATIVE,
     }
-    parts: ClassVar[dict[str, Any]] = {**Router.parts, "calibration_": PlattScaling}
+    parts: ClassVar[dict[str, Any]] = {**VectorRouter.parts, "calibration_": PlattScaling}
+    tuned_by: ClassVar[str | None] = "reward"
     search_space: ClassVar[tuple[dict[str, Any], ...]] = (
         {},
         {"clusters": 20},
-        {"layers": 1},
+        {"dropout": 0.1},
         {"temperature": 0.3},
         {"temperature": 0.1, "sample_weight": 0.0},
-        {"learning_rate": 3e-4},
+        {"inputs": ["vector"]},
     )
 
     def fit(self, train: RoutingData, validation: RoutingData) -> Self:
         """Learn head and embeddings; validation stops early and calibrates."""
         train, validation = train.sorted(), validation.sorted()
+        self.inputs_ = QueryInputs(self.inputs).fit(train.queries)
         self.sizes_ = {
-            "inputs": train.queries.vectors.shape[1],
+            "inputs": self.inputs_.rows(train.queries).shape[1],
             "width": self.width,
             "layers": self.layers,
             "llms": len(train.llms),
             "temperature": self.temperature,
+            "dropout": self.dropout,
         }
         device = pick_device(self.run.device)
         torch.manual_seed(self.seed)
         module = self.build(**self.sizes_).to(device)
-        loss, validate = self._loss(module, train, device), _routed_loss(module, validation, device)
+        loss, validate = (
+            self._loss(module, train, device),
+            _routed_loss(module, self.inputs_.rows(validation.queries), validation, device),
+        )
         rows, plan = len(train.queries), schedule_of(self, len(train.queries))
         fit_module(module, loss, rows, validate, plan, seed=self.seed, run=self.run, label=self.name)
         self.module_ = module.cpu()
-        scores = predict_logits(self.module_, validation.queries.vectors)
+        scores = predict_logits(self.module_, self.inputs_.rows(validation.queries))
         self.calibration_ = PlattScaling().fit(scores, validation.performance)
         self.cost_ = TaskMeans().fit(train.cost, train.queries.tasks)
         return self
@@ -198,11 +209,11 @@ class RouterDC(Router):
     def _loss(self, module: DualEncoder, train: RoutingData, device: torch.device) -> Callable[[Tensor], Tensor]:
         groups = KMeans(min(self.clusters, len(train.queries)), n_init=4, random_state=self.seed)
         clusters = torch.as_tensor(groups.fit_predict(train.queries.vectors), device=device)
-        vectors = torch.as_tensor(train.queries.vectors, device=device)
+        inputs = torch.as_tensor(self.inputs_.rows(train.queries), device=device)
         performance = torch.as_tensor(train.performance, device=device)
 
         def loss(rows: Tensor) -> Tensor:
-            embedded = module.embed(vectors[rows])
+            embedded = module.embed(inputs[rows])
             scores = module.score(embedded)
             first = sample_llm_loss(scores, performance[rows], self.positives, self.negatives)
             return first + self.sample_weight * sample_sample_loss(embedded, clusters[rows], self.other_queries)
@@ -211,17 +222,17 @@ class RouterDC(Router):
 
     def predict(self, queries: Queries) -> Prediction:
         """Predict the quality from the calibrated similarities, and the cost from the task."""
-        scores = predict_logits(self.module_, queries.vectors)
+        scores = predict_logits(self.module_, self.inputs_.rows(queries))
         return Prediction(self.calibration_.apply(scores), self.cost_.lookup(queries.tasks))
 
 
-def _routed_loss(module: nn.Module, data: RoutingData, device: torch.device) -> Callable[[], float]:
+def _routed_loss(module: nn.Module, inputs: Array, data: RoutingData, device: torch.device) -> Callable[[], float]:
     """Return a function that gives minus the mean performance of the LLM with the highest score."""
-    vectors = torch.as_tensor(data.queries.vectors, device=device)
+    rows = torch.as_tensor(inputs, device=device)
     answered = data.observed.any(axis=1)
 
     def loss() -> float:
-        scores = np.where(data.observed, module(vectors).float().cpu().numpy(), -np.inf)
+        scores = np.where(data.observed, module(rows).float().cpu().numpy(), -np.inf)
         chosen = data.performance[np.arange(len(scores)), scores.argmax(axis=1)]
         return -float(chosen[answered].mean())
 

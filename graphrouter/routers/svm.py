@@ -10,9 +10,9 @@ import numpy as np
 
 from graphrouter.dataset import Queries, RoutingData
 from graphrouter.ranges import COUNT, POSITIVE, Range
-from graphrouter.routers.base import Prediction, Router
-from graphrouter.routers.parts.arrays import unit_rows
+from graphrouter.routers.base import Prediction
 from graphrouter.routers.parts.calibration import PlattScaling
+from graphrouter.routers.parts.query_inputs import LENGTH_WEIGHT, QueryInputs, VectorRouter
 from graphrouter.routers.parts.task_means import TaskMeans
 from graphrouter.typing import Array
 
@@ -20,8 +20,8 @@ KERNELS = ("linear", "rbf")
 
 
 @dataclass(eq=False)
-class SVM(Router):
-    """Scores each LLM by a classifier on the normalised vector or on its kernel features.
+class SVM(VectorRouter):
+    """Scores each LLM by a classifier on the normalised vector, the task and the length, or on kernel features of these.
 
     For each LLM over its observed queries, ``min over w, b of (|w|^2 + b^2) / 2 + c * sum of v * max(0, 1 - t (x . w + b))^2``
     with target t: a query of performance y enters as a success (t = 1) with weight v = y and as a failure (t = -1) with
@@ -48,22 +48,27 @@ class SVM(Router):
         "Cortes and Vapnik (1995); for each LLM as in RouterBench's code, routers/svm_router.py; Platt (1999)"
     )
     ranges: ClassVar[dict[str, Range]] = {"c": POSITIVE, "gamma": POSITIVE, "components": COUNT}
-    choices: ClassVar[dict[str, Collection[str]]] = {"kernel": KERNELS}
-    parts: ClassVar[dict[str, Any]] = {"cost_": TaskMeans, "platt_": PlattScaling}
+    choices: ClassVar[dict[str, Collection[str]]] = {**VectorRouter.choices, "kernel": KERNELS}
+    parts: ClassVar[dict[str, Any]] = {**VectorRouter.parts, "platt_": PlattScaling}
     search_space: ClassVar[tuple[dict[str, Any], ...]] = (
-        *({"c": c, "kernel": "rbf"} for c in (0.1, 0.01, 0.3, 1.0)),
-        *({"c": c, "kernel": "linear"} for c in (0.01, 0.1)),
+        {"c": 0.1},
+        {"c": 0.01},
+        {"c": 0.3},
+        {"c": 1.0},
+        {"c": 0.01, "kernel": "linear"},
+        {"c": 0.1, "inputs": ["vector"]},
     )
 
     def fit(self, train: RoutingData, validation: RoutingData) -> Self:
         """Fit the classifiers on train and the probabilities on validation."""
         train = train.sorted()
         self.cost_ = TaskMeans().fit(train.cost, train.queries.tasks)
-        vectors = unit_rows(train.queries.vectors)
+        self.inputs_ = QueryInputs(self.inputs, unit=True, length_weight=LENGTH_WEIGHT).fit(train.queries)
+        rows = self.inputs_.rows(train.queries)
         self.landmarks_: Array | None = None
         if self.kernel == "rbf":
-            self.landmarks_, self.whitening_ = self._nystroem(vectors)
-        features = self._features(vectors)
+            self.landmarks_, self.whitening_ = self._nystroem(rows)
+        features = self._features(rows)
         lines = np.array([_classifier(features, train.performance[:, m], self.c) for m in range(len(train.llms))])
         self.weights_, self.bias_ = lines[:, :-1].T.copy(), lines[:, -1].copy()
         validation = validation.sorted()
@@ -75,19 +80,19 @@ class SVM(Router):
         return Prediction(self.platt_.apply(self._scores(queries)), self.cost_.lookup(queries.tasks))
 
     def _scores(self, queries: Queries) -> Array:
-        scores: Array = self._features(unit_rows(queries.vectors)) @ self.weights_ + self.bias_
+        scores: Array = self._features(self.inputs_.rows(queries)) @ self.weights_ + self.bias_
         return scores
 
-    def _features(self, vectors: Array) -> Array:
+    def _features(self, rows: Array) -> Array:
         if self.landmarks_ is None:
-            return vectors
-        features: Array = _radial(vectors, self.landmarks_, self.gamma) @ self.whitening_
+            return rows
+        features: Array = _radial(rows, self.landmarks_, self.gamma) @ self.whitening_
         return features
 
-    def _nystroem(self, vectors: Array) -> tuple[Array, Array]:
+    def _nystroem(self, inputs: Array) -> tuple[Array, Array]:
         """Return landmarks [K, D] drawn from the rows, and the inverse root [K, K] of their kernel matrix."""
-        count = min(self.components, len(vectors))
-        landmarks = vectors[np.random.default_rng(self.seed).permutation(len(vectors))[:count]]
+        count = min(self.components, len(inputs))
+        landmarks = inputs[np.random.default_rng(self.seed).permutation(len(inputs))[:count]]
         values, axes = np.linalg.eigh(_radial(landmarks, landmarks, self.gamma))
         return landmarks, axes / np.sqrt(np.maximum(values, 1e-6)) @ axes.T
 

@@ -57,6 +57,13 @@ class ByTopic(Means):
 
 
 @dataclass(eq=False)
+class Scorer(ByTopic):
+    """Says that its scores are no likelihoods."""
+
+    tuned_by: ClassVar[str | None] = "reward"
+
+
+@dataclass(eq=False)
 class Last(Means):
     """Always picks the last LLM, whatever the scenario."""
 

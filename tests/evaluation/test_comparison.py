@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
-from fakes import Broken, ByTopic, Cautious, ForOne, Last, Means, Stepwise, TopicEncoder, topics
+from fakes import Broken, ByTopic, Cautious, ForOne, Last, Means, Scorer, Stepwise, TopicEncoder, topics
 
 from graphrouter.cli import main
 from graphrouter.errors import UserError
@@ -227,6 +227,18 @@ def test_tuning_by_reward_does_not_care_for_the_likelihood(log: LLMLog, tmp_path
     row = {"router": "by_topic", "split": "validation"}
     assert value(done.results, "value", **row) == pytest.approx(about["validation"])
     assert value(done.results, "metric", **row) == "reward"
+
+
+def test_a_router_without_likelihoods_is_tuned_by_reward_and_the_record_says_so(log: LLMLog, tmp_path: Path) -> None:
+    routers = [ByTopic(bias=0.4), Scorer(bias=0.4)]
+    done = compare(log, topics, routers, seeds=[0], out=tmp_path, scenarios=TWO)
+    chosen = {name: Store(tmp_path).predictions(name, 0).about for name in ("by_topic", "scorer")}
+    assert {name: about["tuned_by"] for name, about in chosen.items()} == {"by_topic": "nll", "scorer": "reward"}
+    assert chosen["by_topic"]["settings"] == {"bias": 0.3}
+    assert chosen["scorer"]["settings"] == {}
+    assert json.loads((tmp_path / "runs" / "scorer-seed0" / "run.json").read_text())["tune_by"] == "reward"
+    assert value(done.results, "metric", router="scorer", split="validation") == "reward"
+    assert "scorer by reward, which suits it" in (tmp_path / "report.html").read_text()
 
 
 def test_every_router_tries_at_most_so_many_settings(log: LLMLog, tmp_path: Path) -> None:

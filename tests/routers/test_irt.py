@@ -1,3 +1,5 @@
+from itertools import product
+
 import numpy as np
 import torch
 
@@ -17,23 +19,23 @@ class TestTwoParameter(RouterContract):
 
 def test_multidimensional_response():
     torch.manual_seed(0)
-    model, vectors = ItemResponse(5, 3, 4, two_parameter=False), torch.randn(6, 5)
-    a, b = torch.nn.functional.softplus(model.discrimination(vectors)), model.difficulty(vectors)
-    for query in range(6):
-        for llm in range(4):
-            expected = (a[query] * model.ability.weight[llm]).sum() - b[query, 0]
-            torch.testing.assert_close(model(vectors)[query, llm], expected)
+    model, vectors = ItemResponse(5, 3, 4, two_parameter=False, dropout=0.0, members=2), torch.randn(6, 5)
+    rows = vectors.expand(2, -1, -1)
+    a, b = torch.nn.functional.softplus(model.discrimination(rows)), model.difficulty(rows)
+    for member, query, llm in product(range(2), range(6), range(4)):
+        expected = (a[member, query] * model.ability[member, llm]).sum() - b[member, query, 0]
+        torch.testing.assert_close(model(vectors)[member, query, llm], expected)
 
 
 def test_two_parameter_response_is_one_half_where_ability_equals_difficulty():
     torch.manual_seed(0)
-    model, vectors = ItemResponse(5, 1, 1, two_parameter=True), torch.randn(6, 5)
+    model, vectors = ItemResponse(5, 1, 1, two_parameter=True, dropout=0.0, members=1), torch.randn(6, 5)
     with torch.no_grad():
         for query in range(6):
-            model.ability.weight[:] = model.difficulty(vectors)[query]
-            assert abs(model(vectors)[query, 0].item()) < 1e-6
-            model.ability.weight[:] += 1
-            assert model(vectors)[query, 0].item() > 0
+            model.ability[:] = model.difficulty(vectors[None])[0, query]
+            assert abs(model(vectors)[0, query, 0].item()) < 1e-6
+            model.ability[:] += 1
+            assert model(vectors)[0, query, 0].item() > 0
 
 
 def test_one_dimension_ranks_the_llms_alike_on_every_query():

@@ -1,8 +1,10 @@
 from dataclasses import replace
 
 import numpy as np
+import pytest
 import torch
 
+from graphrouter.metrics import nll
 from graphrouter.routers.mlp import MLP
 from graphrouter.routers.parts.logits import quality_of
 from graphrouter.run import RunOptions
@@ -10,19 +12,47 @@ from graphrouter.testing import RouterContract, make_log, make_parts
 
 
 class TestMLP(RouterContract):
-    router = MLP(hidden=16, learning_rate=3e-2, batch_size=32, steps=600)
+    router = MLP(hidden=16, learning_rate=3e-2, batch_size=32, steps=600, members=2)
 
 
 def fitted_on(parts, **settings):
-    router = MLP(**{"hidden": 16, "learning_rate": 3e-2, "batch_size": 32, "steps": 600, "dropout": 0.0, **settings})
+    router = MLP(
+        **{
+            "hidden": 16,
+            "learning_rate": 3e-2,
+            "batch_size": 32,
+            "steps": 600,
+            "dropout": 0.0,
+            "members": 1,
+            **settings,
+        }
+    )
     router.run = RunOptions(device="cpu")
     return router.fit(parts.train, parts.validation)
 
 
 def test_layers_are_as_asked():
-    module = MLP().build(inputs=5, hidden=7, layers=2, dropout=0.5, llms=3)
-    shapes = [tuple(layer.weight.shape) for layer in module if isinstance(layer, torch.nn.Linear)]
-    assert shapes == [(7, 5), (7, 7), (3, 7)]
+    module = MLP().build(inputs=5, hidden=7, layers=2, dropout=0.5, llms=3, members=4)
+    shapes = [tuple(layer.weight.shape) for layer in (*module.hidden, module.out)]
+    assert shapes == [(4, 5, 7), (4, 7, 7), (4, 7, 3)]
+    assert module(torch.zeros(6, 5)).shape == (4, 6, 3)
+
+
+def test_members_differ_and_their_probabilities_are_averaged():
+    parts = make_parts(make_log())
+    router = fitted_on(parts, members=3)
+    members = quality_of(router.logits(parts.test.queries))
+    assert np.abs(members[0] - members[1]).max() > 1e-3
+    np.testing.assert_allclose(router.predict(parts.test.queries).quality, members.mean(axis=0), rtol=1e-6)
+
+
+def test_validation_judges_the_mean_of_the_members():
+    parts, seen = make_parts(make_log()), []
+    router = MLP(hidden=8, steps=20, patience=20, members=2, learning_rate=1e-2)
+    router.run = RunOptions(device="cpu", on_evaluation=lambda _, row: seen.append(row["validation_loss"]))
+    router.fit(parts.train, parts.validation)
+    judged = nll(router.predict(parts.validation.queries).quality, parts.validation.performance)
+    assert seen == [pytest.approx(float(judged), rel=1e-4)]
 
 
 def test_values_of_missing_cells_have_no_influence():

@@ -12,7 +12,7 @@ NAN = float("nan")
 
 
 class TestKNN(RouterContract):
-    router = KNN(k=9)
+    router = KNN(k=15)
     train = data_of([[1, 1], [0, 1], [NAN, 0]], vectors=[[2, 0], [0.8, 0.6], [0, 1]], cost=[[1, 4], [3, 4], [NAN, 1]])
 
     def asked(self, vectors, groups=None):

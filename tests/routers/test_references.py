@@ -120,6 +120,25 @@ class TestBestPerTask(RouterContract):
         expected = [(1 + 2 * overall) / 4, (1 + 2 * overall) / 3, overall]
         np.testing.assert_allclose(router.predict(queries).quality[:, 0], expected, atol=1e-6)
 
+    def test_additive_shrinkage_knows_that_an_easy_task_is_easy_for_all(self):
+        random = np.random.default_rng(0)
+        right = random.random((400, 3)) < np.repeat([[0.9], [0.2]], 200, axis=0)  # tasks differ, LLMs do not
+        outcomes = np.where(np.arange(3) == 2, np.where(np.arange(400)[:, None] % 200 < 3, right, NAN), right)
+        tasks = ["easy"] * 200 + ["hard"] * 200
+        queries = data_of(np.zeros((3, 3)), tasks=["easy", "hard", None]).queries
+        by_llm, added = (
+            fitted(BestPerTask(strength=20.0, shrink_to=to), outcomes, tasks=tasks) for to in ("llm", "additive")
+        )
+        for column in range(2):  # of these all is known
+            np.testing.assert_allclose(added.predict(queries).quality[:2, column], [0.9, 0.2], atol=0.1)
+        few = added.predict(queries).quality[:, 2]  # three outcomes on each task
+        assert few[0] > by_llm.predict(queries).quality[0, 2] + 0.1
+        assert few[1] < few[2] < few[0], "a query without a task has the overall mean"
+
+
+class TestAdditiveBestPerTask(RouterContract):
+    router = BestPerTask(shrink_to="additive")
+
 
 class TestOracle(RouterContract):
     router = Oracle()

@@ -14,7 +14,7 @@ class TestRouterDC(RouterContract):
 
 def test_scores_are_cosines_over_the_temperature():
     torch.manual_seed(0)
-    encoder, vectors = DualEncoder(inputs=5, width=4, layers=2, llms=3, temperature=0.5), torch.randn(6, 5)
+    encoder, vectors = DualEncoder(inputs=5, width=4, layers=2, llms=3, temperature=0.5, dropout=0.0), torch.randn(6, 5)
     embedded = encoder.head(vectors)
     expected = torch.cosine_similarity(embedded[:, None], encoder.llms.weight[None], dim=2) / 0.5
     torch.testing.assert_close(encoder(vectors), expected)
@@ -22,7 +22,7 @@ def test_scores_are_cosines_over_the_temperature():
 
 @pytest.mark.parametrize(("layers", "linear"), [(1, 1), (3, 3)])
 def test_head_has_as_many_linear_layers_as_asked_and_ends_with_one(layers, linear):
-    head = DualEncoder(5, 4, layers, 3, 1.0).head
+    head = DualEncoder(5, 4, layers, 3, 1.0, 0.0).head
     assert sum(isinstance(part, torch.nn.Linear) for part in head) == linear
     assert isinstance(head[-1], torch.nn.Linear)
 

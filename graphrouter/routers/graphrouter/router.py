@@ -86,6 +86,7 @@ class GraphRouter(Router):
         {"learning_rate": 3e-3, "patience": 100},
         {"hidden": 32, "learning_rate": 1e-3, "patience": 100},
     )
+    tuned_by: ClassVar[str | None] = "reward"
     extends: ClassVar[bool] = True
 
     def __post_init__(self) -> None:

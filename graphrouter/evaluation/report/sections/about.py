@@ -67,6 +67,13 @@ def ran(view: View) -> list[tuple[str, str]]:
     tuning = "none: hyperparameters as given"
     if config.get("tune"):
         tuning = f"up to {config['settings']} settings of each router, chosen on validation by {config['tune_by']}"
+        other = {
+            router: measure
+            for router, entries in evaluation.about.items()
+            for entry in entries
+            if (measure := entry.get("tuned_by", config["tune_by"])) != config["tune_by"]
+        }
+        tuning += "".join(f"; {router} by {measure}, which suits it" for router, measure in other.items())
     versions = ", ".join(f"{name} {version}" for name, version in code["packages"].items())
     return [
         ("Log", f"{log['label']}: {log['queries']:,} queries, {len(log['llms'])} LLMs, {log['tasks']} tasks"),
