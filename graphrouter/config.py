@@ -58,7 +58,7 @@ class CompareConfig:
         encoder: See `graphrouter.encoders.find_encoder`; None for the default of the log.
         tune_by: Measure by which validation chooses each router's setting: ``nll``, ``reward`` or ``none``.
         settings: At most so many settings of each router's search space are tried, the same number for every router.
-        ours: Names of the routers that are no baselines; None for gnn, conv_gnn and others that say so of themselves.
+        ours: Names of the routers that are no baselines; None for gnn and others that say so of themselves.
         interval: Claim of intervals: about ``fitted`` routers (test queries are resampled) or ``methods`` (seeds too).
         estimate_cost: Whether to estimate the cost of a log that has none, from characters and prices.
         prices: YAML with prices for the estimate; None for prices by size.

@@ -1,13 +1,14 @@
 """RoutingData -> torch_geometric HeteroData: queries, LLMs and tasks as nodes, the relations of a table as edges.
 
-A query that is to be predicted, in training too, is a ``new_query``. `RELATIONS` has no ``answered_by`` edges of that
-node type, so none of its outcomes can reach its prediction, by whatever layers run on the graph.
+A query that is to be predicted, in training too, is a ``new_query``. Edges lead to that node type from logged queries and none
+leads from it, so none of its outcomes can reach its prediction, by whatever layers run on the graph. Outcomes, the relation
+``answered_by`` of queries and LLMs, are dense: routers read them as the matrices of `RoutingData`, not as edges.
 """
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -23,7 +24,6 @@ EdgeType = tuple[str, str, str]
 BLOCK = 2048
 """Queries that are compared with all of the log at once."""
 NEW = "new_query"
-HALF = 0.5
 
 
 class Edges(NamedTuple):
@@ -36,10 +36,6 @@ class Edges(NamedTuple):
 
     ends: Tensor
     attr: Tensor | None = None
-
-    def keep(self, rows: Tensor | slice) -> Edges:
-        """Return the edges in ``rows``, [E] bool or positions."""
-        return Edges(self.ends[:, rows], None if self.attr is None else self.attr[rows])
 
 
 class Relation(NamedTuple):
@@ -59,10 +55,6 @@ def _belongs_to(graph: HeteroData, queries: Any) -> Edges:
     return Edges(torch.stack([member, queries.task[member]]))
 
 
-def _rev_belongs_to(graph: HeteroData, queries: Any) -> Edges:
-    return Edges(_belongs_to(graph, queries).ends.flip(0))
-
-
 def _similar_to(graph: HeteroData, queries: Any) -> Edges:
     """From the K nearest queries of another text group, sorted by target, nearest first; the attribute is the cosine.
 
@@ -79,36 +71,12 @@ def _similar_to(graph: HeteroData, queries: Any) -> Edges:
     return Edges(torch.stack([source[allowed], target]), cosine[allowed][:, None])
 
 
-def _answered_by(graph: HeteroData, queries: Any) -> Edges:
-    """One edge for each observed cell; attributes: performance less one half, and less the query's mean."""
-    row, column = (~queries.performance.isnan()).nonzero().T
-    performance = queries.performance[row, column]
-    total = performance.new_zeros(2, len(queries.performance))
-    total = total.index_add(1, row, torch.stack([performance, torch.ones_like(performance)]))
-    mean = (total[0] / total[1].clamp(min=1))[row]
-    return Edges(torch.stack([row, column]), torch.stack([performance - HALF, performance - mean], dim=1))
-
-
-def _rev_answered_by(graph: HeteroData, queries: Any) -> Edges:
-    ends, attr = _answered_by(graph, queries)
-    return Edges(ends.flip(0), attr)
-
-
 RELATIONS: dict[EdgeType, Relation] = {
     ("query", "belongs_to", "task"): Relation(_belongs_to),
-    ("task", "rev_belongs_to", "query"): Relation(_rev_belongs_to),
-    ("task", "rev_belongs_to", NEW): Relation(_rev_belongs_to),
     ("query", "similar_to", "query"): Relation(_similar_to, width=1),
     ("query", "similar_to", NEW): Relation(_similar_to, width=1),
-    ("query", "answered_by", "llm"): Relation(_answered_by, width=2),
-    ("llm", "rev_answered_by", "query"): Relation(_rev_answered_by, width=2),
 }
 """The relations. One that also leads to new queries must tell none of their outcomes."""
-
-
-def relations_of(names: Collection[str]) -> list[EdgeType]:
-    """Return the lines of the table whose verbs are among the names, in the order of the names."""
-    return [relation for name in names for relation in RELATIONS if relation[1] == name]
 
 
 def build(
@@ -124,16 +92,15 @@ def build(
         device: Device of the tensors.
 
     Returns:
-        Node stores ``query`` (``x`` [Q, D], ``unit`` the same at length 1, ``group`` [Q], ``task`` [Q], ``performance`` [Q, M],
-        NaN where missing), ``llm`` (``x`` [M, L]) and ``task`` (``num_nodes`` T), and the edges.
+        Node stores ``query`` (``x`` [Q, D], ``unit`` the same at length 1, ``group`` [Q], ``task`` [Q]), ``llm`` (``x`` [M, L]) and
+        ``task`` (``num_nodes`` T), and the edges.
     """
     graph = HeteroData(neighbours=neighbours, tasks=tasks)
     _add_queries(graph, "query", data.queries, device)
     graph["query"].unit = functional.normalize(graph["query"].x, dim=1)
-    graph["query"].performance = torch.as_tensor(data.performance, device=device)
     graph["llm"].x = torch.as_tensor(data.llms.vectors, device=device)
     graph["task"].num_nodes = len(tasks)
-    return connect(graph, (relation for relation in relations if NEW not in relation))
+    return _connect(graph, (relation for relation in relations if NEW not in relation))
 
 
 def attach(graph: HeteroData, queries: Queries, relations: Iterable[EdgeType]) -> HeteroData:
@@ -149,17 +116,16 @@ def attach(graph: HeteroData, queries: Queries, relations: Iterable[EdgeType]) -
     """
     attached = copy.copy(graph)
     _add_queries(attached, NEW, queries, graph["query"].x.device)
-    return connect(attached, (relation for relation in relations if NEW in relation))
+    return _connect(attached, (relation for relation in relations if NEW in relation))
 
 
-def connect(graph: HeteroData, relations: Iterable[EdgeType]) -> HeteroData:
-    """Add the edges of relations that the graph does not have yet, and return it."""
+def _connect(graph: HeteroData, relations: Iterable[EdgeType]) -> HeteroData:
+    """Add the edges of relations, and return the graph."""
     for relation in relations:
-        if relation not in graph.edge_types:
-            edges = RELATIONS[relation].edges(graph, graph[NEW if NEW in relation else "query"])
-            graph[relation].edge_index = edges.ends
-            if edges.attr is not None:
-                graph[relation].edge_attr = edges.attr
+        edges = RELATIONS[relation].edges(graph, graph[NEW if NEW in relation else "query"])
+        graph[relation].edge_index = edges.ends
+        if edges.attr is not None:
+            graph[relation].edge_attr = edges.attr
     return graph
 
 

@@ -75,7 +75,7 @@ class TestRouterFiles:
         found = sorted((configs_folder() / "routers" / "found").glob("*.yaml"))
         assert found
         for file in found:
-            assert hyperparameters(read_router(file)) != hyperparameters(read_router("gnn"))
+            assert hyperparameters(read_router(file)) != hyperparameters(read_router("smoothing"))
 
 
 class TestMakeRouter:
@@ -232,8 +232,10 @@ class TestComparison:
         assert read_comparison(None) == CompareConfig()
 
     def test_all_stands_for_every_router(self, tmp_path: Path) -> None:
-        others = [name for name in router_names() if name != "conv_gnn"]
-        assert read_comparison("spine").routers == others
+        assert tuple(read_comparison("spine").routers) == router_names()
+        assert read_comparison(written(tmp_path, "routers: [all, -gnn]\n")).routers == [
+            n for n in router_names() if n != "gnn"
+        ]
         assert read_comparison(None, routers=["knn", "all"]).routers == [
             "knn",
             *(n for n in router_names() if n != "knn"),
@@ -295,7 +297,7 @@ class TestComparison:
                 ["k=3"],
                 "'k' is a setting of knn; write the router's name in front, as in knn.k=",
             ),
-            ("routers: [conv_gnn]\n", ["conv_gnn.heads=5"], "hidden must be a multiple of heads"),
+            ("routers: [smoothing]\n", ["smoothing.terms=[]"], "smoothing.terms must not be empty"),
             ("routers: [knn]\n", ["linear.penalty=3"], "'linear' is neither"),
             (
                 "routers: [knn]\n",

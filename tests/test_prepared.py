@@ -120,4 +120,4 @@ def test_a_router_with_its_own_utility_is_linear_only_where_it_says_so():
     }
     assert linear == {"random", "static_mix", "kmeans", "gnn", "oracle", "mlp"}
     assert not find_router("graphrouter").linear_utility
-    assert [name for name in ("gnn", "conv_gnn", "mlp") if find_router(name).baseline] == ["mlp"]
+    assert [name for name in ("gnn", "smoothing", "mlp") if find_router(name).baseline] == ["smoothing", "mlp"]

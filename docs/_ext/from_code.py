@@ -88,12 +88,11 @@ class RelationsDirective(_FromCode):
         from graphrouter.graph import RELATIONS
         from graphrouter.nn.messages import OPERATORS
 
-        verbs = {verb for _, verb, _ in OPERATORS}
         rows = [
-            (*(f"``{word}``" for word in relation), str(line.width or ""), "yes" if relation[1] in verbs else "")
+            (*(f"``{word}``" for word in relation), str(line.width or ""), "yes" if relation in OPERATORS else "")
             for relation, line in RELATIONS.items()
         ]
-        head = ("from", "relation", "to", "attributes of an edge", "carries messages of ``gnn``")
+        head = ("from", "relation", "to", "attributes of an edge", "carries messages of ``smoothing``")
         return self.parse(table("15 25 15 20 25", head, *rows))
 
 

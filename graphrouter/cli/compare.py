@@ -49,9 +49,7 @@ def add_commands(commands: Any) -> None:
         "--seeds", metavar="N", type=int, help="number of seeds; each is a split and a start of every router"
     )
     add_scenarios(parser)
-    parser.add_argument(
-        "--ours", metavar="A,B", type=names, help="those that are no baselines (default: gnn, conv_gnn)"
-    )
+    parser.add_argument("--ours", metavar="A,B", type=names, help="those that are no baselines (default: gnn)")
     parser.add_argument("--interval", choices=("fitted", "methods"), help=INTERVAL_HELP)
     parser.add_argument("--tune-by", choices=(*TUNE_BY, "none"), help="what chooses settings on validation")
     parser.add_argument(

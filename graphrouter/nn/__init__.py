@@ -1,18 +1,15 @@
 """The message-passing modules, one operator a file."""
 
 from graphrouter.nn.contrast_conv import ContrastConv
-from graphrouter.nn.conv_network import ConvNetwork
 from graphrouter.nn.dense_mean_conv import DenseMeanConv
 from graphrouter.nn.edge_decoder import EdgeDecoder
 from graphrouter.nn.edge_head import EdgeHead, EdgeInputs
 from graphrouter.nn.kernel_conv import KernelConv
 from graphrouter.nn.messages import EdgeMessages, OutcomeMessages
-from graphrouter.nn.relation_layer import RelationLayer
 from graphrouter.nn.task_mean_conv import TaskMeanConv
 
 __all__ = [
     "ContrastConv",
-    "ConvNetwork",
     "DenseMeanConv",
     "EdgeDecoder",
     "EdgeHead",
@@ -20,6 +17,5 @@ __all__ = [
     "EdgeMessages",
     "KernelConv",
     "OutcomeMessages",
-    "RelationLayer",
     "TaskMeanConv",
 ]

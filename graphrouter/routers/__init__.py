@@ -28,8 +28,8 @@ _ROUTERS = {
     "routellm": ("routellm", "RouteLLM"),
     "routerdc": ("routerdc", "RouterDC"),
     "graphrouter": ("graphrouter", "GraphRouter"),
+    "smoothing": ("smoothing", "Smoothing"),
     "gnn": ("gnn", "GNN"),
-    "conv_gnn": ("conv_gnn", "ConvGNN"),
 }
 """The name of each router, its module and its class. To add a router, add a line here."""
 

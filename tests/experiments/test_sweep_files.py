@@ -27,9 +27,9 @@ SOURCE = {
     "run_cap": 20,
     "metric": {"name": "validation/nll"},
     "parameters": {
-        "gnn.dropout": {"min": 0.0, "max": 1.0},
-        "gnn.rank": {"values": [4, 8]},
-        "gnn": {"parameters": {"steps": {"value": 100}, "hidden": {"min": 8, "max": 64}}},
+        "smoothing.dropout": {"min": 0.0, "max": 1.0},
+        "smoothing.rank": {"values": [4, 8]},
+        "smoothing": {"parameters": {"steps": {"value": 100}, "hidden": {"min": 8, "max": 64}}},
     },
 }
 
@@ -51,9 +51,9 @@ def test_every_shipped_sweep_draws_runs_that_are_valid(file, tmp_path):
 
 
 def test_overrides_take_a_parameters_place_or_add_one():
-    sweep = make_sweep(source(), ["gnn.rank=16", "log=mmlu_pro", "gnn.steps=180", "encoder=None"], runs=3)
-    assert sweep.fixed == {"gnn.rank": 16, "log": "mmlu_pro", "gnn.steps": 180, "encoder": None}
-    assert [parameter.name for parameter in sweep.searched] == ["gnn.dropout", "gnn.hidden"]
+    sweep = make_sweep(source(), ["smoothing.rank=16", "log=mmlu_pro", "smoothing.steps=180", "encoder=None"], runs=3)
+    assert sweep.fixed == {"smoothing.rank": 16, "log": "mmlu_pro", "smoothing.steps": 180, "encoder": None}
+    assert [parameter.name for parameter in sweep.searched] == ["smoothing.dropout", "smoothing.hidden"]
     assert sweep.runs == 3
 
 
@@ -85,7 +85,7 @@ def test_commands_of_wandb_that_start_a_run_are_taken(keys, added, monkeypatch):
     monkeypatch.setenv("SWEEP_LOG", "mine")
     monkeypatch.setenv("SWEEP_PYTHON", "python3")
     sweep = make_sweep(source(**keys))
-    assert sweep.fixed == {"gnn.steps": 100} | added
+    assert sweep.fixed == {"smoothing.steps": 100} | added
     assert {key: sweep.source.get(key) for key in keys} == keys  # W&B gets its words as they are
 
 
@@ -118,9 +118,9 @@ def test_a_run_that_an_agent_starts_is_logged(monkeypatch, tmp_path):
 
 
 def test_agents_write_values_as_python_does():
-    words = ["gnn={'dropout': 0.3, 'relations': ['a'], 'x': None}", "lr=1e-05", "flag=True", "encoder=None"]
+    words = ["smoothing={'dropout': 0.3, 'relations': ['a'], 'x': None}", "lr=1e-05", "flag=True", "encoder=None"]
     nested = {"dropout": 0.3, "relations": ["a"], "x": None}
-    assert parse_words(words) == {"gnn": nested, "lr": 1e-5, "flag": True, "encoder": None}
+    assert parse_words(words) == {"smoothing": nested, "lr": 1e-5, "flag": True, "encoder": None}
 
 
 @pytest.mark.parametrize(
@@ -138,7 +138,7 @@ def test_agents_write_values_as_python_does():
         ({"run_cap": 0}, "run_cap must be 1 or more, but is 0"),
         ({"run_cap": "many"}, "run_cap is of the wrong type"),
         ({"parameters": None}, "parameters must be a mapping"),
-        ({"parameters": {"gnn.rank": {"value": 4}}}, "one or more to search"),
+        ({"parameters": {"smoothing.rank": {"value": 4}}}, "one or more to search"),
         ({"parameters": {"seed": {"values": [0, 1]}}}, "seed must have one value"),
         ({"method": "grid"}, "a grid goes over"),
         ({"command": ["python", "train.py", "${args}"]}, "experiments.run"),
@@ -163,7 +163,7 @@ def test_agents_write_values_as_python_does():
         (
             {
                 "command": ["${program}", "${args_no_boolean_flags}"],
-                "parameters": {"gnn.a": {"values": [True, False]}, "gnn.b": {"min": 0, "max": 1}},
+                "parameters": {"smoothing.a": {"values": [True, False]}, "smoothing.b": {"min": 0, "max": 1}},
             },
             "leaves out a parameter that is false",
         ),
@@ -195,7 +195,7 @@ def test_a_wrong_file_is_one_line_and_exit_status_2(keys, said, tmp_path, capsys
         (["small", "--out", "x", "--jobs", "0"], "--jobs must be 1 or more"),
         (["small", "--out", "x", "--agent"], "--wandb online"),
         (["small", "--out", "x", "--job", "2"], "no option --job"),
-        (["small", "--out", "x", "gnn.dropuot=0.1"], "did you mean 'dropout'"),
+        (["small", "--out", "x", "smoothing.dropuot=0.1"], "did you mean 'dropout'"),
         (["small", "--out", "x", "seeds=0"], "seeds must be a whole number"),
     ],
 )
@@ -286,7 +286,11 @@ def test_a_bracket_lets_the_best_share_go_on(tmp_path, goal):
 
 
 def loss_of(values):
-    return (values["gnn.dropout"] - 0.3) ** 2 + 0.1 * (values["gnn.rank"] != 8) + abs(values["gnn.hidden"] - 40) / 100
+    return (
+        (values["smoothing.dropout"] - 0.3) ** 2
+        + 0.1 * (values["smoothing.rank"] != 8)
+        + abs(values["smoothing.hidden"] - 40) / 100
+    )
 
 
 def searched(sweep, seed, file, sign=1, at_once=1):
@@ -408,7 +412,7 @@ def test_a_grid_asks_for_every_combination_once(tmp_path):
 
 
 def test_seeds_are_consecutive_splits_of_one_configuration():
-    configs = read_configs({"seed": 3, "seeds": 2, "gnn.rank": 4})
+    configs = read_configs({"seed": 3, "seeds": 2, "smoothing.rank": 4})
     assert [config.seed for config in configs] == [3, 4]
     assert configs[0].hyperparameters == configs[1].hyperparameters == {"rank": 4}
     assert len(read_configs({}, ["seeds=3", "seed=1"])) == 3

@@ -26,11 +26,11 @@ from graphrouter.config import read_router
 from graphrouter.errors import UserError
 from graphrouter.evaluation.record import metric_names
 from graphrouter.log import load_log
-from graphrouter.routers.gnn import GNN
+from graphrouter.routers.smoothing import Smoothing
 
 ROOT = Path(__file__).parents[2]
 TRIALS = 24
-QUICK = {"gnn.members": 1, "gnn.hidden": 8, "gnn.neighbours": 20, "gnn.folds": 2}
+QUICK = {"smoothing.members": 1, "smoothing.hidden": 8, "smoothing.neighbours": 20, "smoothing.folds": 2}
 
 
 @pytest.fixture(scope="module")
@@ -42,8 +42,8 @@ def log_folder(tmp_path_factory):
 
 
 def make_source(log_folder, parameters, **keys):
-    fixed = {"log": log_folder, "router": "gnn", "encoder": "tfidf:8", "scenarios": ["performance_first"]}
-    values = {name: {"value": value} for name, value in {**fixed, **QUICK, "gnn.steps": 60}.items()}
+    fixed = {"log": log_folder, "router": "smoothing", "encoder": "tfidf:8", "scenarios": ["performance_first"]}
+    values = {name: {"value": value} for name, value in {**fixed, **QUICK, "smoothing.steps": 60}.items()}
     return {"method": "bayes", "metric": {"name": "validation/nll"}, "parameters": values | parameters, **keys}
 
 
@@ -172,11 +172,11 @@ def no_room_for_21(build):
 
 
 def test_bad_runs_are_stopped_and_failed_ones_recorded(log_folder, tmp_path, monkeypatch):
-    parameters = {"gnn.learning_rate": {"values": [0.001, 0.5]}, "gnn.neighbours": {"values": [20, 21]}}
-    parameters["gnn.batch_size"] = {"value": 16}
+    parameters = {"smoothing.learning_rate": {"values": [0.001, 0.5]}, "smoothing.neighbours": {"values": [20, 21]}}
+    parameters["smoothing.batch_size"] = {"value": 16}
     early = {"type": "hyperband", "min_iter": 2, "eta": 3, "strict": True}
     source = make_source(log_folder, parameters, method="grid", early_terminate=early)
-    monkeypatch.setattr(GNN, "_outcome_graph", no_room_for_21(GNN._outcome_graph))
+    monkeypatch.setattr(Smoothing, "_outcome_graph", no_room_for_21(Smoothing._outcome_graph))
     made, _ = run_here(source, tmp_path)
     assert [trial.records[-1]["status"] for trial in made.trials] == ["finished", "failed", "stopped", "failed"]
     stopped, failed = made.trials[2].records[0], made.trials[1].records[0]
@@ -196,19 +196,21 @@ def test_bad_runs_are_stopped_and_failed_ones_recorded(log_folder, tmp_path, mon
     ids=["list", "ends", "steps"],
 )
 def test_a_value_out_of_range_is_refused_before_the_first_run(log_folder, tmp_path, parameter):
-    source = make_source(log_folder, {"gnn.neighbours": parameter}, method="random", run_cap=2)
-    with pytest.raises(UserError, match="router gnn: gnn.neighbours must be 1 or more, but is"):
+    source = make_source(log_folder, {"smoothing.neighbours": parameter}, method="random", run_cap=2)
+    with pytest.raises(UserError, match="router smoothing: smoothing.neighbours must be 1 or more, but is"):
         run_here(source, tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
 def test_a_sweep_ends_at_its_target_or_says_that_nothing_finished(log_folder, tmp_path, monkeypatch):
-    parameters = {"gnn.rank": {"values": [2, 3, 4, 5, 6]}}
+    parameters = {"smoothing.rank": {"values": [2, 3, 4, 5, 6]}}
     metric = {"name": "validation/nll", "target": 5.0}
     made, _ = run_here(make_source(log_folder, parameters, method="grid", metric=metric), tmp_path / "target")
     assert len(made.trials) == 1
-    monkeypatch.setattr(GNN, "_outcome_graph", no_room_for_21(GNN._outcome_graph))
-    failing = make_source(log_folder, {"gnn.neighbours": {"value": 21}, "gnn.rank": {"values": [2, 3]}}, method="grid")
+    monkeypatch.setattr(Smoothing, "_outcome_graph", no_room_for_21(Smoothing._outcome_graph))
+    failing = make_source(
+        log_folder, {"smoothing.neighbours": {"value": 21}, "smoothing.rank": {"values": [2, 3]}}, method="grid"
+    )
     made, _ = run_here(failing, tmp_path / "failing")
     with pytest.raises(UserError, match="none did; the first says: .*no room for 21 neighbours"):
         write_outcome(made)
@@ -224,7 +226,7 @@ def test_a_sweep_ends_at_its_target_or_says_that_nothing_finished(log_folder, tm
     ],
 )
 def test_a_metric_that_no_run_has_is_refused_before_the_first(log_folder, tmp_path, name, said):
-    source = make_source(log_folder, {"gnn.rank": {"values": [2, 3]}}, run_cap=1, metric={"name": name})
+    source = make_source(log_folder, {"smoothing.rank": {"values": [2, 3]}}, run_cap=1, metric={"name": name})
     with pytest.raises(UserError, match=said):
         run_here(source, tmp_path / "unknown")
     assert not (tmp_path / "unknown").exists()
@@ -267,21 +269,21 @@ def test_a_trial_that_is_the_default_is_not_run_twice(log_folder, tmp_path):
 
 
 def test_trials_are_compared_with_the_default_under_what_the_sweep_fixes(log_folder, tmp_path):
-    made, _ = run_here(make_source(log_folder, {"gnn.rank": {"values": [2, 4]}}, method="grid"), tmp_path)
+    made, _ = run_here(make_source(log_folder, {"smoothing.rank": {"values": [2, 4]}}, method="grid"), tmp_path)
     default = made.default.records[0]["settings"]
-    fixed = QUICK | {"gnn.steps": 60}
+    fixed = QUICK | {"smoothing.steps": 60}
     assert {name: default[name] for name in fixed} == fixed
-    assert default["gnn.rank"] not in (2, 4)
+    assert default["smoothing.rank"] not in (2, 4)
     said = write_outcome(made)
-    assert "but for what the sweep fixes (gnn.folds=2" in said
-    assert "gnn.steps=60" in said
+    assert "but for what the sweep fixes (smoothing.folds=2" in said
+    assert "smoothing.steps=60" in said
     best, reached = best_trial(made), made.default.records[0]["metrics"]["validation/nll"]
     beats = best.value("validation/nll") < reached
     assert ("No trial beats the default" in said) is not beats
 
 
 def test_a_value_over_several_seeds_is_their_mean(log_folder, tmp_path):
-    parameters = {"gnn.rank": {"values": [2, 4]}, "seeds": {"value": 2}, "seed": {"value": 5}}
+    parameters = {"smoothing.rank": {"values": [2, 4]}, "seeds": {"value": 2}, "seed": {"value": 5}}
     made, _ = run_here(make_source(log_folder, parameters, method="grid"), tmp_path)
     trial = made.trials[0]
     assert [record["config"]["seed"] for record in trial.records] == [5, 6]
@@ -399,7 +401,7 @@ def test_a_sweep_of_an_earlier_version_is_refused_in_one_line(log_folder, tmp_pa
 
 
 def test_processes_that_share_a_study_stop_bad_runs(log_folder, tmp_path):
-    parameters = {"gnn.learning_rate": {"values": [0.001, 0.5]}, "gnn.batch_size": {"value": 16}}
+    parameters = {"smoothing.learning_rate": {"values": [0.001, 0.5]}, "smoothing.batch_size": {"value": 16}}
     early = {"type": "hyperband", "min_iter": 2, "eta": 3, "strict": True}
     made = SweepRun(make_sweep(make_source(log_folder, parameters, method="grid", early_terminate=early)), tmp_path, 1)
     made.begin()

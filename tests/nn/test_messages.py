@@ -8,11 +8,11 @@ import torch
 from graphrouter.graph import NEW, attach, build
 from graphrouter.nn import OutcomeMessages
 from graphrouter.nn.messages import HISTORY_STRENGTH, NEIGHBOUR_STRENGTH, MessageOptions
-from graphrouter.routers import GNN
+from graphrouter.routers import Smoothing
 from graphrouter.testing import data_of
 
 NAN = math.nan
-RELATIONS = GNN().relations
+RELATIONS = Smoothing().relations
 SCALES = (20.0, 4.0)
 TASKS = ["art", "biology"]
 PERFORMANCE, OUTPUT_COST = 0, 1

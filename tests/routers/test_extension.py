@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from gnn_fits import fitted
+from smoothing_fits import fitted
 
 from graphrouter.metrics import nll
 from graphrouter.routers import Router, extending_routers, find_router, router_names
@@ -14,7 +14,7 @@ from graphrouter.testing import Parts, data_of, keep_outcomes, make_log, make_pa
 def test_routers_that_extend_are_those_that_say_how():
     says_how = {name for name in router_names() if find_router(name)._add_llm is not Router._add_llm}
     assert set(extending_routers()) == says_how
-    assert {"knn", "gnn"} <= says_how
+    assert {"knn", "smoothing", "gnn"} <= says_how
     assert "svm" not in says_how
 
 
@@ -122,7 +122,7 @@ class TestNewLLM:
         np.testing.assert_allclose(dear.overall_[2], means.overall_ @ [1, 2])
 
 
-class TestGNN:
+class TestSmoothing:
     @pytest.fixture(scope="class")
     def parts(self):
         return make_parts(make_log(400, rare=True))

@@ -1,6 +1,7 @@
 """Hyperparameters are checked when a router is made, whatever made it."""
 
 from math import inf, nan
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -8,59 +9,47 @@ import pytest
 from graphrouter.config import make_router
 from graphrouter.errors import UserError
 from graphrouter.ranges import Range
-from graphrouter.routers import find_router, router_names
+from graphrouter.routers import KNN, find_router, router_names
 from graphrouter.routers.base import RANGES
 from graphrouter.settings import to_plain
 
 REFUSED = [
-    ("gnn", {"dropout": 3}, "gnn.dropout must be 0 or more and below 1, but is 3"),
-    ("gnn", {"dropout": 1.0}, "gnn.dropout must be 0 or more and below 1, but is 1.0"),
-    ("gnn", {"dropout": nan}, "gnn.dropout must be .* but is nan"),
-    ("gnn", {"dropout": 1e30}, "gnn.dropout must be .* but is 1e"),
-    ("gnn", {"learning_rate": -1}, "gnn.learning_rate must be above 0 and at most 1, but is -1"),
-    ("gnn", {"learning_rate": 0}, "gnn.learning_rate must be above 0 and at most 1, but is 0"),
-    ("gnn", {"weight_decay": -1}, "gnn.weight_decay must be 0 or more, but is -1"),
-    ("gnn", {"batch_size": 0}, "gnn.batch_size must be 1 or more, but is 0"),
-    ("gnn", {"steps": 0}, "gnn.steps must be 1 or more, but is 0"),
-    ("gnn", {"hidden": 0}, "gnn.hidden must be 1 or more, but is 0"),
-    ("gnn", {"rank": -5}, "gnn.rank must be 1 or more, but is -5"),
-    ("gnn", {"patience": -1}, "gnn.patience must be 1 or more, but is -1"),
-    ("gnn", {"task_strength": -1}, "gnn.task_strength must be above 0, but is -1"),
-    ("gnn", {"task_dropout": 1.5}, "gnn.task_dropout must be within 0 to 1, but is 1.5"),
-    ("gnn", {"scales": []}, "gnn.scales must not be empty"),
-    ("gnn", {"scales": [9.0, 0.0]}, "gnn.scales must be above 0, but is 0.0"),
-    ("gnn", {"terms": []}, "gnn.terms must not be empty"),
-    ("gnn", {"folds": 1}, "gnn.folds must be 2 or more, but is 1"),
-    ("gnn", {"members": 0}, "gnn.members must be 1 or more, but is 0"),
-    ("gnn", {"neighbours": 0}, "gnn.neighbours must be 1 or more, but is 0"),
-    ("gnn", {"caution": inf}, "gnn.caution must be 0 or more, but is inf"),
-    ("gnn", {"loss": "sotf"}, "gnn.loss must be one of .* but is 'sotf'; did you mean 'soft'"),
-    ("gnn", {"loss": "zzz"}, "must be one of soft, one_hot, listwise, regression, but is 'zzz'$"),
-    ("gnn", {"relations": ["belongs_to", "similar"]}, "gnn.relations .* has 'similar'; did you mean 'similar_to'"),
-    ("gnn", {"terms": ["prior", "bilinar"]}, "gnn.terms .* has 'bilinar'; did you mean 'bilinear'"),
-    ("gnn", {"llm_features": ["size"]}, "gnn.llm_features must be among learned, description, but has 'size'"),
-    ("gnn", {"seed": -1}, "gnn.seed must be 0 or more, but is -1"),
-    ("gnn", {"hidden": "9" * 500}, "gnn.hidden must be a number, 1 or more, but is '9{79}[.]{3}$"),
-    ("conv_gnn", {"conv": "sagee"}, "unknown convolution 'sagee'; did you mean 'sage'"),
+    ("smoothing", {"dropout": 3}, "smoothing.dropout must be 0 or more and below 1, but is 3"),
+    ("smoothing", {"dropout": 1.0}, "smoothing.dropout must be 0 or more and below 1, but is 1.0"),
+    ("smoothing", {"dropout": nan}, "smoothing.dropout must be .* but is nan"),
+    ("smoothing", {"dropout": 1e30}, "smoothing.dropout must be .* but is 1e"),
+    ("smoothing", {"learning_rate": -1}, "smoothing.learning_rate must be above 0 and at most 1, but is -1"),
+    ("smoothing", {"learning_rate": 0}, "smoothing.learning_rate must be above 0 and at most 1, but is 0"),
+    ("smoothing", {"weight_decay": -1}, "smoothing.weight_decay must be 0 or more, but is -1"),
+    ("smoothing", {"batch_size": 0}, "smoothing.batch_size must be 1 or more, but is 0"),
+    ("smoothing", {"steps": 0}, "smoothing.steps must be 1 or more, but is 0"),
+    ("smoothing", {"hidden": 0}, "smoothing.hidden must be 1 or more, but is 0"),
+    ("smoothing", {"rank": -5}, "smoothing.rank must be 1 or more, but is -5"),
+    ("smoothing", {"patience": -1}, "smoothing.patience must be 1 or more, but is -1"),
+    ("smoothing", {"task_strength": -1}, "smoothing.task_strength must be above 0, but is -1"),
+    ("smoothing", {"task_dropout": 1.5}, "smoothing.task_dropout must be within 0 to 1, but is 1.5"),
+    ("smoothing", {"scales": []}, "smoothing.scales must not be empty"),
+    ("smoothing", {"scales": [9.0, 0.0]}, "smoothing.scales must be above 0, but is 0.0"),
+    ("smoothing", {"terms": []}, "smoothing.terms must not be empty"),
+    ("smoothing", {"folds": 1}, "smoothing.folds must be 2 or more, but is 1"),
+    ("smoothing", {"members": 0}, "smoothing.members must be 1 or more, but is 0"),
+    ("smoothing", {"neighbours": 0}, "smoothing.neighbours must be 1 or more, but is 0"),
+    ("smoothing", {"caution": inf}, "smoothing.caution must be 0 or more, but is inf"),
+    ("smoothing", {"loss": "sotf"}, "smoothing.loss must be one of .* but is 'sotf'; did you mean 'soft'"),
+    ("smoothing", {"loss": "zzz"}, "must be one of soft, one_hot, listwise, regression, but is 'zzz'$"),
     (
-        "conv_gnn",
-        {"conv": "gatv2", "aggregation": "mean"},
-        "of gatv2 must be auto or one of attention, .*: sage, general",
+        "smoothing",
+        {"relations": ["belongs_to", "similar"]},
+        "smoothing.relations .* has 'similar'; did you mean 'similar_to'",
     ),
+    ("smoothing", {"terms": ["prior", "bilinar"]}, "smoothing.terms .* has 'bilinar'; did you mean 'bilinear'"),
     (
-        "conv_gnn",
-        {"conv": "sage", "aggregation": "attention"},
-        "of sage must be auto or one of mean, sum, max, but is 'att",
+        "smoothing",
+        {"llm_features": ["size"]},
+        "smoothing.llm_features must be among learned, description, but has 'size'",
     ),
-    ("conv_gnn", {"layers": 0}, "conv_gnn.layers must be within 1 to 4, but is 0"),
-    ("conv_gnn", {"layers": 5}, "conv_gnn.layers must be within 1 to 4, but is 5"),
-    ("conv_gnn", {"neighbours": 0}, "conv_gnn.neighbours must be .* but is 0"),
-    ("conv_gnn", {"folds": 1}, "conv_gnn.folds must be .* but is 1"),
-    ("conv_gnn", {"heads": 0}, "conv_gnn.heads must be 1 or more, but is 0"),
-    ("conv_gnn", {"hidden": 9}, "conv_gnn.hidden must be a multiple of heads .4., but is 9"),
-    ("conv_gnn", {"mask_rate": 1.0}, "conv_gnn.mask_rate must be above 0 and below 1, but is 1.0"),
-    ("conv_gnn", {"dropout": inf}, "conv_gnn.dropout must be .* but is inf"),
-    ("conv_gnn", {"relations": ["similar"]}, "conv_gnn.relations .* has 'similar'; did you mean 'similar_to'"),
+    ("smoothing", {"seed": -1}, "smoothing.seed must be 0 or more, but is -1"),
+    ("smoothing", {"hidden": "9" * 500}, "smoothing.hidden must be a number, 1 or more, but is '9{79}[.]{3}$"),
     ("mlp", {"hidden": -5}, "mlp.hidden must be 1 or more, but is -5"),
     ("mlp", {"batch_size": -1}, "mlp.batch_size must be 1 or more, but is -1"),
     ("irt", {"weight_decay": -1}, "irt.weight_decay must be 0 or more, but is -1"),
@@ -134,18 +123,22 @@ def test_ranges_hold_what_they_say(allowed, inside, outside, text):
 
 
 def test_a_routers_own_range_comes_before_the_shared_one():
-    assert find_router("conv_gnn").range_of("layers") == Range(1, 4)
+    class Own(KNN):
+        ranges: ClassVar = {"strength": Range(1, 4)}
+
+    assert Own.range_of("strength") == Range(1, 4)
+    assert KNN.range_of("strength") == RANGES["strength"]
     assert find_router("mlp").range_of("layers") == RANGES["layers"]
     assert find_router("mlp").range_of("nothing") is None
 
 
 def test_a_list_of_names_can_say_how_it_differs_from_the_default():
-    gnn = find_router("gnn")
-    assert gnn(relations=["-similar_to"]).relations == ["belongs_to", "answered_by", "rev_answered_by"]
-    assert gnn(terms=["-prior", "-bilinear"]).terms == ["neighbours", "difficulty"]
-    assert gnn(llm_features=["+description"]).llm_features == ["learned", "description"]
-    assert gnn(llm_features=["-learned", "+description"]).llm_features == ["description"]
-    with pytest.raises(UserError, match="gnn.relations must be among .*did you mean 'similar_to'"):
-        gnn(relations=["-similar"])
+    smoothing = find_router("smoothing")
+    assert smoothing(relations=["-similar_to"]).relations == ["belongs_to", "answered_by", "rev_answered_by"]
+    assert smoothing(terms=["-prior", "-bilinear"]).terms == ["neighbours", "difficulty"]
+    assert smoothing(llm_features=["+description"]).llm_features == ["learned", "description"]
+    assert smoothing(llm_features=["-learned", "+description"]).llm_features == ["description"]
+    with pytest.raises(UserError, match="smoothing.relations must be among .*did you mean 'similar_to'"):
+        smoothing(relations=["-similar"])
     with pytest.raises(UserError, match="a minus or a plus before every name"):
-        gnn(relations=["-similar_to", "belongs_to"])
+        smoothing(relations=["-similar_to", "belongs_to"])

@@ -1,4 +1,4 @@
-"""The GNN router: outcomes flow over the graph to every (query, LLM) edge."""
+"""The GNN router."""
 
 from graphrouter.routers.gnn.router import GNN
 

@@ -29,7 +29,7 @@ class OutcomeGraph:
     """Builds the graph of a training split, precomputes what it can, and computes the inputs of the decoder for queries.
 
     Attributes:
-        neighbours, scales, same_task_weight, task_strength, relations, edge_attributes: As in `GNN`.
+        neighbours, scales, same_task_weight, task_strength, relations, edge_attributes: As in `Smoothing`.
     """
 
     neighbours: int

@@ -1,19 +1,19 @@
-"""What the GNN router learns: from neighbours, tasks, costs and few outcomes."""
+"""What the smoothing router learns: from neighbours, tasks, costs and few outcomes."""
 
 from dataclasses import fields, replace
 
 import numpy as np
 import pytest
 import torch
-from gnn_fits import FAST, evaluations_of, fitted, nll_on_test, train_losses
+from smoothing_fits import FAST, evaluations_of, fitted, nll_on_test, train_losses
 
 from graphrouter.dataset import RoutingData
 from graphrouter.encoders import TfidfEncoder
 from graphrouter.log import LLMLog
 from graphrouter.nn.messages import RELATIONS
 from graphrouter.routers import find_router
-from graphrouter.routers.gnn import GNN
-from graphrouter.routers.gnn.outcome_graph import fold_inputs
+from graphrouter.routers.smoothing import Smoothing
+from graphrouter.routers.smoothing.outcome_graph import fold_inputs
 from graphrouter.splits import by_query, query_groups
 from graphrouter.testing import Parts, data_of, make_log, make_parts
 
@@ -199,11 +199,11 @@ def test_on_a_real_log_it_beats_the_task_and_the_neighbours_alone(real_data):
     llms = np.zeros((len(log.llm_names), 1))
     data = RoutingData.from_log(log, encoder.encode(texts), llms, query_groups(texts))
     parts = Parts(*(data.take(rows) for rows in (split.train, split.validation, split.test)))
-    defaults = {field.name: getattr(GNN(), field.name) for field in fields(GNN) if field.name in FAST}
-    gnn = nll_on_test(fitted(parts, **{**defaults, "steps": 200, "members": 2}), parts)
+    defaults = {field.name: getattr(Smoothing(), field.name) for field in fields(Smoothing) if field.name in FAST}
+    smoothing = nll_on_test(fitted(parts, **{**defaults, "steps": 200, "members": 2}), parts)
     others = {
         name: nll_on_test(find_router(name)().fit(parts.train, parts.validation), parts)
         for name in ("best_per_task", "knn")
     }
-    assert gnn < others["best_per_task"] - 0.002
-    assert gnn < others["knn"] - 0.01
+    assert smoothing < others["best_per_task"] - 0.002
+    assert smoothing < others["knn"] - 0.01

@@ -9,9 +9,9 @@ import torch
 from graphrouter.graph import NEW
 from graphrouter.nn import EdgeInputs
 from graphrouter.nn.messages import RELATIONS
-from graphrouter.routers.gnn import GNN
-from graphrouter.routers.gnn.outcome_graph import OutcomeGraph, fold_inputs
 from graphrouter.routers.parts.output_cost import OutputCost
+from graphrouter.routers.smoothing import Smoothing
+from graphrouter.routers.smoothing.outcome_graph import OutcomeGraph, fold_inputs
 from graphrouter.run import RunOptions
 from graphrouter.testing import data_of, make_log, make_parts
 
@@ -159,7 +159,7 @@ def test_validation_and_test_outcomes_are_no_messages():
     everywhere = {part: flipped(getattr(parts, part), slice(None)) for part in ("validation", "test")}
 
     def fitted(parts):
-        router = GNN(folds=3, members=1, steps=20, batch_size=64, neighbours=20)
+        router = Smoothing(folds=3, members=1, steps=20, batch_size=64, neighbours=20)
         router.run = RunOptions(device="cpu")
         return router.fit(parts.train, parts.validation)
 

@@ -1,4 +1,4 @@
-"""Losses that the GNN's decoder is trained and validated by."""
+"""Losses that the smoothing's decoder is trained and validated by."""
 
 from __future__ import annotations
 

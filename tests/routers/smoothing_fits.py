@@ -1,9 +1,9 @@
-"""Quick fits of the GNN router, shared by its tests."""
+"""Quick fits of the smoothing router, shared by its tests."""
 
 import torch
 
 from graphrouter.metrics import nll
-from graphrouter.routers.gnn import GNN
+from graphrouter.routers.smoothing import Smoothing
 from graphrouter.run import RunOptions
 
 FAST = {
@@ -27,8 +27,8 @@ def make(kind, **settings):
 
 
 def fitted(parts, checkpoint=None, **settings):
-    """Return a GNN router that learnt from train and validation."""
-    router = make(GNN, **{**FAST, **settings})
+    """Return a smoothing that learnt from train and validation."""
+    router = make(Smoothing, **{**FAST, **settings})
     router.run = RunOptions(device="cpu", checkpoint=checkpoint)
     return router.fit(parts.train, parts.validation)
 

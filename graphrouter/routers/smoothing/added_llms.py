@@ -1,4 +1,4 @@
-"""The LLMs added to a fitted GNN: nothing that was learnt changes, and each makes a column to the predictions."""
+"""The LLMs added to a fitted smoothing: nothing that was learnt changes, and each makes a column to the predictions."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from torch_geometric.data import HeteroData
 
 from graphrouter.graph import task_positions
 from graphrouter.nn.edge_head import LOGIT_PER_RESIDUAL
-from graphrouter.routers.gnn.objective import QUALITY_RANGE
-from graphrouter.routers.gnn.outcome_graph import OutcomeGraph
 from graphrouter.routers.parts.fitted import Fitted
 from graphrouter.routers.parts.new_llm import NewLLM
 from graphrouter.routers.parts.pool_mixture import PoolMixture
+from graphrouter.routers.smoothing.objective import QUALITY_RANGE
+from graphrouter.routers.smoothing.outcome_graph import OutcomeGraph
 from graphrouter.typing import Array
 
 
