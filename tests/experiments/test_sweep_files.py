@@ -412,9 +412,9 @@ def test_a_grid_asks_for_every_combination_once(tmp_path):
 
 
 def test_seeds_are_consecutive_splits_of_one_configuration():
-    configs = read_configs({"seed": 3, "seeds": 2, "smoothing.rank": 4})
+    configs = read_configs({"seed": 3, "seeds": 2, "gnn.members": 4})
     assert [config.seed for config in configs] == [3, 4]
-    assert configs[0].hyperparameters == configs[1].hyperparameters == {"rank": 4}
+    assert configs[0].hyperparameters == configs[1].hyperparameters == {"members": 4}
     assert len(read_configs({}, ["seeds=3", "seed=1"])) == 3
     with pytest.raises(UserError, match="seeds"):
         read_configs({"seeds": True})
