@@ -126,7 +126,7 @@ class EdgeDecoder(nn.Module):
             logits = logits + head.difficulty(mean, difficulty)
         if "bilinear" in terms:
             logits = logits + self._bilinear(vector, batch.fold, history, llms)
-        return logits, head.log_output_cost(batch, self.amount_query(batch.x))
+        return logits, head.log_output_cost(batch.cost_prior, batch.cost_residual, self.amount_query(batch.x))
 
     def _query_state(
         self, batch: EdgeInputs, mean: Tensor, contrast: Tensor, llms: Tensor

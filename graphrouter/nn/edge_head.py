@@ -84,17 +84,23 @@ class EdgeHead(nn.Module):
         return (self.prior_scale + own) * torch.logit(prior.clamp(*PRIOR_RANGE))
 
     def neighbours(self, contrast: Tensor, own: Tensor | float = 0.0) -> Tensor:
-        """Return the term [E, B, M] of differences between LLMs [B, H, M], with the query's own gates [E, B, H]."""
-        return torch.einsum("ebh,bhm->ebm", self.gate + own, contrast)
+        """Return the term [E, B, M] of differences between LLMs, [B, H, M] or [E, B, H, M], with the query's own gates [E, B, H]."""
+        return ((self.gate + own)[:, :, None] @ contrast)[:, :, 0]
 
     def difficulty(self, mean: Tensor, own: Tensor) -> Tensor:
         """Return the term [E, B, M] of means over LLMs [B, H], with the query's own difficulty [E, B, 1]."""
         return self.discrimination * (own + (self.common * mean).sum(dim=2, keepdim=True))
 
-    def log_output_cost(self, batch: EdgeInputs, own: Tensor | float = 0.0) -> Tensor:
-        """Return logarithms of expected output costs [B, M], with what the query adds, [B, 1]."""
-        prior = batch.cost_prior.clamp(min=SMALLEST_OUTPUT_COST)
-        neighbours = torch.einsum("h,bhm->bm", self.amount_gate, batch.cost_residual) / prior
+    def log_output_cost(self, prior: Tensor, residual: Tensor, own: Tensor | float = 0.0) -> Tensor:
+        """Return logarithms of expected output costs [B, M].
+
+        Args:
+            prior: [B, M] expected output cost, relative to the LLM's mean.
+            residual: [B, H, M] residual output cost of the neighbours.
+            own: [B, 1], what the query adds.
+        """
+        prior = prior.clamp(min=SMALLEST_OUTPUT_COST)
+        neighbours = torch.einsum("h,bhm->bm", self.amount_gate, residual) / prior
         shift = neighbours + self.amount_bias + own
         return prior.log() + OUTPUT_COST_RANGE * torch.tanh(shift / OUTPUT_COST_RANGE)
 

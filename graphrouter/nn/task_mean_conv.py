@@ -13,6 +13,8 @@ DAMPING = 0.7
 """Length of a step: whole steps are a little closer there, but the two sides move in turn, and can overshoot together."""
 RIDGE = 0.5
 """Added curvature, as of two even outcomes: a task or an LLM without outcomes, or with equal ones, has a finite effect."""
+TINY = 1e-12
+"""Least sum of weights that a mean is divided by."""
 CLIP = 0.01
 """Least distance of an expectation from 0 and 1, as the decoder's prior has it."""
 
@@ -50,10 +52,14 @@ class TaskMeanConv(MessagePassing):
         Returns:
             [T + 1, M]: the tasks' means, and last the LLMs' overall means, for a query without a known task.
         """
-        weighted = values * weights
-        grand, overall = _grand_mean(values, weights), overall_mean(values, weights)
-        sums = self.propagate(edge_index, x=(weighted, None), size=(len(values), tasks))
+        sums = self.propagate(edge_index, x=(values * weights, None), size=(len(values), tasks))
         counts = self.propagate(edge_index, x=(weights, None), size=(len(values), tasks))
+        return self.means(sums, counts, (values * weights).sum(dim=0), weights.sum(dim=0))
+
+    def means(self, sums: Tensor, counts: Tensor, total: Tensor, count: Tensor) -> Tensor:
+        """Return the means [T + 1, M] from weighted sums and weights, [T, M] of each task and [M] of all queries."""
+        grand = total.sum() / count.sum().clamp(min=TINY)
+        overall = (total + grand) / (count + 1)
         expected = self._additive(sums, counts, overall, grand)
         return torch.cat([(sums + self.strength * expected) / (counts + self.strength), overall[None]])
 
@@ -76,10 +82,8 @@ class TaskMeanConv(MessagePassing):
         return expected.clamp(CLIP, 1 - CLIP) if self.logistic else expected
 
 
-def _grand_mean(values: Tensor, weights: Tensor) -> Tensor:
-    return (values * weights).sum() / weights.sum().clamp(min=1e-12)
-
-
 def overall_mean(values: Tensor, weights: Tensor) -> Tensor:
     """Return [M], each LLM's mean of values [Q, M], in which the mean over all LLMs counts as one observation."""
-    return ((values * weights).sum(dim=0) + _grand_mean(values, weights)) / (weights.sum(dim=0) + 1)
+    weighted = values * weights
+    grand = weighted.sum() / weights.sum().clamp(min=TINY)
+    return (weighted.sum(dim=0) + grand) / (weights.sum(dim=0) + 1)

@@ -19,10 +19,10 @@ from graphrouter.nn.losses import LOSSES
 from graphrouter.nn.messages import RELATIONS
 from graphrouter.ranges import COUNT, NOT_NEGATIVE, POSITIVE, SHARE, Range
 from graphrouter.routers.base import Prediction, Router
+from graphrouter.routers.parts.added_llms import AddedLLM, AddedLLMs
 from graphrouter.routers.parts.logits import schedule_of
 from graphrouter.routers.parts.new_llm import NewLLM
 from graphrouter.routers.parts.output_cost import OutputCost
-from graphrouter.routers.smoothing.added_llms import AddedLLM, AddedLLMs
 from graphrouter.routers.smoothing.objective import (
     QUALITY_RANGE,
     TrainingObjective,
@@ -226,7 +226,8 @@ class Smoothing(Router):
     def _add_llm(self, new_llm: NewLLM) -> None:
         queries = new_llm.answered.queries
         qualities, _ = self._decode_known(self.graph_.attach(queries), queries)
-        self.added_ = self.added_.extend(new_llm, AddedLLM.of(new_llm, qualities, self.graph_))
+        llm = AddedLLM.of(new_llm, qualities, self.graph_.tasks_, self.graph_.data_.queries.ids)
+        self.added_ = self.added_.extend(new_llm, llm)
         self.output_cost_ = self.output_cost_.extend(new_llm)
 
     def predict_members(self, queries: Queries) -> tuple[Array, Array]:
@@ -242,7 +243,12 @@ class Smoothing(Router):
         if not self.added_.llms:
             return qualities, log_output_costs
         gate = self.module_.head.gate.detach().mean(dim=(0, 1)).numpy() * ("neighbours" in self.terms)
-        return self.added_.add(qualities, log_output_costs, self.graph_, graph, gate)
+
+        def similar(values: Array, weights: Array) -> Array:
+            added: Array = self.graph_.propagate(graph, values, weights).numpy() @ gate
+            return added
+
+        return self.added_.add(qualities, log_output_costs, queries, self.graph_.tasks_, similar)
 
     def _decode_known(self, graph: HeteroData, queries: Queries) -> tuple[Array, Array]:
         """Return members' qualities [E, B, M] and logarithms of output costs [B, M] of the LLMs known in `fit`."""

@@ -1,22 +1,26 @@
-"""The LLMs added to a fitted smoothing: nothing that was learnt changes, and each makes a column to the predictions."""
+"""LLMs that were added to a fitted router: nothing that was learnt changes, and each makes a column to the predictions."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from statistics import NormalDist
 from typing import ClassVar, Self
 
 import numpy as np
-from torch_geometric.data import HeteroData
 
+from graphrouter.dataset import Queries
 from graphrouter.graph import task_positions
 from graphrouter.nn.edge_head import LOGIT_PER_RESIDUAL
 from graphrouter.routers.parts.fitted import Fitted
 from graphrouter.routers.parts.new_llm import NewLLM
 from graphrouter.routers.parts.pool_mixture import PoolMixture
-from graphrouter.routers.smoothing.objective import QUALITY_RANGE
-from graphrouter.routers.smoothing.outcome_graph import OutcomeGraph
 from graphrouter.typing import Array
+
+LARGEST_QUALITY = 1 - 1e-4
+"""Largest predicted quality, and less one the smallest: keeps the logarithm of a loss finite in single precision."""
+Similar = Callable[[Array, Array], Array]
+"""Values and weights [N] of the logged queries -> [B], what they add to the residual of each query that is predicted."""
 
 
 @dataclass(eq=False)
@@ -25,8 +29,7 @@ class AddedLLM(Fitted):
 
     Attributes:
         mixture: Mixture fitted to its outcomes as a whole, and on each task.
-        residual: [N], on each query of the graph, how its outcome differs from what the mixture says; 0 where there is
-            none.
+        residual: [N], on each logged query, how its outcome differs from what the mixture says; 0 where there is none.
         weight: [N] of these; 0 where there is none.
     """
 
@@ -37,30 +40,30 @@ class AddedLLM(Fitted):
     weight: Array
 
     @classmethod
-    def of(cls, new_llm: NewLLM, qualities: Array, graph: OutcomeGraph) -> Self:
+    def of(cls, new_llm: NewLLM, qualities: Array, tasks: list[str], ids: Array) -> Self:
         """Learn from the outcomes of a new LLM.
 
         Args:
-            new_llm: The LLM, with N outcomes.
-            qualities: [E, N, M] of the LLMs that the graph knows, on the queries that the new one answered.
-            graph: Graph of the training queries.
+            new_llm: The LLM, with n outcomes.
+            qualities: [E, n, M] of the known LLMs, on the queries that the new one answered.
+            tasks: T names.
+            ids: [N] of the logged queries.
         """
         answered, weight = new_llm.answered, new_llm.weight
         performance = answered.performance[:, new_llm.column].astype(np.float64)
-        task = task_positions(answered.queries.tasks, graph.tasks_)
-        mixture = PoolMixture(tasks=len(graph.tasks_)).fit(_pool_logits(qualities), task, performance, weight)
+        task = task_positions(answered.queries.tasks, tasks)
+        mixture = PoolMixture(tasks=len(tasks)).fit(_pool_logits(qualities), task, performance, weight)
         difference = performance - _sigmoid(mixture.predict(_pool_logits(qualities), task)[0])
-        rows = {id_: row for row, id_ in enumerate(graph.data_.queries.ids)}
+        rows = {id_: row for row, id_ in enumerate(ids)}
         at = np.array([rows.get(id_, -1) for id_ in answered.queries.ids], dtype=np.int64)
         residual, weights = np.zeros((2, len(rows)), dtype=np.float32)
         residual[at[at >= 0]], weights[at[at >= 0]] = difference[at >= 0], weight[at >= 0]
         return cls(mixture, residual, weights)
 
-    def logits(self, known: Array, graph: OutcomeGraph, attached: HeteroData, gate: Array) -> tuple[Array, Array]:
-        """Return mean and standard deviation [B] of its logit; arguments as in `AddedLLMs.add`, ``known`` [B, M] logits."""
-        mean, deviation = self.mixture.predict(known, attached["new_query"].task.cpu().numpy())
-        similar = graph.propagate(attached, self.residual, self.weight).cpu().numpy()
-        return mean + LOGIT_PER_RESIDUAL * similar @ gate, deviation
+    def logits(self, known: Array, task: Array, similar: Similar) -> tuple[Array, Array]:
+        """Return mean and standard deviation [B] of its logit, from the known LLMs' logits [B, M] and the tasks' positions [B]."""
+        mean, deviation = self.mixture.predict(known, task)
+        return mean + LOGIT_PER_RESIDUAL * similar(self.residual, self.weight), deviation
 
 
 @dataclass(eq=False)
@@ -82,7 +85,7 @@ class AddedLLMs(Fitted):
         return AddedLLMs([*self.llms, llm], np.append(self.order, len(self.order))[new_llm.order])
 
     def add(
-        self, qualities: Array, log_output_costs: Array, graph: OutcomeGraph, attached: HeteroData, gate: Array
+        self, qualities: Array, log_output_costs: Array, queries: Queries, tasks: list[str], similar: Similar
     ) -> tuple[Array, Array]:
         """Add what is predicted of the added LLMs.
 
@@ -90,18 +93,19 @@ class AddedLLMs(Fitted):
         to its mean, are the mean of the others'.
 
         Args:
-            qualities: [E, B, M] of the LLMs that the graph knows.
+            qualities: [E, B, M] of the known LLMs.
             log_output_costs: [B, M], logarithms of relative output costs.
-            graph: Graph of the training queries.
-            attached: The same with the B queries.
-            gate: [H], what a residual of similar queries counts.
+            queries: B queries.
+            tasks: T names.
+            similar: Sends residuals of logged queries to the B queries.
 
         Returns:
             [E, B, M + J] and [B, M + J].
         """
         quantiles, known = _normal_quantiles(len(qualities))[:, None], _pool_logits(qualities)
-        logits = [llm.logits(known, graph, attached, gate) for llm in self.llms]
-        columns = [_sigmoid(mean + quantiles * deviation).clip(*QUALITY_RANGE)[..., None] for mean, deviation in logits]
+        logits = [llm.logits(known, task_positions(queries.tasks, tasks), similar) for llm in self.llms]
+        chances = [_sigmoid(mean + quantiles * deviation) for mean, deviation in logits]
+        columns = [chance.clip(1 - LARGEST_QUALITY, LARGEST_QUALITY)[..., None] for chance in chances]
         output_costs = [np.log(np.exp(log_output_costs).mean(axis=1, keepdims=True))] * len(self.llms)
         return (
             np.concatenate([qualities, *columns], axis=2).astype(np.float32)[..., self.order],
