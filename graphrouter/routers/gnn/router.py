@@ -101,6 +101,7 @@ class GNN(Router):
     parts: ClassVar[dict[str, Any]] = {"output_cost_": OutputCost, "graph_": QueryGraph, "added_": AddedLLMs}
     search_space: ClassVar[tuple[dict[str, Any], ...]] = (
         {},
+        {"dropout": 0.0},
         {"dropout": 0.1},
         {"dropout": 0.7, "hidden": 512},
         {"layers": 1},
