@@ -15,14 +15,15 @@ from typing import Any
 import polars as pl
 
 from experiments.command import run_command
-from graphrouter.cli.options import add_command, finish
+from experiments.over_logs import differences_over_logs
+from graphrouter.cli.options import add_command, finish, names
 from graphrouter.errors import UserError
+from graphrouter.evaluation.folder import Store
 from graphrouter.evaluation.report.numbers import with_interval
 from graphrouter.metrics import lower_is_better
 
 OURS = "gnn"
 PAIRED = (("", "nll"), ("", "auroc"), ("performance_first", "reward"), ("balance", "reward"), ("cost_first", "reward"))
-PUBLISHED = "graphrouter"
 
 
 def read_summary(folder: Path) -> pl.DataFrame:
@@ -37,12 +38,27 @@ def read_summary(folder: Path) -> pl.DataFrame:
             f"{folder} must hold a finished comparison, but has no summary.csv; run graphrouter compare first"
         )
     summary = pl.read_csv(file).with_columns(pl.col("scenario").fill_null(""))
-    missing = {OURS, PUBLISHED} - set(summary["router"])
-    if missing:
-        raise UserError(
-            f"{file} must have the routers {OURS} and {PUBLISHED}, but lacks {', '.join(missing)}; compare them"
-        )
+    if OURS not in set(summary["router"]):
+        raise UserError(f"{file} must have the router {OURS}, but lacks it; compare it")
     return summary
+
+
+def against_table(folders: Sequence[Path], others: Sequence[str]) -> list[str]:
+    """Return Markdown rows: of each baseline, score and log, the paired difference of ours from it, and of the mean over logs."""
+    rows = ["| against | metric | log | gnn | baseline | paired difference, 95% interval |", "|" + " --- |" * 6]
+    for other in others:
+        for scenario, metric in PAIRED:
+            if metric == "auroc" or not all(scenario in ("", *_scenarios(folder)) for folder in folders):
+                continue
+            label = f"{metric}, {scenario}" if scenario else metric
+            for log, found in differences_over_logs(folders, OURS, other, scenario, metric):
+                interval = with_interval(found.cells("difference"), "difference")
+                rows.append(f"| {other} | {label} | {log} | {found.mean:.4f} | {found.other_mean:.4f} | {interval} |")
+    return rows
+
+
+def _scenarios(folder: Path) -> list[str]:
+    return [one["name"] for one in Store(folder).config()["scenarios"]]
 
 
 def paired_table(summary: pl.DataFrame) -> list[str]:
@@ -82,12 +98,17 @@ def add_commands(commands: Any) -> None:
     parser = add_command(commands, "spine", print_tables, text)
     help_text = "folder of a `graphrouter compare LOG --config spine`"
     parser.add_argument("folders", nargs="+", metavar="COMPARISON", type=Path, help=help_text)
+    against = "print the differences of the gnn from these routers instead, of each log and of the mean over logs"
+    parser.add_argument("--against", metavar="A,B", type=names, default=[], help=against)
     finish(parser)
 
 
 def print_tables(args: argparse.Namespace) -> None:
     """Print the paired differences of each log, then the mean of every router over logs."""
     summaries = [read_summary(folder) for folder in args.folders]
+    if args.against:
+        print("\n".join(against_table(args.folders, args.against)))
+        return
     print("| log | metric | gnn | best baseline | paired difference, 95% interval |\n| --- | --- | --- | --- | --- |")
     print("\n".join(row for summary in summaries for row in paired_table(summary)))
     for scenario, metric in PAIRED:

@@ -40,7 +40,7 @@ def evaluate_store(store: Store) -> Evaluation:
     kept = [store.outcomes(seed) for seed in seeds]
     labels = [*config["routers"], *(config.get("references") or [])]
     oracle = [config["routers"].get(label, {}).get("oracle", False) for label in labels]
-    resampling = Resampling([outcomes.groups for outcomes in kept], seeds=_draw_seeds(config, kept))
+    resampling = Resampling([outcomes.groups for outcomes in kept], seeds=seed_draws(config, kept))
     rows: list[Result] = []
     values: dict[tuple[str, str], list[Array]] = {}
     support = Support.of([outcomes.performance for outcomes in kept])
@@ -64,8 +64,8 @@ def evaluate_store(store: Store) -> Evaluation:
     return evaluation
 
 
-def _draw_seeds(config: Record, kept: list[Outcomes]) -> Array | None:
-    """Draws of the seeds for an interval of methods; None for one of fitted routers."""
+def seed_draws(config: Record, kept: list[Outcomes]) -> Array | None:
+    """Return the draws of the seeds for an interval of methods, see `draw_seeds`; None for one of fitted routers."""
     if config.get("interval", "fitted") == "fitted":
         return None
     sizes = [outcomes.about["sizes"] for outcomes in kept]

@@ -40,7 +40,7 @@ def test_the_tables_hold_the_paired_difference_and_rank_the_routers(
     )
 
 
-@pytest.mark.parametrize("rows", [None, ROWS[:2]])
+@pytest.mark.parametrize("rows", [None, ROWS[1:]])
 def test_a_folder_without_a_whole_comparison_is_refused(
     rows: list[tuple[object, ...]] | None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
