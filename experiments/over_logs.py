@@ -42,10 +42,11 @@ def differences_over_logs(
     for number, folder in enumerate(folders):
         store = Store(folder)
         log, sides = _resampled(store, (ours, other), scenario, metric)
-        rows.append((log, difference(*sides, metric)))
+        rows.append((log, difference(sides[0], sides[1], metric)))
         drawn.append(np.stack([np.append(side[0], np.roll(side[1:], number)) for side in sides]))
     if len(rows) > 1:
-        rows.append((MEAN, difference(*np.mean(drawn, axis=0), metric)))
+        one, other = np.mean(drawn, axis=0)
+        rows.append((MEAN, difference(one, other, metric)))
     return rows
 
 
