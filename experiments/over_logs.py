@@ -45,8 +45,8 @@ def differences_over_logs(
         rows.append((log, difference(sides[0], sides[1], metric)))
         drawn.append(np.stack([np.append(side[0], np.roll(side[1:], number)) for side in sides]))
     if len(rows) > 1:
-        one, other = np.mean(drawn, axis=0)
-        rows.append((MEAN, difference(one, other, metric)))
+        means = np.mean(drawn, axis=0)
+        rows.append((MEAN, difference(means[0], means[1], metric)))
     return rows
 
 
