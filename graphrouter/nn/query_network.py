@@ -16,13 +16,13 @@ from graphrouter.nn.neighbour_attention import NeighbourAttention, Neighbours
 
 ATTENTION_RATE = 0.3
 """Pace of the attention relative to the perceptron's, so that both are at their best after about as many steps: alone, at one pace, the
-attention is after a third of them (experiments/LOG.md, 'A learned GNN')."""
+attention is after a third of them (experiments/LOG.md, 'a learned GNN')."""
 HEAD_RATE = 3.0
 """Pace of the few weights that all queries share, relative to their path's; as in the smoothing, not tuned by itself."""
 TINY = 1e-12
 """Least sum of weights that a mean is divided by."""
 STATE = 32
-"""Width of the query's state from which its own gates are read; 64 was no better."""
+"""Width of the query's state from which its own gates are read; 64 was no better (experiments/LOG.md, 'a learned GNN')."""
 
 
 class LoggedQueries(NamedTuple):
