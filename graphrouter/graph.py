@@ -58,7 +58,8 @@ def _belongs_to(graph: HeteroData, queries: Any) -> Edges:
 def _similar_to(graph: HeteroData, queries: Any) -> Edges:
     """From the K nearest queries of another text group, sorted by target, nearest first; the attribute is the cosine.
 
-    A tie for the last place has no effect: `KernelConv` gives the farthest neighbour no weight.
+    Which of equally near queries has the last place is arbitrary. `KernelConv` gives the farthest neighbour no weight, so it has no effect
+    there; `NeighbourAttention` may give it some.
     """
     known = graph["query"]
     blocks = similarities(functional.normalize(queries.x, dim=1), known.unit, queries.group, known.group, block=BLOCK)
