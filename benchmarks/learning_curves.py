@@ -18,8 +18,8 @@ from graphrouter import metrics
 from graphrouter.dataset import RoutingData
 from graphrouter.routers.base import Router
 from graphrouter.routers.gnn import GNN
+from graphrouter.routers.gnn import router as gnn_module
 from graphrouter.routers.graphrouter import GraphRouter
-from graphrouter.routers.smoothing import router as smoothing
 from graphrouter.run import RunOptions
 from graphrouter.scenario import Scenario, fit_cost_scale
 from graphrouter.training import fit_module
@@ -149,7 +149,7 @@ class Watch:
     def train(self) -> list[Curve]:
         """Train, and return the S curves."""
         self.began, busy = time.perf_counter(), time.process_time()
-        with patch.object(smoothing, "fit_module", self._fit_module):
+        with patch.object(gnn_module, "fit_module", self._fit_module):
             self.router.fit(self.parts["train"], self.parts["validation"])
         wall = time.perf_counter() - self.began
         share = (time.process_time() - busy) / wall

@@ -18,10 +18,10 @@ from graphrouter.simulate import simulate_with_truth
 
 QUICK = {
     "neighbours": 30,
-    "folds": 3,
+    "heads": 2,
+    "metric": 4,
     "members": 2,
-    "hidden": 8,
-    "rank": 4,
+    "hidden": 16,
     "dropout": 0.2,
     "steps": 80,
     "batch_size": 64,

@@ -19,7 +19,7 @@ QUALITY_RANGE = (1e-4, 1 - 1e-4)
 """Range of a predicted quality: keeps the logarithm of the loss finite in single precision."""
 
 
-class TrainingObjective:
+class SmoothingObjective:
     """The loss of a batch of training queries.
 
     Args:
@@ -62,7 +62,7 @@ class TrainingObjective:
         return quality + self.cost_weight * output_cost_loss(log_output_cost, self.output_cost[batch])
 
 
-class ValidationObjective:
+class SmoothingValidation:
     """The negative log-likelihood of the ensemble's mean on the validation queries, whatever the training loss.
 
     Args:

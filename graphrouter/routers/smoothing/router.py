@@ -25,8 +25,8 @@ from graphrouter.routers.parts.new_llm import NewLLM
 from graphrouter.routers.parts.output_cost import OutputCost
 from graphrouter.routers.smoothing.objective import (
     QUALITY_RANGE,
-    TrainingObjective,
-    ValidationObjective,
+    SmoothingObjective,
+    SmoothingValidation,
     bootstrap_weights,
 )
 from graphrouter.routers.smoothing.outcome_graph import VECTOR_LENGTH, OutcomeGraph, fold_inputs
@@ -198,7 +198,7 @@ class Smoothing(Router):
 
     def _train(self, train: RoutingData, validation: RoutingData, inputs: EdgeInputs, history: Tensor) -> None:
         rows, module = len(train.queries), self.module_
-        objective = TrainingObjective(
+        objective = SmoothingObjective(
             module,
             inputs,
             history,
@@ -209,7 +209,7 @@ class Smoothing(Router):
             cost_weight=self.cost_weight,
             task_dropout=self.task_dropout,
         )
-        validate = ValidationObjective(module, self.graph_.inputs(validation.queries), self.graph_.history, validation)
+        validate = SmoothingValidation(module, self.graph_.inputs(validation.queries), self.graph_.history, validation)
         fit_module(
             module,
             objective,
