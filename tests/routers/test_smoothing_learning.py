@@ -202,8 +202,8 @@ def test_on_a_real_log_it_beats_the_task_and_the_neighbours_alone(real_data):
     defaults = {field.name: getattr(Smoothing(), field.name) for field in fields(Smoothing) if field.name in FAST}
     smoothing = nll_on_test(fitted(parts, **{**defaults, "steps": 200, "members": 2}), parts)
     others = {
-        name: nll_on_test(find_router(name)().fit(parts.train, parts.validation), parts)
-        for name in ("best_per_task", "knn")
+        name: nll_on_test(find_router(name)(**options).fit(parts.train, parts.validation), parts)
+        for name, options in (("best_per_task", {}), ("knn", {"inputs": ["vector"]}))
     }
     assert smoothing < others["best_per_task"] - 0.002
     assert smoothing < others["knn"] - 0.01
