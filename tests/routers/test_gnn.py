@@ -128,6 +128,21 @@ class TestHiddenOutcomes:
         assert not torch.equal(before[0], others[0])
         assert not torch.equal(before[2], others[2])
 
+    def test_no_own_cost_shows_in_the_unit_of_costs(self, parts):
+        data = parts.train.sorted()
+        batch = torch.arange(4)
+        hidden = np.isin(data.queries.groups, data.queries.groups[:4])
+        before = self.see(data, batch)
+        for llm in range(len(data.llms)):
+            scale = np.where(hidden, 3.0, 1.0)[:, None] ** (np.arange(len(data.llms)) == llm)
+            dearer = replace(
+                data, cost=data.cost * scale, output_tokens=(data.output_tokens * scale).astype(np.float32)
+            )
+            for name, old, new in zip(
+                ("logits", "output costs", "means"), before, self.see(dearer, batch), strict=False
+            ):
+                torch.testing.assert_close(old, new, rtol=1e-5, atol=1e-5, msg=name)
+
     @staticmethod
     def flipped(data, rows):
         return replace(data, performance=np.where(rows[:, None], 1 - data.performance, data.performance))

@@ -89,15 +89,16 @@ class QueryGraph:
         means, residuals = [], []
         for conv, (values, weight) in zip(self._means, self._cells, strict=True):
             seen = weight if hidden is None else weight * ~hidden[:, None]
+            if (
+                not conv.logistic
+            ):  # output costs are multiples of the LLM's visible mean, or the unit would tell of hidden ones
+                values = values / _visible_mean(values, seen)
             cells, members = values * seen, self._members if "belongs_to" in self.relations else self._members * 0
             table = conv.means(members.T @ cells, members.T @ seen, cells.sum(dim=0), seen.sum(dim=0))
             if "belongs_to" not in self.relations:
                 table = table[-1:].expand(len(table), -1)
-            # Output costs are multiples of the mean of the visible ones, so that no hidden one shows in the unit.
-            unit = 1.0 if conv.logistic else table[-1].clamp(min=1e-6)
-            table = table / unit
             means.append(table)
-            residuals.append((values / unit - table[self.task]) * (weight > 0))
+            residuals.append((values - table[self.task]) * (weight > 0))
         weights = [None if bool((weight == 1).all()) else weight for _, weight in self._cells]
         cost = residuals[1] if bool(self._cells[1][1].any()) else None
         return LoggedQueries(self.x, self.task, residuals[0], weights[0], cost, weights[1], torch.stack(means))
@@ -156,6 +157,12 @@ class QueryGraph:
             list(state["length"]),
         )
         return graph.to(torch.device("cpu"))
+
+
+def _visible_mean(values: Tensor, weights: Tensor) -> Tensor:
+    """Return [M], each LLM's mean of values [N, M]; 1 where none is visible, or all are 0."""
+    total = (values * weights).sum(dim=0)
+    return torch.where(total > 0, total / weights.sum(dim=0).clamp(min=torch.finfo(total.dtype).tiny), 1.0)
 
 
 def _dense(graph: HeteroData, relation: EdgeType, targets: int, neighbours: int) -> Neighbours:
