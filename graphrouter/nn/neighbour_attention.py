@@ -84,9 +84,8 @@ class NeighbourAttention(nn.Module):
         same = ((known_task[near.rows] == task[:, None]) & (task[:, None] < self.tasks)).to(below.dtype)
         score = self.scale[:, None, :, None] * below[:, None] + self.same_task[:, None, :, None] * same[:, None]
         if self.metric:
-            with torch.autocast(
-                x.device.type, enabled=False
-            ):  # a small difference of large numbers needs all their digits
+            # A small difference of large numbers needs all their digits.
+            with torch.autocast(x.device.type, enabled=False):
                 score = score - self._distance(x, task, known_x, known_task, near.rows)
         score = score.masked_fill(absent[:, None], -torch.inf)
         sink = self.sink[:, None, :, None].expand(*score.shape[:3], 1)

@@ -89,9 +89,7 @@ class QueryGraph:
         means, residuals = [], []
         for conv, (values, weight) in zip(self._means, self._cells, strict=True):
             seen = weight if hidden is None else weight * ~hidden[:, None]
-            if (
-                not conv.logistic
-            ):  # output costs are multiples of the LLM's visible mean, or the unit would tell of hidden ones
+            if not conv.logistic:  # multiples of the LLM's visible mean, or the unit would tell of hidden costs
                 values = values / _visible_mean(values, seen)
             cells, members = values * seen, self._members if "belongs_to" in self.relations else self._members * 0
             table = conv.means(members.T @ cells, members.T @ seen, cells.sum(dim=0), seen.sum(dim=0))
