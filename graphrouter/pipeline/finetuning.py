@@ -22,6 +22,7 @@ from graphrouter.log import LogLike
 from graphrouter.nn.losses import soft
 from graphrouter.prepared import PreparedLog, prepare
 from graphrouter.progress import without_weights_bar
+from graphrouter.routers.parts.outcomes import observed_outcomes
 from graphrouter.run import RunOptions
 from graphrouter.training import Schedule, fit_module, pick_device
 
@@ -195,7 +196,7 @@ def _fit_head(tuned: TunedModel, prepared: PreparedLog, seed: int, run: RunOptio
 
     def loss_on(part: RoutingData) -> Callable[[Tensor], Tensor]:
         vectors = torch.as_tensor(part.queries.vectors, device=device)
-        target, seen = _labels(part, device)
+        target, seen = observed_outcomes(part, device)
         return lambda rows: soft(tuned.logits(vectors[rows])[None], target[rows], seen[rows][None])
 
     loss, validate = loss_on(prepared.train), loss_on(prepared.validation)
@@ -216,7 +217,7 @@ def _part_loss(tuned: TunedModel, prepared: PreparedLog, name: str, device: torc
     part: RoutingData = getattr(prepared, name)
     texts_of = dict(zip(prepared.log.queries["query_id"], prepared.log.queries["query"], strict=True))
     texts = [texts_of[query] for query in part.queries.ids]
-    target, seen = _labels(part, device)
+    target, seen = observed_outcomes(part, device)
 
     def loss(rows: Tensor) -> Tensor:
         features = tuned.model.preprocess([texts[row] for row in rows.tolist()])
@@ -224,12 +225,6 @@ def _part_loss(tuned: TunedModel, prepared: PreparedLog, name: str, device: torc
         return soft(tuned.logits(tuned.vectors(features))[None], target[rows], seen[rows][None])
 
     return loss
-
-
-def _labels(part: RoutingData, device: torch.device) -> tuple[Tensor, Tensor]:
-    """Return performance [Q, M], 0 where missing, and whether it is there [Q, M], as numbers."""
-    target = np.where(part.observed, part.performance, 0).astype(np.float32)
-    return torch.as_tensor(target, device=device), torch.as_tensor(part.observed.astype(np.float32), device=device)
 
 
 def _mean_loss(loss: Callable[[Tensor], Tensor], part: RoutingData, batch_size: int, device: torch.device) -> float:

@@ -106,7 +106,7 @@ class TestHiddenOutcomes:
         with torch.no_grad():
             module.gates.gate.weight.normal_()
         graph = router.graph_
-        objective = TrainingObjective(module, graph, graph.output_cost_, "soft", 0.1, 0.5)
+        objective = TrainingObjective(module, graph, "soft", 0.1, 0.5)
         hidden = torch.isin(graph.group, graph.group[batch])
         torch.manual_seed(1)
         asked, logged = objective._asked(batch, hidden), graph.logged(hidden)
@@ -149,7 +149,7 @@ class TestHiddenOutcomes:
 
     def test_some_queries_without_their_task_see_no_neighbour_of_it(self, router):
         graph = router.graph_
-        objective = TrainingObjective(router.module_, graph, graph.output_cost_, "soft", 0.1, 1.0)
+        objective = TrainingObjective(router.module_, graph, "soft", 0.1, 1.0)
         batch, nobody = torch.arange(40), torch.zeros(len(graph.x), dtype=torch.bool)
         asked = objective._asked(batch, nobody)
         assert (asked.task == len(graph.tasks_)).all()

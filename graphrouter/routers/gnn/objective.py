@@ -9,10 +9,8 @@ from graphrouter.dataset import RoutingData
 from graphrouter.nn.losses import LOSSES, output_cost_loss
 from graphrouter.nn.query_network import AskedQueries, QueryNetwork
 from graphrouter.routers.gnn.query_graph import QueryGraph
-from graphrouter.typing import Array
+from graphrouter.routers.parts.outcomes import ensemble_loss, outcomes
 
-QUALITY_RANGE = (1e-4, 1 - 1e-4)
-"""Range of a predicted quality: keeps the logarithm of the loss finite in single precision."""
 WHOLE_TASK = 0.5
 """Share of the queries without their task whose neighbours of that task are hidden too, so that the task is a new one to them."""
 MIXES = 21
@@ -27,24 +25,17 @@ class TrainingObjective:
     Args:
         module: The network.
         graph: The N queries.
-        output_cost: [N, M] relative output costs, NaN where not known.
         loss: One of `graphrouter.nn.losses.LOSSES`.
         cost_weight: Weight of the loss of the output cost.
         task_dropout: Share of queries shown without their task.
     """
 
     def __init__(
-        self,
-        module: QueryNetwork,
-        graph: QueryGraph,
-        output_cost: Array,
-        loss: str,
-        cost_weight: float,
-        task_dropout: float,
+        self, module: QueryNetwork, graph: QueryGraph, loss: str, cost_weight: float, task_dropout: float
     ) -> None:
         self.module, self.graph, self.edges = module, graph, graph.edges()
         self.target, self.draws = outcomes(graph.data_, graph.device_)
-        self.output_cost = torch.as_tensor(output_cost, device=graph.device_)
+        self.output_cost = torch.as_tensor(graph.output_cost_, device=graph.device_)
         self.loss, self.cost_weight, self.task_dropout = LOSSES[loss], cost_weight, task_dropout
 
     def __call__(self, batch: Tensor) -> Tensor:
@@ -89,17 +80,19 @@ class ValidationObjective:
 
     def __call__(self) -> float:
         """Return the loss, weighted by draws."""
-        return self._loss(torch.cat([self.module(asked, self.logged)[0] for asked in self.asked], dim=2))
+        return self._loss(self._logits())
+
+    def _logits(self) -> Tensor:
+        """Return [P, E, Q, M] of the paths."""
+        return torch.cat([self.module(asked, self.logged)[0] for asked in self.asked], dim=2)
 
     def _loss(self, logits: Tensor) -> float:
-        quality = self.module.quality(logits).mean(dim=0).clamp(*QUALITY_RANGE)
-        losses = -(self.target * quality.log() + (1 - self.target) * torch.log1p(-quality)) * self.draws
-        return float(losses.sum() / self.draws.sum())
+        return ensemble_loss(self.module.quality(logits), self.target, self.draws)
 
     @torch.no_grad()
     def choose_mix(self) -> None:
         """Set the network's share of the graph path to the one with the best likelihood."""
-        logits = torch.cat([self.module(asked, self.logged)[0] for asked in self.asked], dim=2)
+        logits = self._logits()
         if len(logits) == 1:
             return
         losses = []
@@ -108,9 +101,3 @@ class ValidationObjective:
             self.module.mix.fill_(share)
             losses.append(self._loss(logits))
         self.module.mix.fill_(shares[losses.index(min(losses))])
-
-
-def outcomes(data: RoutingData, device: torch.device) -> tuple[Tensor, Tensor]:
-    """Return performance [Q, M], 0 where missing, and how many draws it is the mean of."""
-    performance = torch.as_tensor(data.performance, device=device).nan_to_num(nan=0.0)
-    return performance, torch.as_tensor(data.draws, dtype=torch.float32, device=device)

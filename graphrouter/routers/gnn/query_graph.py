@@ -11,15 +11,14 @@ from torch import Tensor
 from torch.nn import functional
 from torch_geometric.data import HeteroData
 
-from graphrouter.dataset import LLMs, Queries, RoutingData
+from graphrouter.dataset import Queries, RoutingData
 from graphrouter.graph import NEW, EdgeType, attach, build, edges_of
 from graphrouter.nn.neighbour_attention import Neighbours
 from graphrouter.nn.query_network import AskedQueries, LoggedQueries
 from graphrouter.nn.task_mean_conv import TaskMeanConv
+from graphrouter.routers.parts.logged_data import VECTOR_LENGTH, data_of, data_state
 from graphrouter.typing import Array
 
-VECTOR_LENGTH = 5.0
-"""Length that query vectors are scaled to, as in the smoothing."""
 LONGEST = 3.0
 """Largest length of a text that is told apart, in standard deviations of its logarithm."""
 
@@ -119,18 +118,13 @@ class QueryGraph:
 
     def get_state(self) -> dict[str, Any]:
         """Return the settings and the outcomes."""
-        queries, llms = self.data_.queries, self.data_.llms
         return {
             "settings": {
                 "neighbours": self.neighbours,
                 "task_strength": self.task_strength,
                 "relations": self.relations,
             },
-            "queries": {"chars": queries.chars, "vectors": queries.vectors, "groups": queries.groups},
-            "ids": queries.ids.tolist(),
-            "task_of": queries.tasks.tolist(),
-            "llms": {"names": list(llms.names), "vectors": llms.vectors},
-            "cells": {"performance": self.data_.performance, "draws": self.data_.draws},
+            **data_state(self.data_),
             "output_cost": self.output_cost_,
             "tasks": self.tasks_,
             "length": self.length_,
@@ -139,21 +133,9 @@ class QueryGraph:
     @classmethod
     def from_state(cls, state: dict[str, Any]) -> Self:
         """Rebuild from `get_state`."""
-        queries = Queries(
-            ids=np.array(state["ids"], dtype=object), tasks=np.array(state["task_of"], dtype=object), **state["queries"]
-        )
-        names = tuple(state["llms"]["names"])
-        nothing, unknown = np.full(len(names), np.nan), np.full(state["cells"]["performance"].shape, np.nan)
-        llms = LLMs(names, nothing, nothing, nothing, state["llms"]["vectors"])
         graph = cls(**state["settings"])
-        graph.data_ = RoutingData(
-            queries, llms, **state["cells"], cost=unknown, input_tokens=unknown, output_tokens=unknown
-        )
-        graph.output_cost_, graph.tasks_, graph.length_ = (
-            state["output_cost"],
-            list(state["tasks"]),
-            list(state["length"]),
-        )
+        graph.data_, graph.output_cost_ = data_of(state), state["output_cost"]
+        graph.tasks_, graph.length_ = list(state["tasks"]), list(state["length"])
         return graph.to(torch.device("cpu"))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar, Self
 
@@ -14,14 +14,14 @@ from graphrouter.dataset import Queries, RoutingData
 from graphrouter.nn.losses import LOSSES
 from graphrouter.nn.query_network import AskedQueries, NetworkSizes, QueryNetwork, message
 from graphrouter.ranges import COUNT, NOT_NEGATIVE, POSITIVE, SHARE, Range
-from graphrouter.routers.base import Prediction, Router
-from graphrouter.routers.gnn.objective import QUALITY_RANGE, TrainingObjective, ValidationObjective
+from graphrouter.routers.gnn.objective import TrainingObjective, ValidationObjective
 from graphrouter.routers.gnn.query_graph import QueryGraph
 from graphrouter.routers.parts.added_llms import AddedLLM, AddedLLMs
+from graphrouter.routers.parts.ensemble import EnsembleRouter
 from graphrouter.routers.parts.logits import schedule_of
 from graphrouter.routers.parts.new_llm import NewLLM
+from graphrouter.routers.parts.outcomes import QUALITY_RANGE
 from graphrouter.routers.parts.output_cost import OutputCost
-from graphrouter.scenario import Scenario
 from graphrouter.training import fit_module, pick_device
 from graphrouter.typing import Array
 
@@ -31,7 +31,7 @@ RELATIONS = ("belongs_to", "similar_to")
 
 
 @dataclass(eq=False)
-class GNN(Router):
+class GNN(EnsembleRouter):
     """Predicts quality and cost of every (query, LLM) edge; one training serves every scenario.
 
     Each step hides a few per cent of the training queries and predicts them from the others, which are nodes of a graph with edges
@@ -70,7 +70,6 @@ class GNN(Router):
     heads: int = 4
     metric: int = 16
     members: int = 4
-    caution: float = 1.0
     task_strength: float = 10.0
     task_dropout: float = 0.1
     relations: list[str] = field(default_factory=lambda: list(RELATIONS))
@@ -108,7 +107,6 @@ class GNN(Router):
     )
     extends: ClassVar[bool] = True
     baseline: ClassVar[bool] = False
-    linear_utility: ClassVar[bool] = True
 
     def fit(self, train: RoutingData, validation: RoutingData) -> Self:
         """Learn from the training split; validation stops early, and chooses how much the messages count."""
@@ -125,7 +123,7 @@ class GNN(Router):
         self._train(validation)
         self.module_ = self.module_.cpu()
         self.graph_ = self.graph_.to(torch.device("cpu"))
-        self.output_cost_.calibrate(self._decode_known(train.queries)[1], train)
+        self.output_cost_.calibrate(self._decode_known(self._asked(train.queries))[1], train)
         return self
 
     def _sizes(self) -> dict[str, Any]:
@@ -147,10 +145,7 @@ class GNN(Router):
         return QueryNetwork(NetworkSizes(**sizes))
 
     def _train(self, validation: RoutingData) -> None:
-        output_cost = self.graph_.output_cost_
-        objective = TrainingObjective(
-            self.module_, self.graph_, output_cost, self.loss, self.cost_weight, self.task_dropout
-        )
+        objective = TrainingObjective(self.module_, self.graph_, self.loss, self.cost_weight, self.task_dropout)
         validate = ValidationObjective(self.module_, self.graph_, validation, CHUNK)
         fit_module(
             self.module_,
@@ -167,69 +162,52 @@ class GNN(Router):
         validate.choose_mix()
 
     def _add_llm(self, new_llm: NewLLM) -> None:
-        queries = new_llm.answered.queries
-        qualities, _ = self._decode_known(queries)
+        qualities, _ = self._decode_known(self._asked(new_llm.answered.queries))
         llm = AddedLLM.of(new_llm, qualities, self.graph_.tasks_, self.graph_.data_.queries.ids)
         self.added_ = self.added_.extend(new_llm, llm)
         self.output_cost_ = self.output_cost_.extend(new_llm)
 
     def predict_members(self, queries: Queries) -> tuple[Array, Array]:
         """Return the members' qualities [E, Q, M] and the expected cost [Q, M]."""
-        qualities, log_output_cost = self._decode_known(queries)
+        asked = self._asked(queries)
+        qualities, log_output_cost = self._decode_known(asked)
         if self.added_.llms:
             qualities, log_output_cost = self.added_.add(
-                qualities, log_output_cost, queries, self.graph_.tasks_, lambda *cells: self._similar(queries, *cells)
+                qualities, log_output_cost, queries, self.graph_.tasks_, lambda *cells: self._similar(asked, *cells)
             )
         return qualities, self.output_cost_.cost(queries, log_output_cost)
 
+    def _asked(self, queries: Queries) -> list[AskedQueries]:
+        """Return the queries in chunks, with their edges from the logged ones."""
+        starts = range(0, max(len(queries), 1), CHUNK)
+        return [self.graph_.asked(queries.take(slice(start, start + CHUNK))) for start in starts]
+
     @torch.inference_mode()
-    def _decode_known(self, queries: Queries) -> tuple[Array, Array]:
+    def _decode_known(self, chunks: list[AskedQueries]) -> tuple[Array, Array]:
         """Return members' qualities [E, Q, M] and logarithms of output costs [Q, M] of the LLMs known in `fit`."""
         qualities, log_output_costs = [], []
-        for asked in self._asked(queries):
+        for asked in chunks:
             logits, log_output_cost = self.module_(asked, self.graph_.all)
             qualities.append(self.module_.quality(logits).clamp(*QUALITY_RANGE).numpy())
             log_output_costs.append(log_output_cost.numpy())
         return np.concatenate(qualities, axis=1), np.concatenate(log_output_costs)
 
-    def _asked(self, queries: Queries) -> list[AskedQueries]:
-        starts = range(0, max(len(queries), 1), CHUNK)
-        return [self.graph_.asked(queries.take(slice(start, start + CHUNK))) for start in starts]
-
     @torch.inference_mode()
-    def _similar(self, queries: Queries, values: Array, weights: Array) -> Array:
+    def _similar(self, chunks: list[AskedQueries], values: Array, weights: Array) -> Array:
         """Return [Q], what the residuals of an added LLM on logged queries add to its logit.
 
         Args:
-            queries: Q queries.
+            chunks: Q queries.
             values: [N] residuals, 0 where there is none.
             weights: [N], 0 where there is none.
         """
         if not self.sizes_["heads"]:
-            return np.zeros(len(queries))
+            return np.zeros(sum(len(asked.x) for asked in chunks))
         cells = [torch.as_tensor(array, dtype=torch.float32)[:, None] for array in (values, weights)]
         gate = self.module_.mix * self.module_.head.gate.mean(dim=(0, 1))
         parts: list[Tensor] = []
-        for asked in self._asked(queries):
+        for asked in chunks:
             assert asked.near is not None
             attention = self.module_.attend(asked, self.graph_.all)
             parts.append(message(attention, asked.near, *cells).mean(dim=0)[..., 0] @ gate)
         return torch.cat(parts).numpy()
-
-    def predict(self, queries: Queries) -> Prediction:
-        """Predict the mean over the ensemble."""
-        quality, cost = self.predict_members(queries)
-        return Prediction(quality.mean(axis=0), cost)
-
-    def utility(self, queries: Queries, scenario: Scenario, cost_scale: float) -> Array:
-        """Return the reward of the quality less ``caution`` standard deviations over the ensemble."""
-        return self.utilities(queries, [scenario], cost_scale)[1][0]
-
-    def utilities(
-        self, queries: Queries, scenarios: Sequence[Scenario], cost_scale: float
-    ) -> tuple[Prediction, list[Array]]:
-        """Return `predict` and the `utility` of each scenario, from one pass of the network."""
-        quality, cost = self.predict_members(queries)
-        mean = quality.mean(axis=0)
-        bound = (mean - self.caution * quality.std(axis=0)).astype(np.float64)
-        return Prediction(mean, cost), [scenario.reward(bound, cost, cost_scale) for scenario in scenarios]

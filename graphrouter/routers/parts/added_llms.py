@@ -14,11 +14,10 @@ from graphrouter.graph import task_positions
 from graphrouter.nn.edge_head import LOGIT_PER_RESIDUAL
 from graphrouter.routers.parts.fitted import Fitted
 from graphrouter.routers.parts.new_llm import NewLLM
+from graphrouter.routers.parts.outcomes import QUALITY_RANGE
 from graphrouter.routers.parts.pool_mixture import PoolMixture
 from graphrouter.typing import Array
 
-LARGEST_QUALITY = 1 - 1e-4
-"""Largest predicted quality, and less one the smallest: keeps the logarithm of a loss finite in single precision."""
 Similar = Callable[[Array, Array], Array]
 """Values and weights [N] of the logged queries -> [B], what they add to the residual of each query that is predicted."""
 
@@ -105,7 +104,7 @@ class AddedLLMs(Fitted):
         quantiles, known = _normal_quantiles(len(qualities))[:, None], _pool_logits(qualities)
         logits = [llm.logits(known, task_positions(queries.tasks, tasks), similar) for llm in self.llms]
         chances = [_sigmoid(mean + quantiles * deviation) for mean, deviation in logits]
-        columns = [chance.clip(1 - LARGEST_QUALITY, LARGEST_QUALITY)[..., None] for chance in chances]
+        columns = [chance.clip(*QUALITY_RANGE)[..., None] for chance in chances]
         output_costs = [np.log(np.exp(log_output_costs).mean(axis=1, keepdims=True))] * len(self.llms)
         return (
             np.concatenate([qualities, *columns], axis=2).astype(np.float32)[..., self.order],

@@ -15,6 +15,7 @@ from torch.nn import functional as F
 from graphrouter.dataset import Queries, RoutingData
 from graphrouter.routers.base import Prediction, Router
 from graphrouter.routers.parts.arrays import as_probability
+from graphrouter.routers.parts.outcomes import observed_outcomes
 from graphrouter.routers.parts.query_inputs import QueryInputs, VectorRouter
 from graphrouter.routers.parts.task_means import TaskMeans
 from graphrouter.training import Schedule, batch_of, fit_module, pick_device
@@ -81,17 +82,11 @@ class LogitRouter(VectorRouter):
         return predict_logits(self.module_, self.inputs_.rows(queries))
 
 
-def _outcomes(data: RoutingData, device: torch.device) -> tuple[Tensor, Tensor]:
-    seen = torch.as_tensor(data.observed.astype(np.float32), device=device)
-    target = torch.as_tensor(np.where(data.observed, data.performance, 0).astype(np.float32), device=device)
-    return target, seen
-
-
 def _training_loss(
     module: nn.Module, inputs: Array, data: RoutingData, device: torch.device
 ) -> Callable[[Tensor], Tensor]:
     """Return the loss of a batch: the members' mean cross-entropies over the observed cells, added up, so that none slows another."""
-    known, (target, seen) = torch.as_tensor(inputs, device=device), _outcomes(data, device)
+    known, (target, seen) = torch.as_tensor(inputs, device=device), observed_outcomes(data, device)
 
     def loss(rows: Tensor) -> Tensor:
         logits = module(known[rows])
@@ -104,7 +99,7 @@ def _training_loss(
 
 def _validation_loss(module: nn.Module, inputs: Array, data: RoutingData, device: torch.device) -> Callable[[], float]:
     """Return a function that gives the cross-entropy of the members' mean probability over the observed cells."""
-    known, (target, seen) = torch.as_tensor(inputs, device=device), _outcomes(data, device)
+    known, (target, seen) = torch.as_tensor(inputs, device=device), observed_outcomes(data, device)
 
     def loss() -> float:
         quality = torch.sigmoid(module(known).float()).mean(dim=0)

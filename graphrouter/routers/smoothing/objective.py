@@ -12,11 +12,10 @@ from graphrouter.dataset import RoutingData
 from graphrouter.nn.edge_decoder import EdgeDecoder
 from graphrouter.nn.edge_head import EdgeInputs
 from graphrouter.nn.losses import output_cost_loss
+from graphrouter.routers.parts.outcomes import ensemble_loss, outcomes
 from graphrouter.typing import Array
 
 Loss = Callable[[Tensor, Tensor, Tensor], Tensor]
-QUALITY_RANGE = (1e-4, 1 - 1e-4)
-"""Range of a predicted quality: keeps the logarithm of the loss finite in single precision."""
 
 
 class SmoothingObjective:
@@ -78,15 +77,7 @@ class SmoothingValidation:
 
     def __call__(self) -> float:
         """Return the loss, weighted by draws."""
-        quality = torch.sigmoid(self.module(self.inputs, self.history)[0]).mean(dim=0).clamp(*QUALITY_RANGE)
-        losses = -(self.target * quality.log() + (1 - self.target) * torch.log1p(-quality)) * self.draws
-        return float(losses.sum() / self.draws.sum())
-
-
-def outcomes(data: RoutingData, device: torch.device) -> tuple[Tensor, Tensor]:
-    """Return performance [Q, M], 0 where missing, and how many draws it is the mean of."""
-    performance = np.where(data.observed, data.performance, 0).astype(np.float32)
-    return torch.as_tensor(performance, device=device), torch.as_tensor(data.draws, dtype=torch.float32, device=device)
+        return ensemble_loss(torch.sigmoid(self.module(self.inputs, self.history)[0]), self.target, self.draws)
 
 
 def bootstrap_weights(members: int, rows: int, seed: int) -> Tensor:

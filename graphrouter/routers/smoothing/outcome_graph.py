@@ -11,17 +11,12 @@ import torch
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
-from graphrouter.dataset import LLMs, Queries, RoutingData
+from graphrouter.dataset import Queries, RoutingData
 from graphrouter.graph import NEW, attach, build
 from graphrouter.nn.edge_head import EdgeInputs
 from graphrouter.nn.messages import MessageOptions, OutcomeMessages
+from graphrouter.routers.parts.logged_data import VECTOR_LENGTH, data_of, data_state
 from graphrouter.typing import Array
-
-VECTOR_LENGTH = 5.0
-"""Length that query vectors are scaled to: entries of a unit vector of some hundred dimensions are far below the one that a first
-layer expects."""
-STATE = ("performance", "draws")
-QUERY_STATE = ("vectors", "chars", "groups", "tasks", "ids")
 
 
 @dataclass(eq=False)
@@ -148,12 +143,10 @@ class OutcomeGraph:
 
     def get_state(self) -> dict[str, Any]:
         """Return the hyperparameters and the outcomes."""
-        queries, llms = self.data_.queries, self.data_.llms
+        settings = {name: getattr(self, name) for name in self.__dataclass_fields__}
         return {
-            "settings": {name: _plain(getattr(self, name)) for name in self.__dataclass_fields__},
-            "queries": {name: _plain(getattr(queries, name)) for name in QUERY_STATE},
-            "llms": {"names": list(llms.names), "vectors": llms.vectors},
-            "cells": {name: getattr(self.data_, name) for name in STATE},
+            "settings": {name: list(value) if isinstance(value, tuple) else value for name, value in settings.items()},
+            **data_state(self.data_),
             "amount": self.output_cost_,
             "tasks": self.tasks_,
             "length": list(self.length_),
@@ -165,17 +158,8 @@ class OutcomeGraph:
         settings: dict[str, Any] = {
             name: tuple(value) if isinstance(value, list) else value for name, value in state["settings"].items()
         }
-        queries = state["queries"]
-        names = {name: np.array(queries[name], dtype=object) for name in ("tasks", "ids")}
-        nothing = np.full(len(state["llms"]["names"]), np.nan)
-        llms = LLMs(tuple(state["llms"]["names"]), nothing, nothing, nothing, state["llms"]["vectors"])
-        cells = state["cells"]
-        unknown = np.full_like(cells["performance"], np.nan)
-        data = RoutingData(
-            Queries(**{**queries, **names}), llms, cells["performance"], cells["draws"], unknown, unknown, unknown
-        )
         graph = cls(**settings)
-        graph.data_, graph.output_cost_, graph.tasks_ = data, state["amount"], list(state["tasks"])
+        graph.data_, graph.output_cost_, graph.tasks_ = data_of(state), state["amount"], list(state["tasks"])
         graph.length_, graph.device_ = (state["length"][0], state["length"][1]), torch.device("cpu")
         return graph._precompute()
 
@@ -207,9 +191,3 @@ def _folds(groups: Array, folds: int) -> Array:
     unique, position = np.unique(groups, return_inverse=True)
     del unique
     return position % folds
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, tuple):
-        return list(value)
-    return value.tolist() if isinstance(value, np.ndarray) and value.dtype == object else value

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar, Self
 
@@ -18,19 +18,19 @@ from graphrouter.nn.edge_head import EdgeInputs
 from graphrouter.nn.losses import LOSSES
 from graphrouter.nn.messages import RELATIONS
 from graphrouter.ranges import COUNT, NOT_NEGATIVE, POSITIVE, SHARE, Range
-from graphrouter.routers.base import Prediction, Router
 from graphrouter.routers.parts.added_llms import AddedLLM, AddedLLMs
+from graphrouter.routers.parts.ensemble import EnsembleRouter
+from graphrouter.routers.parts.logged_data import VECTOR_LENGTH
 from graphrouter.routers.parts.logits import schedule_of
 from graphrouter.routers.parts.new_llm import NewLLM
+from graphrouter.routers.parts.outcomes import QUALITY_RANGE
 from graphrouter.routers.parts.output_cost import OutputCost
 from graphrouter.routers.smoothing.objective import (
-    QUALITY_RANGE,
     SmoothingObjective,
     SmoothingValidation,
     bootstrap_weights,
 )
-from graphrouter.routers.smoothing.outcome_graph import VECTOR_LENGTH, OutcomeGraph, fold_inputs
-from graphrouter.scenario import Scenario
+from graphrouter.routers.smoothing.outcome_graph import OutcomeGraph, fold_inputs
 from graphrouter.training import fit_module, pick_device
 from graphrouter.typing import Array
 
@@ -42,7 +42,7 @@ tuned by itself."""
 
 
 @dataclass(eq=False)
-class Smoothing(Router):
+class Smoothing(EnsembleRouter):
     """Fixed kernels over similar queries and shrunk task means, precomputed, and a small decoder.
 
     The decoder predicts quality and cost of every (query, LLM) edge; one training serves every scenario. No message is
@@ -90,7 +90,6 @@ class Smoothing(Router):
     folds: int = 10
     members: int = 8
     bootstrap: bool = True
-    caution: float = 1.0
     task_dropout: float = 0.1
     rank: int = 8
     hidden: int = 32
@@ -135,7 +134,6 @@ class Smoothing(Router):
     )
     extends: ClassVar[bool] = True
     baseline: ClassVar[bool] = True
-    linear_utility: ClassVar[bool] = True
 
     def fit(self, train: RoutingData, validation: RoutingData) -> Self:
         """Learn from the training split; validation stops early."""
@@ -255,24 +253,6 @@ class Smoothing(Router):
         with torch.inference_mode():
             logits, log_output_cost = self.module_(self.graph_.read(graph, queries.chars), self.graph_.history)
         return torch.sigmoid(logits).clamp(*QUALITY_RANGE).numpy(), log_output_cost.numpy()
-
-    def predict(self, queries: Queries) -> Prediction:
-        """Predict the mean over the ensemble."""
-        quality, cost = self.predict_members(queries)
-        return Prediction(quality.mean(axis=0), cost)
-
-    def utility(self, queries: Queries, scenario: Scenario, cost_scale: float) -> Array:
-        """Return the reward of the quality less ``caution`` standard deviations over the ensemble."""
-        return self.utilities(queries, [scenario], cost_scale)[1][0]
-
-    def utilities(
-        self, queries: Queries, scenarios: Sequence[Scenario], cost_scale: float
-    ) -> tuple[Prediction, list[Array]]:
-        """Return `predict` and the `utility` of each scenario, from one pass of the network."""
-        quality, cost = self.predict_members(queries)
-        mean = quality.mean(axis=0)
-        bound = (mean - self.caution * quality.std(axis=0)).astype(np.float64)
-        return Prediction(mean, cost), [scenario.reward(bound, cost, cost_scale) for scenario in scenarios]
 
 
 def _contrast(vectors: Tensor) -> Tensor:
